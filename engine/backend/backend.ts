@@ -1,0 +1,28 @@
+/** The interface every backend implements: compile schedules that share named persistent buffers, run them, move data. */
+import type { Schedule } from '../kernel/kernel.ts';
+
+export type BackendName = 'reference' | 'wasm' | 'webgpu';
+export type HostArray = Float32Array | Int32Array | Uint32Array | Uint8Array;
+
+export interface Backend {
+  readonly name: BackendName;
+  /** For people: `CPU (WASM SIMD, 1 thread)`, `NVIDIA H200 (Vulkan)`, `SwiftShader (software)`. */
+  readonly description: string;
+  /** Compiles all entries ahead. Buffers of kind input, state and result with the same name are one buffer across entries and must agree in dtype and length. */
+  compile(entries: readonly Schedule[]): Promise<Executable>;
+  dispose(): Promise<void>;
+}
+
+export interface Executable {
+  /** Runs `entry` `times` times back to back. On the CPU it has finished when it returns; on a GPU it has been submitted. Allocates nothing. */
+  run(entry: string, times: number): void;
+  /** Resolves when all submitted work is done; rejects with EngineError (`device-lost`, `out-of-memory`). */
+  sync(): Promise<void>;
+  /** Copies into a persistent buffer, `offset` in elements. Submitted work that was issued earlier sees the old contents. */
+  write(buffer: string, data: HostArray, offset?: number): void;
+  /** Copies a persistent buffer (or `length` elements from `offset`) out, after all submitted work. bool buffers come as Uint32Array. */
+  read(buffer: string, offset?: number, length?: number): Promise<HostArray>;
+  /** Bytes held on the device by this executable. */
+  readonly bytes: number;
+  dispose(): void;
+}

@@ -1,0 +1,100 @@
+/** The Program: everything the engine needs to train, as plain data. `server/lang` writes it, the run folder keeps it, the engine compiles it. */
+import type { DType, Graph } from './graph.ts';
+
+export const PROGRAM_VERSION = 1;
+
+export interface Program {
+  readonly version: typeof PROGRAM_VERSION;
+  /** Name of the `train` block. */
+  readonly name: string;
+  readonly data: DataPlan;
+  readonly parameters: readonly ParameterSpec[];
+  /**
+   * Inputs: the data set's fields, batched, `[B, ...]` with symbolic `B` (as `input` nodes), parameters (as `state` nodes named as in `parameters`),
+   * and the i32 scalars `seed` and `step` where random numbers are drawn. Outputs: one `result` a loss (`loss`, or `loss_1`, `loss_2` … when there are several
+   * objectives) and a report (`accuracy`), all f32 scalars that are means over the batch.
+   */
+  readonly train: Graph;
+  /** The same with dropout off and running statistics used. */
+  readonly evaluate: Graph;
+  readonly objectives: readonly Objective[];
+  readonly reports: readonly Report[];
+  readonly run: RunPlan;
+}
+
+export interface ParameterSpec {
+  /** `net.fc1.weight`: the name the PyTorch module would give. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly init: Init;
+  /** False for running statistics and frozen weights. */
+  readonly trainable: boolean;
+}
+
+/** `uniform`: in [-bound, bound). `normal`: mean 0. Drawn by Philox from the run's seed and the parameter's index. */
+export type Init =
+  | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'uniform'; readonly bound: number }
+  | { readonly kind: 'normal'; readonly std: number };
+
+/** A call of a registry function with hyperparameters alone: an optimiser, a schedule, a data source. */
+export interface Call {
+  readonly name: string;
+  readonly args: Readonly<Record<string, CallArgument>>;
+}
+export type CallArgument = number | string | boolean | Call | readonly number[] | readonly string[];
+
+export interface Objective {
+  /** Name of the output of `train` to minimise. */
+  readonly loss: string;
+  /** Names of the parameters it updates. */
+  readonly over: readonly string[];
+  /** `{ name: 'adam', args: { lr: { name: 'step_decay', args: {…} } } }` with every default filled in. */
+  readonly optimizer: Call;
+}
+
+export interface Report {
+  /** Name of the output in `train` and `evaluate`. */
+  readonly name: string;
+  /** Which way is better, for early stopping and the best checkpoint. */
+  readonly better: 'lower' | 'higher';
+}
+
+export interface DataPlan {
+  /** Name of the `data` block. */
+  readonly name: string;
+  readonly source: Call;
+  /** A source of its own for the test split. */
+  readonly test?: Call;
+  /** Fraction (below 1) or count of samples held out of `source`, seeded, stratified by the label field where there is one. */
+  readonly split: { readonly validation?: number; readonly test?: number };
+  readonly batch: number;
+  readonly shuffle: boolean;
+  /** Columns as the source yields them, per sample. */
+  readonly columns: readonly ColumnSchema[];
+  /** Deterministic transforms over a batch of samples: `input` nodes are columns `[B, ...]`, `result` outputs are the fields. Run once, ahead of training. */
+  readonly prepare: Graph;
+  /** Random transforms of training samples, fields to fields, run inside the step. Reads the scalars `seed` and `step`. */
+  readonly augment?: Graph;
+}
+
+export interface ColumnSchema {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Number of classes for `index(n)` columns; values are checked against it when data is read. */
+  readonly classes?: number;
+  /** Names of the classes or categories, where the source has them. */
+  readonly classNames?: readonly string[];
+}
+
+export interface RunPlan {
+  /** Exactly one of the two. */
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly seed: number;
+  readonly device: 'auto' | 'webgpu' | 'cpu';
+  readonly stop?: { readonly monitor: string; readonly patience: number; readonly minDelta: number };
+  /** Largest global norm of the gradients. */
+  readonly clip?: number;
+}

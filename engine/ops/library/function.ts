@@ -1,0 +1,97 @@
+/** What a library function declares: layers, activations, losses, metrics, transforms, optimisers, schedules, data sources. Macros over the primitives. */
+import type { Dim } from '../../dim/dim.ts';
+import type { TensorType } from '../../ir/graph.ts';
+import type { Init } from '../../ir/program.ts';
+import type { GraphBuilder, Value } from '../builder.ts';
+
+/**
+ * The signature is text in Strata's own header syntax and is what hover, signature help and the manual show:
+ * `linear(x: [..., in], out: int, bias: bool = true) -> [..., out]`,
+ * `cross_entropy(logits: [..., C], target: index(C)[...]) -> []`,
+ * `self_attention(x: [B, T, D], heads: int, causal: bool = false) -> [B, T, D] where D % heads == 0`.
+ * The checker parses it, unifies it with the arguments and evaluates the result; names are dimension variables
+ * or integer hyperparameters. Hyperparameter kinds: int, float, bool, string, path, schedule, optimizer.
+ */
+interface Declaration {
+  readonly name: string;
+  readonly signature: string;
+  /** One or two sentences for hover and the manual, the formula and its source included. */
+  readonly doc: string;
+  /** A line of Strata that uses it, type-checked by a test. */
+  readonly example?: string;
+}
+
+export type Argument = Value | Dim | boolean | string | undefined;
+export type Arguments = Readonly<Record<string, Argument>>;
+
+/** What a macro builds with. */
+export interface BuildContext {
+  readonly b: GraphBuilder;
+  /** False in the evaluate graph: dropout is the identity, batch norm uses running statistics. */
+  readonly training: boolean;
+  /** A weight of the layer under construction: `weight` becomes `net.fc1.weight`. Same layer value, same weight. */
+  parameter(name: string, shape: readonly Dim[], init: Init): Value;
+  /** A number that differs for each call site, for independent random draws. */
+  stream(): number;
+  /** f32 in [0, 1) of the given shape, from seed, step and a fresh stream. */
+  uniform(shape: readonly Dim[]): Value;
+}
+
+/** A tensor function of models and train blocks; `layer` if it owns weights. */
+export interface TensorFunction extends Declaration {
+  readonly kind: 'function' | 'layer' | 'loss';
+  /** For results that a signature can't say (concat, reshape). Throws ShapeError. */
+  readonly type?: (args: Readonly<Record<string, TensorType | Dim | boolean | string | undefined>>) => TensorType;
+  readonly build: (context: BuildContext, args: Arguments) => Value;
+}
+
+/** A mean over the batch, reported per step and per split. */
+export interface MetricFunction extends Declaration {
+  readonly kind: 'metric';
+  readonly better: 'lower' | 'higher';
+  readonly build: (context: BuildContext, args: Arguments) => Value;
+}
+
+/** A transform of a data field. Its signature speaks of one sample; `build` gets and returns a batch of them, `[B, ...sample]`. */
+export interface TransformFunction extends Declaration {
+  readonly kind: 'transform';
+  /** Random ones are allowed inside `augment` alone. */
+  readonly random: boolean;
+  readonly type?: TensorFunction['type'];
+  readonly build: (context: BuildContext, args: Arguments) => Value;
+}
+
+/** An optimiser over one flat buffer: parameters `p`, gradients `g` and its own state, all f32 [P]; `lr` and `step` (f32, from 1) are scalars. */
+export interface OptimizerFunction extends Declaration {
+  readonly kind: 'optimizer';
+  /** Names of the flat state buffers, zero at the start: `['m', 'v']`. May depend on the hyperparameters. */
+  readonly state: (args: Readonly<Record<string, number | boolean>>) => readonly string[];
+  readonly update: (
+    b: GraphBuilder,
+    values: { readonly p: Value; readonly g: Value; readonly lr: Value; readonly step: Value; readonly state: Readonly<Record<string, Value>> },
+    args: Readonly<Record<string, number | boolean>>,
+  ) => { readonly p: Value; readonly state: Readonly<Record<string, Value>> };
+}
+
+/** A value of `lr`, computed on the device. `step` and `epoch` are f32 scalars counted from 0; `total` is the planned number of steps. */
+export interface ScheduleFunction extends Declaration {
+  readonly kind: 'schedule';
+  readonly value: (
+    b: GraphBuilder,
+    at: { readonly step: Value; readonly epoch: Value; readonly total: number; readonly base: Value },
+    args: Readonly<Record<string, number | boolean>>,
+  ) => Value;
+}
+
+/** A data source's face; `engine/data` holds the reader of the same name. */
+export interface SourceFunction extends Declaration {
+  readonly kind: 'source';
+}
+
+export type LibraryFunction =
+  | TensorFunction
+  | MetricFunction
+  | TransformFunction
+  | OptimizerFunction
+  | ScheduleFunction
+  | SourceFunction;
