@@ -10,7 +10,8 @@ import type { GraphBuilder, Value } from '../builder.ts';
  * `cross_entropy(logits: [..., C], target: index(C)[...]) -> []`,
  * `self_attention(x: [B, T, D], heads: int, causal: bool = false) -> [B, T, D] where D % heads == 0`.
  * The checker parses it, unifies it with the arguments and evaluates the result; names are dimension variables
- * or integer hyperparameters. Hyperparameter kinds: int, float, bool, string, path, schedule, optimizer.
+ * or integer hyperparameters. Hyperparameter kinds: int, float, bool, string, path, shape (`[B, 64]`), schedule
+ * (a number is one), optimizer, source. A `?` after the name (`axis?: int`) marks one that may be left out without a default.
  */
 interface Declaration {
   readonly name: string;
@@ -21,7 +22,11 @@ interface Declaration {
   readonly example?: string;
 }
 
-export type Argument = Value | Dim | boolean | string | undefined;
+export type Argument = Value | Dim | readonly Dim[] | boolean | string | undefined;
+/**
+ * By name: tensors, hyperparameters with their defaults filled in, and the dimension variables that the signature binds
+ * (`V` of `index(V)[B, T]`, which no tensor's shape shows).
+ */
 export type Arguments = Readonly<Record<string, Argument>>;
 
 /** What a macro builds with. */
@@ -31,17 +36,22 @@ export interface BuildContext {
   readonly training: boolean;
   /** A weight of the layer under construction: `weight` becomes `net.fc1.weight`. Same layer value, same weight. */
   parameter(name: string, shape: readonly Dim[], init: Init): Value;
+  /** A running statistic: kept with the weights, never trained, read as `value`; what `update` is given replaces it after a training step. */
+  statistic(name: string, shape: readonly Dim[], initial: number): { readonly value: Value; update(next: Value): void };
   /** A number that differs for each call site, for independent random draws. */
   stream(): number;
   /** f32 in [0, 1) of the given shape, from seed, step and a fresh stream. */
   uniform(shape: readonly Dim[]): Value;
 }
 
+/** The same arguments before anything is built: tensors by their types. */
+export type TypeArguments = Readonly<Record<string, TensorType | Dim | readonly Dim[] | boolean | string | undefined>>;
+
 /** A tensor function of models and train blocks; `layer` if it owns weights. */
 export interface TensorFunction extends Declaration {
   readonly kind: 'function' | 'layer' | 'loss';
   /** For results that a signature can't say (concat, reshape). Throws ShapeError. */
-  readonly type?: (args: Readonly<Record<string, TensorType | Dim | boolean | string | undefined>>) => TensorType;
+  readonly type?: (args: TypeArguments) => TensorType;
   readonly build: (context: BuildContext, args: Arguments) => Value;
 }
 
