@@ -14,6 +14,8 @@ export interface Store {
 /**
  * Phases run in order for every point of `axes`. Axis numbers 0..axes.length-1 are the outer axes,
  * axes.length.. are the inner axes, which only `reduce` phases and `store` phases with `over: 'inner'` iterate.
+ * Within a point, every value of a store phase is evaluated before the first is written: the optimiser loads and
+ * stores the same element. A kernel that stores to a buffer it loads from reads each element before the one point that writes it.
  */
 export type Phase =
   | { readonly kind: 'reduce'; readonly slots: readonly { readonly reducer: Reducer; readonly value: Scalar }[] }

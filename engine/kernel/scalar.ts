@@ -1,0 +1,256 @@
+/** Building, comparing and analysing scalar expressions: interned constructors, traversal, affine form, integer ranges. */
+import type { Scalar, ScalarOp, ScalarType } from '../ir/scalar.ts';
+
+/**
+ * Interned scalars of equal structure are one object, so `===` compares them, and shared parts of a fused expression
+ * stay shared (walks visit each once). The table may be dropped at any time: only sharing with older scalars is lost.
+ */
+let table = new Map<string, Scalar>();
+let ids = new WeakMap<Scalar, number>();
+let counter = 0;
+
+/** Forgets interned scalars; the scheduler calls it first, which also makes the order of ids reproducible. */
+export function resetScalars(): void {
+  table = new Map();
+  ids = new WeakMap();
+  counter = 0;
+}
+
+/** Order of creation of an interned scalar. */
+export function scalarId(s: Scalar): number {
+  return ids.get(s) ?? scalarId(intern(s));
+}
+
+function unique(key: string, make: () => Scalar): Scalar {
+  const known = table.get(key);
+  if (known) return known;
+  const fresh = make();
+  table.set(key, fresh);
+  ids.set(fresh, counter++);
+  return fresh;
+}
+
+/** `-0` and `0` are different constants. */
+export function constant(value: number, type: ScalarType = 'i32'): Scalar {
+  return unique(`c${Object.is(value, -0) ? '-0' : value}${type}`, () => ({ kind: 'constant', type, value }));
+}
+
+export function axis(n: number): Scalar {
+  return unique(`x${n}`, () => ({ kind: 'axis', axis: n, type: 'i32' }));
+}
+
+export function load(buffer: number, at: Scalar, type: ScalarType): Scalar {
+  return unique(`l${buffer}${type}@${scalarId(at)}`, () => ({ kind: 'load', buffer, at: intern(at), type }));
+}
+
+export function reduced(slot: number, type: ScalarType): Scalar {
+  return unique(`r${slot}${type}`, () => ({ kind: 'reduced', slot, type }));
+}
+
+export function apply(op: ScalarOp, args: readonly Scalar[], type: ScalarType): Scalar {
+  return unique(`${op}${type}(${args.map(scalarId).join()})`, () => ({
+    kind: 'apply',
+    op,
+    args: args.map(intern),
+    type,
+  }));
+}
+
+export const add = (a: Scalar, b: Scalar): Scalar => apply('add', [a, b], a.type);
+export const mul = (a: Scalar, b: Scalar): Scalar => apply('mul', [a, b], a.type);
+
+/** The interned scalar of the same structure. */
+export function intern(s: Scalar): Scalar {
+  return ids.has(s) ? s : mapScalar(s, x => x);
+}
+
+/** The scalars that `s` is directly made of. */
+export function children(s: Scalar): readonly Scalar[] {
+  return s.kind === 'apply' ? s.args : s.kind === 'load' ? [s.at] : [];
+}
+
+/** `s` with its parts replaced; interned. */
+export function withChildren(s: Scalar, parts: readonly Scalar[]): Scalar {
+  switch (s.kind) {
+    case 'constant':
+      return constant(s.value, s.type);
+    case 'axis':
+      return axis(s.axis);
+    case 'reduced':
+      return reduced(s.slot, s.type);
+    case 'load':
+      return load(s.buffer, parts[0]!, s.type);
+    case 'apply':
+      return apply(s.op, parts, s.type);
+  }
+}
+
+/** Rebuilds bottom-up; `f` sees each distinct scalar once, with its parts already mapped. */
+export function mapScalar(s: Scalar, f: (s: Scalar) => Scalar, seen = new Map<Scalar, Scalar>()): Scalar {
+  const known = seen.get(s);
+  if (known) return known;
+  const parts = children(s).map(part => mapScalar(part, f, seen));
+  const result = f(withChildren(s, parts));
+  seen.set(s, result);
+  return result;
+}
+
+/** Visits each distinct scalar once, parts first. */
+export function walkScalar(s: Scalar, visit: (s: Scalar) => void, seen = new Set<Scalar>()): void {
+  if (seen.has(s)) return;
+  seen.add(s);
+  for (const part of children(s)) walkScalar(part, visit, seen);
+  visit(s);
+}
+
+/** `s` with axis `n` replaced by `index[n]`. */
+export function substituteAxes(s: Scalar, index: readonly Scalar[]): Scalar {
+  return mapScalar(s, x => (x.kind === 'axis' ? (index[x.axis] ?? x) : x));
+}
+
+/** Row-major element number of a multi-index. */
+export function flatten(index: readonly Scalar[], shape: readonly number[]): Scalar {
+  let flat = constant(0);
+  for (let d = 0; d < shape.length; d++) flat = add(mul(flat, constant(shape[d]!)), index[d]!);
+  return flat;
+}
+
+/** Multi-index of a row-major element number. */
+export function unflatten(flat: Scalar, shape: readonly number[]): Scalar[] {
+  const index: Scalar[] = [];
+  let rest = flat;
+  for (let d = shape.length - 1; d >= 0; d--) {
+    const size = constant(shape[d]!);
+    index.unshift(d === 0 ? rest : apply('mod', [rest, size], 'i32'));
+    rest = apply('div', [rest, size], 'i32');
+  }
+  return index;
+}
+
+/** A sum of multiples of atoms and a constant; an atom is a scalar that is no sum, or no product with a constant. */
+export interface Linear {
+  readonly offset: number;
+  readonly terms: ReadonlyMap<Scalar, number>;
+}
+
+/** The i32 scalar `s` as a sum. Equal atoms are joined, so equal sums have equal forms. */
+export function linear(s: Scalar): Linear {
+  const terms = new Map<Scalar, number>();
+  const offset = collect(s, 1, terms);
+  for (const [atom, factor] of terms) if (factor === 0) terms.delete(atom);
+  return { offset, terms };
+}
+
+function collect(s: Scalar, factor: number, terms: Map<Scalar, number>): number {
+  if (s.kind === 'constant') return s.value * factor;
+  if (s.kind === 'apply' && s.type === 'i32') {
+    const [a, b] = s.args;
+    if (s.op === 'add') return collect(a!, factor, terms) + collect(b!, factor, terms);
+    if (s.op === 'sub') return collect(a!, factor, terms) + collect(b!, -factor, terms);
+    if (s.op === 'neg') return collect(a!, -factor, terms);
+    if (s.op === 'mul' && b!.kind === 'constant') return collect(a!, factor * b!.value, terms);
+    if (s.op === 'mul' && a!.kind === 'constant') return collect(b!, factor * a!.value, terms);
+  }
+  const atom = intern(s);
+  terms.set(atom, (terms.get(atom) ?? 0) + factor);
+  return 0;
+}
+
+/** `offset + sum of strides[n] * axis n`; axes that don't occur have no entry. */
+export interface Affine {
+  readonly offset: number;
+  readonly strides: ReadonlyMap<number, number>;
+}
+
+/** The index `s` as an affine function of the kernel's axes, or undefined if it is none (a gather, a division that stays). */
+export function affine(s: Scalar): Affine | undefined {
+  const { offset, terms } = linear(s);
+  const strides = new Map<number, number>();
+  for (const [atom, factor] of terms) {
+    if (atom.kind !== 'axis') return undefined;
+    strides.set(atom.axis, factor);
+  }
+  return { offset, strides };
+}
+
+/** Bounds of an integer scalar, both included. */
+export type Range = readonly [low: number, high: number];
+const ANY: Range = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+
+/** Bounds of the i32 (or bool, as 0 and 1) scalar `s` when axis `n` runs over 0..extents[n]-1. */
+export function rangeOf(s: Scalar, extents: readonly number[]): Range {
+  switch (s.kind) {
+    case 'constant':
+      return [s.value, s.value];
+    case 'axis':
+      return [0, Math.max(0, (extents[s.axis] ?? Number.POSITIVE_INFINITY) - 1)];
+    case 'apply':
+      return s.type === 'i32' ? applyRange(s, extents) : s.type === 'bool' ? [0, 1] : ANY;
+    default:
+      return s.type === 'bool' ? [0, 1] : ANY;
+  }
+}
+
+function applyRange(s: Scalar & { kind: 'apply' }, extents: readonly number[]): Range {
+  const of = (n: number) => rangeOf(s.args[n]!, extents);
+  const corners = (f: (a: number, b: number) => number): Range => {
+    const [a, b] = [of(0), of(1)];
+    const values = [f(a[0], b[0]), f(a[0], b[1]), f(a[1], b[0]), f(a[1], b[1])].map(v => (Number.isNaN(v) ? 0 : v));
+    return [Math.min(...values), Math.max(...values)];
+  };
+  switch (s.op) {
+    case 'add':
+      return [of(0)[0] + of(1)[0], of(0)[1] + of(1)[1]];
+    case 'sub':
+      return [of(0)[0] - of(1)[1], of(0)[1] - of(1)[0]];
+    case 'neg':
+      return [-of(0)[1], -of(0)[0]];
+    case 'mul':
+      return corners((a, b) => a * b);
+    case 'min':
+      return [Math.min(of(0)[0], of(1)[0]), Math.min(of(0)[1], of(1)[1])];
+    case 'max':
+      return [Math.max(of(0)[0], of(1)[0]), Math.max(of(0)[1], of(1)[1])];
+    case 'div':
+      return of(1)[0] >= 1 ? corners((a, b) => Math.trunc(a / b)) : ANY;
+    case 'mod':
+      return modRange(of(0), of(1));
+    case 'select':
+      return [Math.min(of(1)[0], of(2)[0]), Math.max(of(1)[1], of(2)[1])];
+    case 'cast':
+      return s.args[0]!.type === 'bool' || s.args[0]!.type === 'i32' ? of(0) : ANY;
+    default:
+      return ANY;
+  }
+}
+
+/** The remainder takes the sign of the dividend. */
+function modRange(value: Range, divisor: Range): Range {
+  if (divisor[0] < 1) return ANY;
+  const most = divisor[1] - 1;
+  return [value[0] >= 0 ? 0 : Math.max(value[0], -most), value[1] <= 0 ? 0 : Math.min(value[1], most)];
+}
+
+/** Rough time of one evaluation, in additions; loads are counted by `loadCost`. */
+export function cost(s: Scalar, loadCost = 2): number {
+  let total = 0;
+  walkScalar(s, x => {
+    if (x.kind === 'load') total += loadCost;
+    else if (x.kind === 'apply') total += x.type === 'i32' && affine(x) ? 0 : (COSTS[x.op] ?? 1);
+  });
+  return total;
+}
+
+const COSTS: Partial<Record<ScalarOp, number>> = {
+  div: 4,
+  mod: 4,
+  sqrt: 4,
+  exp: 10,
+  log: 10,
+  tanh: 14,
+  erf: 16,
+  sin: 10,
+  cos: 10,
+  pow: 20,
+  philox: 60,
+};

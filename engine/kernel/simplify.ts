@@ -1,0 +1,261 @@
+/** Algebra on scalar expressions: constant folding, one normal form for index sums, division and remainder removed where the axes' ranges allow. */
+import type { Scalar, ScalarOp } from '../ir/scalar.ts';
+import { never } from '../util/errors.ts';
+import { apply, constant, type Linear, linear, mapScalar, rangeOf, scalarId } from './scalar.ts';
+
+export type Simplify = (s: Scalar) => Scalar;
+
+/**
+ * A simplifier for a kernel whose axis `n` runs over 0..extents[n]-1. Equal i32 sums come out as one object.
+ * Integer arithmetic is taken not to overflow. Floats are folded in single precision, and only by identities that keep every bit.
+ */
+export function simplifier(extents: readonly number[]): Simplify {
+  const seen = new Map<Scalar, Scalar>();
+  const step = (s: Scalar): Scalar => {
+    if (s.kind === 'axis') return extents[s.axis] === 1 ? constant(0) : s;
+    return s.kind === 'apply' ? simplifyApply(s, extents) : s;
+  };
+  return s => mapScalar(s, step, seen);
+}
+
+type Apply = Scalar & { readonly kind: 'apply' };
+
+function simplifyApply(s: Apply, extents: readonly number[]): Scalar {
+  const folded = foldConstants(s) ?? foldIdentity(s);
+  if (folded) return folded;
+  if (s.type === 'bool') return foldComparison(s, extents) ?? s;
+  if (s.type !== 'i32') return s;
+  switch (s.op) {
+    case 'add':
+    case 'sub':
+    case 'neg':
+    case 'mul':
+      return fromLinear(recombine(linear(s), extents));
+    case 'div':
+    case 'mod':
+      return s.args[1]!.kind === 'constant' ? divide(s, s.args[1]!.value, extents) : s;
+    case 'min':
+    case 'max':
+      return foldExtremum(s, extents);
+    default:
+      return s;
+  }
+}
+
+/** A sum in canonical order: axes first, by number, then other atoms by age, then the constant. */
+export function fromLinear({ offset, terms }: Linear): Scalar {
+  const order = (atom: Scalar) => (atom.kind === 'axis' ? atom.axis - 1000 : scalarId(atom));
+  let sum: Scalar | undefined;
+  for (const [atom, factor] of [...terms].sort((a, b) => order(a[0]) - order(b[0]))) {
+    const term = factor === 1 ? atom : apply('mul', [atom, constant(factor)], 'i32');
+    sum = sum ? apply('add', [sum, term], 'i32') : term;
+  }
+  if (!sum) return constant(offset);
+  return offset === 0 ? sum : apply('add', [sum, constant(offset)], 'i32');
+}
+
+/** `(y / b) * b * f + (y % b) * f` becomes `y * f`, until nothing changes. */
+function recombine(sum: Linear, extents: readonly number[]): Linear {
+  for (const [atom, factor] of sum.terms) {
+    if (atom.kind !== 'apply' || atom.op !== 'mod' || atom.args[1]!.kind !== 'constant') continue;
+    const [y, b] = [atom.args[0]!, atom.args[1]!.value];
+    const quotient = linear(divide(apply('div', [y, constant(b)], 'i32') as Apply, b, extents));
+    const [single, ...more] = quotient.terms;
+    if (!single || more.length > 0 || quotient.offset !== 0) continue;
+    if (sum.terms.get(single[0]) !== factor * b * single[1]) continue;
+    const terms = new Map(sum.terms);
+    terms.delete(atom);
+    terms.delete(single[0]);
+    return recombine(plus({ offset: sum.offset, terms }, linear(y), factor), extents);
+  }
+  return sum;
+}
+
+function plus(a: Linear, b: Linear, factor: number): Linear {
+  const terms = new Map(a.terms);
+  for (const [atom, f] of b.terms) {
+    const total = (terms.get(atom) ?? 0) + f * factor;
+    if (total === 0) terms.delete(atom);
+    else terms.set(atom, total);
+  }
+  return { offset: a.offset + b.offset * factor, terms };
+}
+
+const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a % b));
+
+/**
+ * x / d and x % d for x = d q + r with q, r >= 0: the quotient is q + r / d, the remainder r % d.
+ * With g = gcd(factors of r, d), r = g r' + k, 0 <= k < g: r / d = r' / (d / g) and r % d = g (r' % (d / g)) + k.
+ */
+function divide(s: Apply, d: number, extents: readonly number[]): Scalar {
+  if (d < 1) return s;
+  if (d === 1) return s.op === 'div' ? s.args[0]! : constant(0);
+  const x = linear(s.args[0]!);
+  const whole = Math.floor(x.offset / d);
+  const q: Linear = {
+    offset: whole,
+    terms: new Map([...x.terms].filter(t => t[1] % d === 0).map(t => [t[0], t[1] / d])),
+  };
+  const r: Linear = { offset: x.offset - whole * d, terms: new Map([...x.terms].filter(t => t[1] % d !== 0)) };
+  const range = rangeOf(fromLinear(r), extents);
+  if (range[0] < 0 || rangeOf(fromLinear(q), extents)[0] < 0) return s;
+  if (range[1] < d) return fromLinear(s.op === 'div' ? q : r);
+  const g = [...r.terms.values()].reduce(gcd, d);
+  const k = r.offset % g;
+  const reducedRest = { offset: (r.offset - k) / g, terms: new Map([...r.terms].map(t => [t[0], t[1] / g])) };
+  const rest = nested(s.op, fromLinear(reducedRest), d / g, extents);
+  const whole_ = s.op === 'div' ? q : { offset: k, terms: new Map() };
+  return fromLinear(recombine(plus(whole_, linear(rest), s.op === 'div' ? 1 : g), extents));
+}
+
+/** (y / a) / d = y / (a d); (y % a) % d = y % d where d divides a; (y % a) / d = (y / d) % (a / d) where d divides a. For y >= 0. */
+function nested(op: ScalarOp, y: Scalar, d: number, extents: readonly number[]): Scalar {
+  if (y.kind === 'apply' && y.args[1]?.kind === 'constant' && rangeOf(y.args[0]!, extents)[0] >= 0) {
+    const [inner, a] = [y.args[0]!, y.args[1].value];
+    const make = (o: 'div' | 'mod', of: Scalar, by: number) =>
+      divide(apply(o, [of, constant(by)], 'i32') as Apply, by, extents);
+    if (y.op === 'div' && op === 'div') return make('div', inner, a * d);
+    if (y.op === 'mod' && a % d === 0)
+      return op === 'mod' ? make('mod', inner, d) : make('mod', make('div', inner, d), a / d);
+  }
+  return apply(op, [y, constant(d)], 'i32');
+}
+
+function foldExtremum(s: Apply, extents: readonly number[]): Scalar {
+  const [a, b] = [s.args[0]!, s.args[1]!];
+  const [ra, rb] = [rangeOf(a, extents), rangeOf(b, extents)];
+  if (ra[1] <= rb[0]) return s.op === 'min' ? a : b;
+  if (rb[1] <= ra[0]) return s.op === 'min' ? b : a;
+  return s;
+}
+
+/** Comparisons of i32 that the ranges decide, logic with a constant side. */
+function foldComparison(s: Apply, extents: readonly number[]): Scalar | undefined {
+  const [a, b] = s.args;
+  if (!a || !b) return undefined;
+  if (s.op === 'and' || s.op === 'or') {
+    const absorbing = s.op === 'and' ? 0 : 1;
+    for (const [side, other] of [[a, b] as const, [b, a] as const]) {
+      if (side.kind === 'constant') return side.value === absorbing ? side : other;
+    }
+    return undefined;
+  }
+  if (a.type !== 'i32') return undefined;
+  const [low, high] = rangeOf(fromLinear(plus(linear(a), linear(b), -1)), extents);
+  const decided = (yes: boolean, no: boolean) => (yes ? constant(1, 'bool') : no ? constant(0, 'bool') : undefined);
+  switch (s.op) {
+    case 'lt':
+      return decided(high < 0, low >= 0);
+    case 'le':
+      return decided(high <= 0, low > 0);
+    case 'eq':
+      return decided(low === 0 && high === 0, low > 0 || high < 0);
+    case 'ne':
+      return decided(low > 0 || high < 0, low === 0 && high === 0);
+    default:
+      return undefined;
+  }
+}
+
+/** Identities that hold for every operand, NaN and signed zeros included. */
+function foldIdentity(s: Apply): Scalar | undefined {
+  const [a, b, c] = s.args;
+  if (s.op === 'select') return a!.kind === 'constant' ? (a!.value ? b : c) : b === c ? b : undefined;
+  if (s.op === 'cast' || s.op === 'bitcast') return a!.type === s.type ? a : undefined;
+  if ((s.op === 'min' || s.op === 'max' || s.op === 'and' || s.op === 'or') && a === b) return a;
+  const one = (x: Scalar) => x.kind === 'constant' && x.value === 1 && x.type !== 'bool';
+  if (s.op === 'mul') return one(b!) ? a : one(a!) ? b : undefined;
+  if (s.op === 'div') return one(b!) ? a : undefined;
+  if (s.op === 'not' && a!.kind === 'apply' && a!.op === 'not') return a!.args[0];
+  return undefined;
+}
+
+function foldConstants(s: Apply): Scalar | undefined {
+  const values: number[] = [];
+  for (const arg of s.args) {
+    if (arg.kind !== 'constant') return undefined;
+    values.push(arg.value);
+  }
+  const value = evaluateOp(s.op, values, s);
+  return value === undefined ? undefined : constant(value, s.type);
+}
+
+/** Value of an operation on constants; undefined where it is better left to the device (philox, bit casts, transcendental functions). */
+function evaluateOp(op: ScalarOp, [a = 0, b = 0]: readonly number[], s: Apply): number | undefined {
+  const typed = (value: number) =>
+    s.type === 'f32'
+      ? Math.fround(value)
+      : s.type === 'u32'
+        ? value >>> 0
+        : s.type === 'i32'
+          ? value | 0
+          : Number(value !== 0);
+  const integer = s.type !== 'f32';
+  switch (op) {
+    case 'neg':
+      return typed(integer ? 0 - a : -a);
+    case 'abs':
+      return typed(Math.abs(a));
+    case 'floor':
+      return Math.floor(a);
+    case 'ceil':
+      return Math.ceil(a);
+    case 'sqrt':
+      return typed(Math.sqrt(a));
+    case 'not':
+      return s.type === 'bool' ? Number(a === 0) : typed(~a);
+    case 'add':
+      return typed(a + b);
+    case 'sub':
+      return typed(a - b);
+    case 'mul':
+      return typed(integer ? Math.imul(a, b) : a * b);
+    case 'div':
+      return integer ? (b === 0 ? undefined : typed(Math.trunc(a / b))) : typed(a / b);
+    case 'mod':
+      return integer ? (b === 0 ? undefined : typed(a % b)) : undefined;
+    case 'min':
+      return typed(Math.min(a, b));
+    case 'max':
+      return typed(Math.max(a, b));
+    case 'and':
+      return typed(a & b);
+    case 'or':
+      return typed(a | b);
+    case 'xor':
+      return typed(a ^ b);
+    case 'shl':
+      return typed(a << b);
+    case 'shr':
+      return typed(s.type === 'u32' ? a >>> b : a >> b);
+    case 'lt':
+      return Number(a < b);
+    case 'le':
+      return Number(a <= b);
+    case 'eq':
+      return Number(a === b);
+    case 'ne':
+      return Number(a !== b);
+    case 'cast':
+      return castConstant(a, s);
+    case 'isfinite':
+      return Number(Number.isFinite(a));
+    default:
+      return undefined;
+  }
+}
+
+function castConstant(a: number, s: Apply): number | undefined {
+  switch (s.type) {
+    case 'f32':
+      return Math.fround(a);
+    case 'bool':
+      return Number(a !== 0);
+    case 'i32':
+    case 'u32':
+      if (s.args[0]!.type === 'f32' && (!Number.isFinite(a) || Math.abs(a) > 2147483000)) return undefined;
+      return s.type === 'i32' ? Math.trunc(a) | 0 : Math.trunc(a) >>> 0;
+    default:
+      throw never('cast to an unknown type', s.type);
+  }
+}
