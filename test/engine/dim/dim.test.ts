@@ -182,7 +182,7 @@ const environments = (): Map<string, number>[] => {
 const everywhere = environments();
 
 describe('against brute force over small integers', () => {
-  const runs = { numRuns: Number(process.env['STRATA_PROPERTY_RUNS'] ?? 30_000) };
+  const runs = { numRuns: Number(process.env.STRATA_PROPERTY_RUNS ?? 30_000) };
 
   it('a normal form has the value of its expression', () => {
     fc.assert(
