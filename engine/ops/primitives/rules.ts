@@ -1,5 +1,5 @@
 /** What type rules and gradients share: checks that throw ShapeError, shapes after a reduction, text of types. */
-import { type Dim, sameShape, showShape } from '../../dim/dim.ts';
+import { type Dim, sameDim, sameShape, showShape } from '../../dim/dim.ts';
 import type { Attributes, DType, Shape, TensorType } from '../../ir/graph.ts';
 import type { Primitive } from '../primitive.ts';
 import { ShapeError } from '../shapeError.ts';
