@@ -78,7 +78,13 @@ export interface OptimizerFunction extends Declaration {
   readonly state: (args: Readonly<Record<string, number | boolean>>) => readonly string[];
   readonly update: (
     b: GraphBuilder,
-    values: { readonly p: Value; readonly g: Value; readonly lr: Value; readonly step: Value; readonly state: Readonly<Record<string, Value>> },
+    values: {
+      readonly p: Value;
+      readonly g: Value;
+      readonly lr: Value;
+      readonly step: Value;
+      readonly state: Readonly<Record<string, Value>>;
+    },
     args: Readonly<Record<string, number | boolean>>,
   ) => { readonly p: Value; readonly state: Readonly<Record<string, Value>> };
 }

@@ -1,0 +1,39 @@
+/** Faces of the data sources: names, arguments and defaults. `engine/data` holds a reader of the same name for each. */
+import type { SourceFunction } from './function.ts';
+
+function source(name: string, parameters: string, doc: string, example: string): SourceFunction {
+  return { kind: 'source', name, signature: `${name}(${parameters}) -> source`, doc, example };
+}
+
+export const sources: readonly SourceFunction[] = [
+  source(
+    'idx',
+    'images: path, labels: path',
+    'Images and labels in the IDX files of MNIST, plain or gzipped. Columns: `image` with the sizes of the header, bytes 0 to 255, and `label`, an index.',
+    'idx(images: "train-images-idx3-ubyte.gz", labels: "train-labels-idx1-ubyte.gz")',
+  ),
+  source(
+    'csv',
+    'path: path, target: string = ""',
+    'A table with a header line; columns keep their names, and columns of text become categories. With `target` there is also `features`: all other numeric columns, in order.',
+    'csv("iris.csv", target: "species")',
+  ),
+  source(
+    'digits',
+    'samples: int = 5000, seed: int = 0',
+    'Ten kinds of digit drawn with jitter, the same on every machine. Columns: `image` [28, 28] from 0 to 1, and `label`, index(10).',
+    'digits()',
+  ),
+  source(
+    'spirals',
+    'samples: int = 1000, classes: int = 2, noise: float = 0.02, seed: int = 0',
+    'Points on interleaved spirals, one arm a class. Columns: `point` [2] and `label`, index(classes).',
+    'spirals(classes: 3)',
+  ),
+  source(
+    'moons',
+    'samples: int = 1000, noise: float = 0.1, seed: int = 0',
+    'Two half circles that interlock. Columns: `point` [2] and `label`, index(2).',
+    'moons(noise: 0.2)',
+  ),
+];

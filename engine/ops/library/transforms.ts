@@ -1,0 +1,115 @@
+/** Transforms of data fields: signatures speak of one sample, `build` works on a batch of them. */
+import { sizeOf } from '../../dim/dim.ts';
+import type { Value } from '../builder.ts';
+import { demand, number, tensor, typeOf } from './arguments.ts';
+import type { Arguments, BuildContext, TransformFunction } from './function.ts';
+import { imageSize, mirrored, type Planes, planesOf, rotated, shifted } from './images.ts';
+import { normal } from './numerics.ts';
+import { oneHot } from './shapes.ts';
+
+/** The field as f32: bytes and integers are converted by the first transform that computes. */
+function field(context: BuildContext, args: Arguments): Value {
+  return context.b.cast(tensor(args, 'x'), 'f32');
+}
+
+function plain(
+  name: string,
+  hyperparameters: string,
+  doc: string,
+  rule: (context: BuildContext, x: Value, args: Arguments) => Value,
+): TransformFunction {
+  const signature = `${name}(x: [...]${hyperparameters && `, ${hyperparameters}`}) -> [...]`;
+  const build: TransformFunction['build'] = (context, args) => rule(context, field(context, args), args);
+  return { kind: 'transform', name, signature, doc, random: false, build };
+}
+
+/** A random movement of images; the shape stays, so [784] is taken for the 28x28 image it was. */
+function movement(
+  name: string,
+  hyperparameters: string,
+  doc: string,
+  rule: (context: BuildContext, planes: Planes, args: Arguments) => Value,
+): TransformFunction {
+  return {
+    ...plain(name, hyperparameters, doc, (context, x, args) =>
+      context.b.reshape(rule(context, planesOf(context.b, name, x), args), x.type.shape),
+    ),
+    random: true,
+    type: args => {
+      const { shape } = typeOf(args, 'x');
+      imageSize(name, shape);
+      return { dtype: 'f32', shape };
+    },
+  };
+}
+
+/** All axes of a batch but the first. */
+function sampleAxes(x: Value): readonly number[] {
+  return x.type.shape.map((_, axis) => axis).slice(1);
+}
+
+export const transforms: readonly TransformFunction[] = [
+  {
+    ...plain('scale', 'by: float', 'x * by.', ({ b }, x, args) => b.mul(x, number(args, 'by'))),
+    example: 'image |> scale(1 / 255)',
+  },
+  {
+    ...plain('standardize', 'mean: float, std: float', '(x - mean) / std.', ({ b }, x, args) => {
+      demand(number(args, 'std') > 0, 'standardize', 'a std above 0', number(args, 'std'));
+      return b.div(b.sub(x, number(args, 'mean')), number(args, 'std'));
+    }),
+    example: 'image |> standardize(mean: 0.1307, std: 0.3081)',
+  },
+  plain(
+    'normalize',
+    '',
+    'Each sample to the range 0 to 1: (x - min) / (max - min); a sample without contrast becomes 0.',
+    ({ b }, x) => {
+      const axes = sampleAxes(x);
+      const least = b.min(x, { axes, keep: true });
+      const range = b.sub(b.max(x, { axes, keep: true }), least);
+      return b.div(b.sub(x, least), b.select(b.greater(range, 0), range, 1));
+    },
+  ),
+  {
+    kind: 'transform',
+    name: 'flatten',
+    signature: 'flatten(x: [...]) -> [N]',
+    doc: 'All axes of a sample folded into one.',
+    random: false,
+    type: args => ({ dtype: typeOf(args, 'x').dtype, shape: [sizeOf(typeOf(args, 'x').shape)] }),
+    build: ({ b }, args) => {
+      const [batch = 1, ...sample] = tensor(args, 'x').type.shape;
+      return b.reshape(tensor(args, 'x'), [batch, sizeOf(sample)]);
+    },
+  },
+  { ...oneHot, kind: 'transform', random: false },
+  {
+    ...movement(
+      'shift',
+      'pixels: int',
+      'Moves each image by up to `pixels` whole pixels along each axis; 0 comes in from outside.',
+      (context, planes, args) => {
+        demand(number(args, 'pixels') >= 0, 'shift', 'at least 0 pixels', number(args, 'pixels'));
+        return shifted(context, planes, number(args, 'pixels'));
+      },
+    ),
+    example: 'image |> shift(2)',
+  },
+  {
+    ...movement(
+      'rotate',
+      'degrees: float',
+      'Turns each image about its middle by up to `degrees` either way, bilinear; 0 comes in from outside.',
+      (context, planes, args) => rotated(context, planes, number(args, 'degrees')),
+    ),
+    example: 'image |> rotate(10)',
+  },
+  movement('flip', '', 'Mirrors half of the images left to right.', mirrored),
+  {
+    ...plain('noise', 'std: float = 0.1', 'Adds normal noise to every element.', (context, x, args) =>
+      context.b.add(x, context.b.mul(normal(context, x.type.shape), number(args, 'std'))),
+    ),
+    random: true,
+  },
+];

@@ -1,0 +1,340 @@
+"""Writes the numbers that the tests hold against PyTorch: run it with any python that has torch, it prints the version used.
+
+    python test/goldens/make.py
+
+Inputs and initial weights come from the generator of test/goldens/inputs.ts, which both sides compute, so only results are stored.
+"""
+
+import json
+import math
+import pathlib
+
+import torch
+import torch.nn.functional as F
+
+DATA = pathlib.Path(__file__).parent / "data"
+
+
+class Lcg:
+    """Numerical Recipes' generator; the 24 high bits make numbers in [-1, 1) that f32 holds exactly."""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def next(self):
+        self.state = (1664525 * self.state + 1013904223) % 2**32
+        return (self.state >> 8) / 2**23 - 1
+
+    def tensor(self, *shape):
+        count = math.prod(shape)
+        return torch.tensor([self.next() for _ in range(count)], dtype=torch.float32).reshape(shape)
+
+    def classes(self, count, classes):
+        return torch.tensor([int((self.next() + 1) / 2 * classes) for _ in range(count)])
+
+
+def write(name, value):
+    def tidy(v):
+        if isinstance(v, dict):
+            return {k: tidy(x) for k, x in v.items()}
+        if isinstance(v, (list, tuple)):
+            return [tidy(x) for x in v]
+        if isinstance(v, torch.Tensor):
+            return tidy(v.detach().flatten().tolist())
+        return float(f"{v:.9g}") if isinstance(v, float) else v
+
+    text = json.dumps(tidy(value), separators=(",", ":"), indent=None)
+    (DATA / name).write_text(text.replace('},"', '},\n"') + "\n")
+    print(name, len(text))
+
+
+def digest(t):
+    """The norm and 32 evenly strided elements of a tensor."""
+    flat = t.detach().flatten()
+    stride = max(1, flat.numel() // 32)
+    return {"norm": flat.double().norm().item(), "samples": flat[::stride][:32].tolist()}
+
+
+# Networks: 'small' suits the slow reference backend, 'simplenet' is the example's.
+NETS = {
+    "small": {"sizes": [24, 16, 5], "samples": 96, "batch": 16},
+    "simplenet": {"sizes": [784, 128, 10], "samples": 320, "batch": 64},
+}
+
+
+def problem(net):
+    """Class prototypes with noise, so that the loss falls; He-like initial weights in a power of two."""
+    sizes, samples = net["sizes"], net["samples"]
+    lcg = Lcg(7)
+    prototypes = lcg.tensor(sizes[-1], sizes[0])
+    labels = lcg.classes(samples, sizes[-1])
+    x = prototypes[labels] * 0.5 + lcg.tensor(samples, sizes[0])
+    weights = []
+    for fan_in, fan_out in zip(sizes, sizes[1:]):
+        bound = 2.0 ** round(math.log2(fan_in**-0.5))
+        weights += [lcg.tensor(fan_out, fan_in) * bound, lcg.tensor(fan_out) * bound]
+    return x, labels, weights
+
+
+OPTIMIZERS = {
+    "sgd": (torch.optim.SGD, {"lr": 0.1}, {"lr": 0.1}),
+    "sgd_momentum": (
+        torch.optim.SGD,
+        {"lr": 0.05, "momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01},
+        {"lr": 0.05, "momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01},
+    ),
+    "sgd_nesterov": (
+        torch.optim.SGD,
+        {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4},
+        {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4},
+    ),
+    "adam": (torch.optim.Adam, {"lr": 1e-3}, {"lr": 1e-3}),
+    "adam_decay": (
+        torch.optim.Adam,
+        {"lr": 2e-3, "betas": (0.5, 0.99), "eps": 1e-6, "weight_decay": 0.01},
+        {"lr": 2e-3, "beta1": 0.5, "beta2": 0.99, "eps": 1e-6, "weight_decay": 0.01},
+    ),
+    "adamw": (torch.optim.AdamW, {"lr": 1e-3}, {"lr": 1e-3}),
+    "rmsprop": (torch.optim.RMSprop, {"lr": 1e-3}, {"lr": 1e-3}),
+    "rmsprop_centered": (
+        torch.optim.RMSprop,
+        {"lr": 1e-3, "alpha": 0.9, "centered": True, "momentum": 0.9, "weight_decay": 1e-4},
+        {"lr": 1e-3, "alpha": 0.9, "centered": True, "momentum": 0.9, "weight_decay": 1e-4},
+    ),
+    "adagrad": (torch.optim.Adagrad, {"lr": 0.02, "lr_decay": 0.01}, {"lr": 0.02, "lr_decay": 0.01}),
+}
+
+
+def train(net, make, torch_args, clip=None, schedule=None, steps=100):
+    x, labels, initial = problem(net)
+    parameters = [w.clone().requires_grad_() for w in initial]
+    optimizer = make(parameters, **torch_args)
+    scheduler = schedule(optimizer) if schedule else None
+    batches = net["samples"] // net["batch"]
+    losses, gradients = [], []
+    for step in range(steps):
+        at = step % batches * net["batch"]
+        xb, yb = x[at : at + net["batch"]], labels[at : at + net["batch"]]
+        w1, b1, w2, b2 = parameters
+        loss = F.cross_entropy(F.linear(F.relu(F.linear(xb, w1, b1)), w2, b2), yb)
+        optimizer.zero_grad()
+        loss.backward()
+        if step == 0:
+            gradients = [digest(p.grad) for p in parameters]
+        if clip:
+            torch.nn.utils.clip_grad_norm_(parameters, clip)
+        optimizer.step()
+        if scheduler and (step + 1) % batches == 0:
+            scheduler.step()
+        losses.append(loss.item())
+    return {"losses": losses, "gradients": gradients, "weights": [digest(p) for p in parameters]}
+
+
+def training():
+    for name, net in NETS.items():
+        runs = {}
+        for key, (make, torch_args, args) in OPTIMIZERS.items():
+            family = {"SGD": "sgd", "Adam": "adam", "AdamW": "adamw", "RMSprop": "rmsprop", "Adagrad": "adagrad"}
+            runs[key] = {"optimizer": family[make.__name__], "args": args, **train(net, make, torch_args)}
+        runs["adam_clipped"] = {
+            "optimizer": "adam",
+            "args": {"lr": 1e-3},
+            "clip": 0.25,
+            **train(net, torch.optim.Adam, {"lr": 1e-3}, clip=0.25),
+        }
+        runs["sgd_step_decay"] = {
+            "optimizer": "sgd",
+            "args": {"lr": 0.1},
+            "schedule": {"every": 5, "gamma": 0.5},
+            **train(net, torch.optim.SGD, {"lr": 0.1}, schedule=lambda o: torch.optim.lr_scheduler.StepLR(o, 5, 0.5)),
+        }
+        gradients = runs["sgd"]["gradients"]
+        for run in runs.values():
+            assert run.pop("gradients") == gradients
+        write(f"training-{name}.json", {"net": net, "gradients": gradients, "runs": runs})
+
+
+def schedules():
+    lr = torch.optim.lr_scheduler
+
+    def sequence(make, count, base):
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=base)
+        scheduler = make(optimizer)
+        values = []
+        for _ in range(count):
+            values.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            scheduler.step()
+        return values
+
+    cases = [
+        ("step_decay", {"every": 5, "gamma": 0.1}, "epoch", 1e-3, lambda o: lr.StepLR(o, 5, 0.1)),
+        ("step_decay", {"every": 3, "gamma": 0.7}, "epoch", 0.1, lambda o: lr.StepLR(o, 3, 0.7)),
+        ("exponential_decay", {"gamma": 0.9}, "epoch", 1e-2, lambda o: lr.ExponentialLR(o, 0.9)),
+        ("cosine", {"steps": 30, "min": 1e-5}, "step", 1e-3, lambda o: lr.CosineAnnealingLR(o, 30, 1e-5)),
+        ("linear_warmup", {"steps": 8, "start": 0.1}, "step", 1e-3, lambda o: lr.LinearLR(o, 0.1, 1.0, 8)),
+    ]
+    out = [
+        {"name": name, "args": args, "unit": unit, "base": base, "values": sequence(make, 30, base)}
+        for name, args, unit, base, make in cases
+    ]
+    chained = sequence(
+        lambda o: lr.ChainedScheduler([lr.LinearLR(o, 0.1, 1.0, 8), lr.ExponentialLR(o, 0.9)]), 30, 1e-2
+    )
+    write("schedules.json", {"single": out, "warmup_of_exponential": chained})
+
+
+ACTIVATIONS = {
+    "relu": (F.relu, {}),
+    "leaky_relu": (lambda x: F.leaky_relu(x, 0.01), {"slope": 0.01}),
+    "elu": (lambda x: F.elu(x, 1.0), {"alpha": 1.0}),
+    "selu": (F.selu, {}),
+    "gelu": (F.gelu, {}),
+    "gelu tanh": (lambda x: F.gelu(x, approximate="tanh"), {"tanh": True}),
+    "silu": (F.silu, {}),
+    "sigmoid": (torch.sigmoid, {}),
+    "tanh": (torch.tanh, {}),
+    "softplus": (F.softplus, {}),
+    "softsign": (F.softsign, {}),
+    "mish": (F.mish, {}),
+    "hardtanh": (F.hardtanh, {"min": -1.0, "max": 1.0}),
+    "hard_sigmoid": (F.hardsigmoid, {}),
+    "hard_swish": (F.hardswish, {}),
+    "abs": (torch.abs, {}),
+    "clamp": (lambda x: torch.clamp(x, -2.5, 1.5), {"min": -2.5, "max": 1.5}),
+    "softmax": (lambda x: F.softmax(x, -1), {"axis": -1}),
+    "log_softmax": (lambda x: F.log_softmax(x, -1), {"axis": -1}),
+}
+POSITIVE = {"log": (torch.log, {}), "sqrt": (torch.sqrt, {}), "pow": (lambda x: x**1.5, {"exponent": 1.5}), "exp": (torch.exp, {})}
+
+
+def activations():
+    grid = torch.tensor([i / 4 for i in range(-26, 26)], dtype=torch.float32).reshape(4, 13)
+    big = torch.tensor([[-1000.0, -80.0, -20.0, 0.0, 20.0, 80.0, 1000.0]])
+    runs = {}
+    for name, (f, args) in {**ACTIVATIONS, **POSITIVE}.items():
+        x = (grid.abs() + 0.25 if name in POSITIVE else grid).clone().requires_grad_()
+        y = f(x)
+        (y * Lcg(3).tensor(4, 13)).sum().backward()
+        large = [] if name in POSITIVE else [repr(v) for v in f(big).flatten().tolist()]
+        runs[name] = {"args": args, "values": y, "gradients": x.grad, "large": large}
+    write("activations.json", runs)
+
+
+def losses():
+    lcg = Lcg(11)
+    logits = lcg.tensor(6, 5) * 4
+    target = lcg.classes(6, 5)
+    a, b = lcg.tensor(6, 5), lcg.tensor(6, 5)
+    zero_one = (lcg.tensor(6, 5) > 0).float()
+    probability = torch.sigmoid(lcg.tensor(6, 5) * 2)
+    log_p, q = F.log_softmax(a, -1), F.softmax(b, -1)
+    sign = zero_one * 2 - 1
+    cases = {
+        "cross_entropy": (logits, {}, lambda x: F.cross_entropy(x, target)),
+        "cross_entropy smoothing": (logits, {"smoothing": 0.1}, lambda x: F.cross_entropy(x, target, label_smoothing=0.1)),
+        "cross_entropy large": (logits * 1024, {}, lambda x: F.cross_entropy(x, target)),
+        "bce": (logits, {}, lambda x: F.binary_cross_entropy_with_logits(x, zero_one)),
+        "bce large": (logits * 64, {}, lambda x: F.binary_cross_entropy_with_logits(x, zero_one)),
+        "bce probabilities": (probability, {"logits": False}, lambda x: F.binary_cross_entropy(x, zero_one)),
+        "mse": (a, {}, lambda x: F.mse_loss(x, b)),
+        "mae": (a, {}, lambda x: F.l1_loss(x, b)),
+        "huber": (a * 4, {"delta": 1.0}, lambda x: F.huber_loss(x, b, delta=1.0)),
+        "kl": (log_p, {}, lambda x: F.kl_div(x, q, reduction="batchmean")),
+        "hinge": (a * 2, {}, lambda x: torch.clamp(1 - x * sign, min=0).mean()),
+    }
+    out = {}
+    for name, (x, args, f) in cases.items():
+        x = x.detach().clone().requires_grad_()
+        y = f(x)
+        y.backward()
+        out[name] = {"args": args, "value": y.item(), "gradients": x.grad}
+    write("losses.json", out)
+
+
+def layers():
+    """Values and weight gradients of the layers with weights, on the same formula inputs."""
+    lcg = Lcg(13)
+    out = {}
+
+    def record(name, shape, module, args, tensors):
+        x = (Lcg(5).tensor(*shape)).requires_grad_()
+        fill = Lcg(17)
+        with torch.no_grad():
+            for p in module.parameters():
+                p.copy_(fill.tensor(*p.shape) * 0.5)
+        y = module(x)
+        y = y[0] if isinstance(y, tuple) else y
+        (y * Lcg(19).tensor(*y.shape)).sum().backward()
+        out[name] = {
+            "shape": list(shape),
+            "args": args,
+            "result": list(y.shape),
+            "values": digest(y),
+            "input": digest(x.grad),
+            "parameters": {k: {"shape": list(p.shape), **digest(p.grad)} for k, p in module.named_parameters()},
+        }
+        return tensors
+
+    nn = torch.nn
+    record("linear", (3, 4, 6), nn.Linear(6, 5), {"out": 5}, None)
+    record("layer_norm", (3, 4, 6), nn.LayerNorm(6), {}, None)
+    record("rms_norm", (3, 4, 6), nn.RMSNorm(6, eps=1e-6), {"eps": 1e-6}, None)
+    record("batch_norm", (6, 5), nn.BatchNorm1d(5), {}, None)
+    record("batch_norm images", (4, 3, 5, 5), nn.BatchNorm2d(3), {}, None)
+    record("conv2d", (2, 3, 7, 6), nn.Conv2d(3, 4, 3), {"out": 4, "kernel": 3}, None)
+    record("conv2d strided", (2, 3, 8, 8), nn.Conv2d(3, 4, 3, stride=2, padding=1), {"out": 4, "kernel": 3, "stride": 2, "padding": 1}, None)
+    record("max_pool2d", (2, 3, 6, 6), nn.MaxPool2d(2), {"size": 2}, None)
+    record("max_pool2d overlapping", (2, 3, 7, 7), nn.MaxPool2d(3, stride=2), {"size": 3, "stride": 2}, None)
+    record("avg_pool2d", (2, 3, 6, 6), nn.AvgPool2d(2), {"size": 2}, None)
+    record("lstm", (2, 5, 4), nn.LSTM(4, 3, batch_first=True), {"size": 3}, None)
+    record("gru", (2, 5, 4), nn.GRU(4, 3, batch_first=True), {"size": 3}, None)
+    record("rnn", (2, 5, 4), nn.RNN(4, 3, batch_first=True), {"size": 3}, None)
+
+    class SelfAttention(nn.Module):
+        def __init__(self, causal):
+            super().__init__()
+            self.causal = causal
+            self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+        def forward(self, x):
+            mask = torch.triu(torch.ones(5, 5, dtype=torch.bool), 1) if self.causal else None
+            return self.attention(x, x, x, need_weights=False, attn_mask=mask)
+
+    record("self_attention", (2, 5, 8), SelfAttention(False), {"heads": 2}, None)
+    record("self_attention causal", (2, 5, 8), SelfAttention(True), {"heads": 2, "causal": True}, None)
+    assert lcg
+    write("layers.json", out)
+
+
+def early_stopping():
+    """The tutorial's class: stop after `patience` epochs in a row that do not beat the best by more than min_delta."""
+    curves = [[1 / (1 + i) for i in range(12)], [1.0, 0.5, 0.4] + [0.4 + 0.01 * i for i in range(9)]]
+    curves.append([1.0, 0.9, 0.899, 0.898, 0.897, 0.7, 0.699, 0.698, 0.697, 0.696, 0.695, 0.694])
+    curves.append([0.5 + 0.2 * Lcg(23 + i).next() for i in range(12)])
+    out = []
+    for curve in curves:
+        for patience, min_delta in [(1, 0.0), (3, 0.0), (5, 0.0), (3, 0.005), (2, 0.15)]:
+            best, waited, stopped = math.inf, 0, None
+            for epoch, loss in enumerate(curve, 1):
+                if loss < best - min_delta:
+                    best, waited = loss, 0
+                else:
+                    waited += 1
+                if waited >= patience:
+                    stopped = epoch
+                    break
+            out.append({"curve": curve, "patience": patience, "minDelta": min_delta, "stopped": stopped})
+    write("early-stopping.json", out)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    DATA.mkdir(exist_ok=True)
+    print("torch", torch.__version__)
+    training()
+    schedules()
+    activations()
+    losses()
+    layers()
+    early_stopping()
