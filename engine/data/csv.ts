@@ -1,0 +1,90 @@
+/** The `csv` source: a table with a header, one column a field; types, categories and missing values are found in the file. */
+import type { Call, ColumnSchema } from '../ir/program.ts';
+import { EngineError } from '../util/errors.ts';
+import { columnSchema, fillColumn } from './csvColumn.ts';
+import { parseTable, type Table } from './csvTable.ts';
+import { type DataFile, readHead, readWhole } from './file.ts';
+import { LIMITS } from './limits.ts';
+import type { ResolvePath } from './paths.ts';
+import { type DataColumn, type DataSet, type SourceReader, schemaOf, textArgument } from './schema.ts';
+
+const UTF8 = new TextDecoder();
+
+/**
+ * `csv(path, target)`: a column a field, f32, i32 or category (i32 with classes). With `target`, which must have no missing values,
+ * there is also `features`: all other numeric columns, in order, as f32 [F]. The schema is inferred from the first 16 MiB.
+ */
+export const csvReader: SourceReader = {
+  schema(args, resolvePath) {
+    const file = fileOf(args, resolvePath);
+    const bytes = readHead(file, LIMITS.schemaBytes);
+    const whole = bytes.length < LIMITS.schemaBytes;
+    const text = UTF8.decode(bytes);
+    const table = parseTable(file, whole ? text : text.slice(0, text.lastIndexOf('\n') + 1));
+    return schemaOf(toDataSet(file, table, targetOf(args)));
+  },
+  async load(args, { resolvePath, expected }) {
+    const file = fileOf(args, resolvePath);
+    const table = parseTable(file, UTF8.decode(await readWhole(file, 2 ** 29)));
+    return toDataSet(file, table, targetOf(args), expected);
+  },
+};
+
+function fileOf(args: Call['args'], resolvePath: ResolvePath): DataFile {
+  const name = textArgument(args, 'path');
+  return { name, path: resolvePath(name) };
+}
+
+function targetOf(args: Call['args']): string | undefined {
+  return typeof args.target === 'string' && args.target !== '' ? args.target : undefined;
+}
+
+function toDataSet(
+  file: DataFile,
+  table: Table,
+  target: string | undefined,
+  expected?: readonly ColumnSchema[],
+): DataSet {
+  const columns = table.header.map((name, at): DataColumn => {
+    const schema = expected?.find(column => column.name === name) ?? columnSchema(file, table, at);
+    return fillColumn(file, table, at, schema);
+  });
+  if (target === undefined) return { samples: table.rows.length, columns };
+  demandTarget(file, table, columns, target);
+  const features = featuresOf(file, table, columns, target);
+  return { samples: table.rows.length, columns: [...columns, ...features], target };
+}
+
+function demandTarget(file: DataFile, table: Table, columns: readonly DataColumn[], target: string): void {
+  const at = table.header.indexOf(target);
+  if (at < 0) {
+    throw new EngineError(
+      'data-malformed',
+      `${file.name}: expected a column "${target}", found ${table.header.join(', ')}`,
+    );
+  }
+  if (!columns[at]?.missing) return;
+  const row = columns[at].data.findIndex(value => Number.isNaN(value) || value < 0);
+  throw new EngineError(
+    'data-not-finite',
+    `${file.name}, line ${table.lineOf(row)}: expected a value for the target "${target}", found none; remove the row or fill it in`,
+  );
+}
+
+/** The numeric columns but the target, side by side; none if there is no such column. */
+function featuresOf(file: DataFile, table: Table, columns: readonly DataColumn[], target: string): DataColumn[] {
+  const numeric = columns.filter(column => column.classes === undefined && column.name !== target);
+  if (numeric.length === 0) return [];
+  if (table.header.includes('features')) {
+    throw new EngineError(
+      'data-malformed',
+      `${file.name}: expected no column "features" beside a target, which names all others together`,
+    );
+  }
+  const data = new Float32Array(table.rows.length * numeric.length);
+  for (let row = 0, at = 0; row < table.rows.length; row++) {
+    for (const column of numeric) data[at++] = column.data[row]!;
+  }
+  const missing = numeric.reduce((count, column) => count + (column.missing ?? 0), 0);
+  return [{ name: 'features', dtype: 'f32', shape: [numeric.length], data, ...(missing > 0 && { missing }) }];
+}

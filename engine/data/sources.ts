@@ -1,0 +1,60 @@
+/** The data sources by name: the reader of each, the schema for the checker and the columns for training. */
+import type { Call, ColumnSchema } from '../ir/program.ts';
+import { EngineError } from '../util/errors.ts';
+import { csvReader } from './csv.ts';
+import { digitsReader } from './digits.ts';
+import { idxReader } from './idx.ts';
+import type { ResolvePath } from './paths.ts';
+import { moonsReader, spiralsReader } from './points.ts';
+import type { DataSchema, DataSet, LoadOptions, SourceReader } from './schema.ts';
+
+export type SourceName = 'csv' | 'digits' | 'idx' | 'moons' | 'spirals';
+
+export const readers: { readonly [Name in SourceName]: SourceReader } = {
+  csv: csvReader,
+  digits: digitsReader,
+  idx: idxReader,
+  moons: moonsReader,
+  spirals: spiralsReader,
+};
+
+/** What `source` holds, from headers and capped reads. Synchronous, for the checker; throws EngineError. */
+export function readSchema(source: Call, resolvePath: ResolvePath): DataSchema {
+  return readerOf(source).schema(source.args, resolvePath);
+}
+
+/** Everything `source` holds, held to the columns the Program was checked with. Throws EngineError. */
+export async function loadSource(source: Call, options: LoadOptions): Promise<DataSet> {
+  const set = await readerOf(source).load(source.args, options);
+  for (const column of options.expected ?? []) demandColumn(source, set, column);
+  return set;
+}
+
+function readerOf(source: Call): SourceReader {
+  if (isSourceName(source.name)) return readers[source.name];
+  throw new EngineError(
+    'unsupported',
+    `expected one of the sources ${Object.keys(readers).join(', ')}, found ${source.name}`,
+  );
+}
+
+function isSourceName(name: string): name is SourceName {
+  return Object.hasOwn(readers, name);
+}
+
+/** The data may have changed since the program was checked, and a test source is checked against the training columns. */
+function demandColumn(source: Call, set: DataSet, expected: ColumnSchema): void {
+  const found = set.columns.find(column => column.name === expected.name);
+  const describe = (column: ColumnSchema): string => `${column.dtype}[${column.shape.join(', ')}]`;
+  if (found && describe(found) === describe(expected)) return;
+  throw new EngineError(
+    'data-malformed',
+    `${placeOf(source)}: expected a column "${expected.name}" of type ${describe(expected)}, found ${found ? describe(found) : 'none'}; the data changed or differs from the training data`,
+  );
+}
+
+/** The source as its user knows it: its first path, or its name. */
+function placeOf(source: Call): string {
+  const path = Object.values(source.args).find(value => typeof value === 'string');
+  return typeof path === 'string' ? path : `${source.name}()`;
+}
