@@ -118,10 +118,21 @@ export class GraphBuilder {
         const found = replaced.type.dtype + showShape(replaced.type.shape);
         throw new ShapeError({ code: 'shape-mismatch', op: graph.name, expected, found });
       }
-      const inputs = node.inputs.map(i => copies[i]!.id);
-      copies.push(replaced ?? this.append(node.op, inputs, node.attributes, node.type, node.label));
+      const inputs = node.inputs.map(i => copies[i]!);
+      copies.push(replaced ?? this.copy(node, inputs));
     }
     return Object.fromEntries(graph.outputs.map(o => [o.name, copies[o.value]!]));
+  }
+
+  /** Appends a node of another graph as it is, with `inputs` of this one. */
+  copy(node: GraphNode, inputs: readonly Value[]): Value {
+    return this.append(
+      node.op,
+      inputs.map(v => v.id),
+      node.attributes,
+      node.type,
+      node.label,
+    );
   }
 
   // Leaves

@@ -1,0 +1,42 @@
+/** Reverse-mode differentiation on the graph: appends to a builder the nodes that compute the gradient of a loss. */
+import type { GraphBuilder, Value } from '../ops/builder.ts';
+import { primitive } from '../ops/registry.ts';
+import { never } from '../util/errors.ts';
+
+/**
+ * The gradient of the f32 scalar `loss` with respect to each of `wrt`, in their order and of their types; zeros where the loss
+ * doesn't depend on one. Only nodes on a path from `wrt` to `loss` are visited. What a rule makes beside the path is dead code,
+ * which `dce` removes.
+ */
+export function gradients(b: GraphBuilder, loss: Value, wrt: readonly Value[]): readonly Value[] {
+  if (loss.type.dtype !== 'f32' || loss.type.shape.length > 0)
+    throw never('the loss is not an f32 scalar', loss.type.dtype);
+  const active = dependents(b, loss.id, wrt);
+  const adjoints = new Map<number, Value>([[loss.id, b.constant(1)]]);
+  for (let id = loss.id; id >= 0; id--) {
+    const adjoint = adjoints.get(id);
+    if (adjoint === undefined || !active.has(id)) continue;
+    const node = b.node(id);
+    const inputs = node.inputs.map(i => b.value(i));
+    const label = node.label === undefined ? undefined : `grad(${node.label})`;
+    const rule = () => primitive(node.op).vjp(b, { inputs, output: b.value(id), attributes: node.attributes }, adjoint);
+    const parts = label === undefined ? rule() : b.scoped(label, rule);
+    for (const [i, part] of parts.entries()) {
+      const input = inputs[i]!;
+      if (part === undefined || !active.has(input.id)) continue;
+      const sum = adjoints.get(input.id);
+      adjoints.set(input.id, sum === undefined ? part : b.add(sum, part));
+    }
+  }
+  return wrt.map(v => adjoints.get(v.id) ?? b.fill(0, v));
+}
+
+/** The f32 nodes up to `last` whose value depends on one of `wrt`, those themselves included. */
+function dependents(b: GraphBuilder, last: number, wrt: readonly Value[]): ReadonlySet<number> {
+  const active = new Set(wrt.map(v => v.id));
+  for (let id = 0; id <= last; id++) {
+    const node = b.node(id);
+    if (node.type.dtype === 'f32' && node.inputs.some(i => active.has(i))) active.add(id);
+  }
+  return active;
+}

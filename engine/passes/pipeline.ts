@@ -1,0 +1,55 @@
+/** The order of the passes, with the validator around each. */
+import type { Graph } from '../ir/graph.ts';
+import { validateGraph } from '../ir/validate.ts';
+import { typeOf } from '../ops/registry.ts';
+import { never } from '../util/errors.ts';
+import { cse } from './cse.ts';
+import { dce } from './dce.ts';
+import { simplify } from './simplify.ts';
+
+interface Pass {
+  readonly name: string;
+  readonly run: (graph: Graph) => Graph;
+}
+
+const passes: readonly Pass[] = [
+  { name: 'simplify', run: simplify },
+  { name: 'cse', run: cse },
+  { name: 'dce', run: dce },
+];
+
+/** Every rule makes a graph smaller or simpler, so that a handful of rounds is enough; more is our bug. */
+const roundLimit = 50;
+
+/**
+ * The graph with nothing left to simplify, share or remove: what the scheduler takes. Gradients must have been taken before, for
+ * `detach` goes. A pass that breaks the graph throws with the graph printed.
+ */
+export function optimize(graph: Graph): Graph {
+  validateGraph(graph, typeOf, 'the builder');
+  let current = graph;
+  for (let round = 0; round < roundLimit; round++) {
+    const before = current;
+    for (const { name, run } of passes) {
+      current = run(current);
+      validateGraph(current, typeOf, name);
+    }
+    if (sameGraph(before, current)) return current;
+  }
+  throw never('the passes reach no fixed point', graph.name);
+}
+
+/** Node by node the same op on the same inputs with equal attributes: attributes of untouched nodes are the same objects. */
+function sameGraph(a: Graph, b: Graph): boolean {
+  return (
+    a.nodes.length === b.nodes.length &&
+    a.nodes.every((node, id) => {
+      const other = b.nodes[id]!;
+      return (
+        node.op === other.op &&
+        node.attributes === other.attributes &&
+        node.inputs.every((i, n) => i === other.inputs[n])
+      );
+    })
+  );
+}
