@@ -1,0 +1,107 @@
+/** Shows a run in the terminal: JSON lines, or a live progress line, a line an epoch, and a loss plot at the end. */
+import type { DoneEvent, EpochEvent, Metrics, RunEvent, StartEvent, StepEvent } from '../../engine/train/events.ts';
+import { count, duration, type LiveLine, liveLine, lossPlot, metricText, paint, progressBar } from './terminal.ts';
+
+export interface TrainView {
+  show(event: RunEvent): void;
+}
+
+/** One JSON value a line, as in `metrics.jsonl`. */
+export function jsonView(write: (line: string) => void = line => void process.stdout.write(line)): TrainView {
+  return { show: event => write(`${JSON.stringify(event)}\n`) };
+}
+
+export function terminalView(stream: NodeJS.WriteStream = process.stdout): TrainView {
+  const view = new ProgressView(liveLine(stream), line => void stream.write(`${line}\n`));
+  return { show: event => view.show(event) };
+}
+
+class ProgressView {
+  private start: StartEvent | undefined;
+  private readonly losses: [number, number][] = [];
+  private began = { step: 0, time: 0 };
+  private lastDraw = 0;
+
+  constructor(
+    private readonly live: LiveLine,
+    private readonly print: (line: string) => void,
+  ) {}
+
+  show(event: RunEvent): void {
+    switch (event.type) {
+      case 'start':
+        return this.onStart(event);
+      case 'step':
+        return this.onStep(event);
+      case 'epoch':
+        return this.onEpoch(event);
+      case 'state':
+        return event.state === 'paused' ? this.live.update(`paused at step ${count(event.step)}`) : undefined;
+      case 'done':
+        return this.onDone(event);
+      case 'checkpoint':
+        return undefined;
+    }
+  }
+
+  private onStart(event: StartEvent): void {
+    this.start = event;
+    this.began = { step: event.fromStep, time: event.time };
+    const validation = event.validationSamples > 0 ? ` + ${count(event.validationSamples)} validation` : '';
+    this.print(`${paint('bold', event.name)}  ${count(event.parameters)} weights on ${event.device}`);
+    this.print(
+      paint(
+        'dim',
+        `${count(event.trainSamples)}${validation} samples, batch ${event.batch}, ${count(event.steps)} steps, seed ${event.seed}`,
+      ),
+    );
+    if (event.fromStep > 0) this.print(paint('dim', `resumed at step ${count(event.fromStep)}`));
+  }
+
+  private onStep(event: StepEvent): void {
+    this.losses.push([event.step, event.loss]);
+    // Ten redraws a second are smooth; more only cost time.
+    if (event.time - this.lastDraw < 100 || this.start === undefined) return;
+    this.lastDraw = event.time;
+    const rate = ((event.step - this.began.step) / Math.max(1, event.time - this.began.time)) * 1000;
+    const eta = rate > 0 ? duration((this.start.steps - event.step) / rate) : '…';
+    const bar = progressBar(event.step / this.start.steps, 20);
+    const shown = metricsText({ loss: event.loss, ...event.metrics });
+    this.live.update(`${bar} epoch ${event.epoch}/${this.start.epochs}  ${shown}  ${count(rate)} steps/s  eta ${eta}`);
+  }
+
+  private onEpoch(event: EpochEvent): void {
+    this.live.clear();
+    const of = this.start === undefined ? '' : `/${this.start.epochs}`;
+    const validation = event.validation === undefined ? '' : `  validation ${metricsText(event.validation)}`;
+    this.print(
+      `epoch ${`${event.epoch}${of}`.padStart(5)}  ${metricsText(event.train)}${validation}  ${paint('dim', `${count(event.stepsPerSecond)} steps/s`)}`,
+    );
+  }
+
+  private onDone(event: DoneEvent): void {
+    this.live.clear();
+    if (event.error !== undefined)
+      this.print(`${paint(['bold', 'red'], 'failed')}[${event.error.code}]: ${event.error.message}`);
+    const chart = lossPlot(this.losses);
+    if (chart !== '') this.print(`\n${paint('dim', 'loss')}\n${chart}`);
+    this.print(
+      `${paint('bold', doneTexts[event.reason])} after ${count(event.step)} steps, ${count(event.stepsPerSecond)} steps/s on ${event.device}`,
+    );
+    const final = metricsText(event.metrics);
+    if (final !== '') this.print(final);
+  }
+}
+
+const doneTexts: Readonly<Record<DoneEvent['reason'], string>> = {
+  finished: 'finished',
+  stopped: 'stopped',
+  'early-stop': 'stopped early: no more improvement',
+  failed: 'failed',
+};
+
+function metricsText(metrics: Metrics): string {
+  return Object.entries(metrics)
+    .map(([name, value]) => `${name} ${metricText(name, value)}`)
+    .join('  ');
+}

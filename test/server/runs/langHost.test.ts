@@ -1,0 +1,70 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createLangHost } from '../../../server/runs/langHost.ts';
+
+let outer: string;
+let workspace: string;
+beforeEach(() => {
+  outer = mkdtempSync(join(tmpdir(), 'strata-host-'));
+  workspace = join(outer, 'ws');
+  mkdirSync(workspace);
+});
+afterEach(() => rmSync(outer, { recursive: true, force: true }));
+
+const uri = (name: string): string => pathToFileURL(join(workspace, name)).href;
+const host = (open: Record<string, string> = {}) =>
+  createLangHost({ workspaceOf: u => (u.startsWith('file:') ? workspace : undefined), openText: u => open[u] });
+const csv = (file: string) => ({ name: 'csv', args: { file } });
+
+describe('schemas', () => {
+  it('come from real files and follow their changes', () => {
+    const file = join(workspace, 'a.csv');
+    writeFileSync(file, 'x,y\n1,2\n3,4\n');
+    const h = host();
+    const first = h.readSchema(csv('a.csv'), uri('m.strata'));
+    expect(first).toMatchObject({ kind: 'schema', samples: 2, columns: [{ name: 'x' }, { name: 'y' }] });
+    expect(h.readSchema(csv('a.csv'), uri('m.strata'))).toBe(first);
+    writeFileSync(file, 'x\n1\n2\n3\n');
+    utimesSync(file, 1, 1);
+    expect(h.readSchema(csv('a.csv'), uri('m.strata'))).toMatchObject({ samples: 3, columns: [{ name: 'x' }] });
+  });
+
+  it.each([
+    ['a file that is not there', 'none.csv', 'data-missing', 'none.csv: no such file'],
+    ['a path out of the workspace', '../secret.csv', 'data-malformed', 'leads out of it'],
+    ['a link out of the workspace', 'link.csv', 'data-malformed', 'leads out of it'],
+    ['an address', 'https://example.org/a.csv', 'data-malformed', 'found an address'],
+  ])('%s is a problem, not a crash', (_title, path, code, message) => {
+    writeFileSync(join(outer, 'secret.csv'), 'password\n1\n');
+    symlinkSync(join(outer, 'secret.csv'), join(workspace, 'link.csv'));
+    const result = host().readSchema(csv(path), uri('m.strata'));
+    expect(result).toMatchObject({
+      kind: 'problem',
+      code,
+      argument: 'file',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('an untitled text may use procedural data but no files', () => {
+    expect(host().readSchema({ name: 'digits', args: {} }, 'untitled:Untitled-1')).toMatchObject({ kind: 'schema' });
+    expect(host().readSchema(csv('a.csv'), 'untitled:Untitled-1')).toMatchObject({
+      kind: 'problem',
+      code: 'data-missing',
+    });
+  });
+});
+
+describe('imported texts', () => {
+  it('come from the editor first, then from the workspace alone', () => {
+    writeFileSync(join(workspace, 'a.strata'), 'on disk');
+    writeFileSync(join(outer, 'b.strata'), 'outside');
+    expect(host().readText(uri('a.strata'))).toBe('on disk');
+    expect(host({ [uri('a.strata')]: 'open' }).readText(uri('a.strata'))).toBe('open');
+    expect(host().readText(uri('../b.strata'))).toBeUndefined();
+    expect(host().readText(uri('none.strata'))).toBeUndefined();
+  });
+});
