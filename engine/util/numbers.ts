@@ -39,3 +39,15 @@ export function floatOfBits(bits: number): number {
   bitsView[0] = bits;
   return floatView[0]!;
 }
+
+/** f32 to i32: truncates towards zero, clamps to the range, NaN is 0; as WGSL and WASM's saturating conversion do. */
+export function truncateToI32(x: number): number {
+  if (Number.isNaN(x)) return 0;
+  return Math.max(-0x80000000, Math.min(0x7fffffff, Math.trunc(x)));
+}
+
+/** f32 to u32, likewise. */
+export function truncateToU32(x: number): number {
+  if (Number.isNaN(x)) return 0;
+  return Math.max(0, Math.min(0xffffffff, Math.trunc(x)));
+}

@@ -4,7 +4,7 @@ import type { ScalarOp } from '../../ir/scalar.ts';
 import { applyTo, select as selectScalar } from '../../ir/scalars.ts';
 import type { Primitive, Sample } from '../primitive.ts';
 import { define, expectDType, expectInputs, expectSameDTypes, expectSameShapes } from './rules.ts';
-import { convert } from './unary.ts';
+import { wrap } from './unary.ts';
 
 type None = Record<never, never>;
 
@@ -39,7 +39,7 @@ function binary(spec: Binary): Primitive<None> {
     lowering: { kind: 'elementwise', scalar: ([x, y]) => applyTo(test ? 'bool' : x!.type, scalar, x!, y!) },
     evaluate: ([x, y], _, { dtype }) => {
       const apply = x!.dtype === 'f32' ? of : ofIntegers;
-      return x!.data.map((v, i) => convert(apply(v, y!.data[i]!), dtype));
+      return x!.data.map((v, i) => wrap(apply(v, y!.data[i]!), dtype));
     },
     samples: dtypes.flatMap(dtype =>
       samples.map(s => ({ inputs: pair(dtype), attributes: {}, ...domainFor(dtype), ...s })),

@@ -2,7 +2,7 @@
 import type { DType, TensorType } from '../../ir/graph.ts';
 import type { ScalarOp } from '../../ir/scalar.ts';
 import { apply, applyTo, cast as castScalar } from '../../ir/scalars.ts';
-import { erf as erfOf, roundEven } from '../../util/numbers.ts';
+import { erf as erfOf, roundEven, truncateToI32, truncateToU32 } from '../../util/numbers.ts';
 import type { Primitive, Sample } from '../primitive.ts';
 import { define, expectDType, expectInputs } from './rules.ts';
 
@@ -184,17 +184,23 @@ export const isfinite = define<None>({
   samples: [{ inputs: [f32(3, 5)], attributes: {}, special: [Number.NaN, Infinity, -Infinity, 0] }],
 });
 
-/** Value conversion of one number to a dtype: truncation towards zero for integers, which wrap. */
-export function convert(value: number, dtype: DType): number {
-  if (dtype === 'bool') return value === 0 ? 0 : 1;
+/** What an integer or bool buffer holds of a result: i32 and u32 wrap. */
+export function wrap(value: number, dtype: DType): number {
   if (dtype === 'i32') return value | 0;
-  if (dtype === 'u32') return value >>> 0;
-  return value;
+  return dtype === 'u32' ? value >>> 0 : value;
+}
+
+/** Value conversion: a number is true where it is not 0, f32 to integers truncates and clamps, integers wrap into each other. */
+function convert(value: number, from: DType, to: DType): number {
+  if (to === 'bool') return value === 0 ? 0 : 1;
+  if (from !== 'f32' || to === 'f32') return wrap(value, to);
+  if (to === 'u8') return truncateToU32(value) & 0xff;
+  return to === 'i32' ? truncateToI32(value) : truncateToU32(value);
 }
 
 export const cast = define<{ dtype: DType }>({
   name: 'cast',
-  doc: 'Conversion to another dtype; f32 to integers truncates, a number is true where it is not 0.',
+  doc: 'Conversion to another dtype; f32 to integers truncates and clamps, a number is true where it is not 0.',
   type: (inputs, { dtype }) => {
     expectInputs('cast', inputs, 1);
     return { dtype, shape: inputs[0]!.shape };
@@ -204,7 +210,7 @@ export const cast = define<{ dtype: DType }>({
     kind: 'elementwise',
     scalar: ([x], { dtype }) => castScalar(dtype === 'u8' ? 'i32' : dtype, x!),
   },
-  evaluate: ([x], { dtype }) => x!.data.map(v => convert(v, dtype)),
+  evaluate: ([x], { dtype }) => x!.data.map(v => convert(v, x!.dtype, dtype)),
   samples: [
     { inputs: [f32(3, 5)], attributes: { dtype: 'i32' }, special: [-1.5, 1.9] },
     { inputs: [f32(3, 5)], attributes: { dtype: 'bool' }, special: [0] },
