@@ -1,0 +1,13 @@
+/** `broadcast-target`: a loss over every pair by accident. */
+import type { Rule } from './rule.ts';
+
+export const broadcastTarget: Rule<'broadcast-target'> = {
+  severity: 'warning',
+  message: ({ callee, prediction, target }) =>
+    `expected prediction and target of one shape in ${callee}, found ${prediction} and ${target}, which broadcast`,
+  page: {
+    title: 'a target that broadcasts',
+    about:
+      '`[B, 1]` against `[B]` broadcasts to `[B, B]`: every prediction is compared with every target, and the loss falls to the variance of the data and no further.',
+  },
+};

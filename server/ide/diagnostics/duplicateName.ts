@@ -1,0 +1,16 @@
+/** `duplicate-name`: two of one name where there can be one. */
+import type { Rule } from './rule.ts';
+
+export const duplicateName: Rule<'duplicate-name'> = {
+  severity: 'error',
+  message: ({ name, what }) => `expected each ${what} once, found ${name} again`,
+  help: () => 'rename or remove one of them',
+  page: {
+    title: 'the same name twice',
+    about: 'Declarations, parameters, arguments and settings each have a name of their own in their place.',
+    example: {
+      wrong: 'model Net(x: [B, 4], x: [B, 4]) -> [B, 4] {\n  x\n}\n',
+      right: 'model Net(x: [B, 4], y: [B, 4]) -> [B, 4] {\n  x + y\n}\n',
+    },
+  },
+};

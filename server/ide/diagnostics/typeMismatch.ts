@@ -1,0 +1,17 @@
+/** `type-mismatch`: another kind of value than the place takes. */
+import type { Rule } from './rule.ts';
+
+export const typeMismatch: Rule<'type-mismatch'> = {
+  severity: 'error',
+  message: ({ subject, callee, expected, found }) =>
+    `expected ${expected} for ${subject}${callee === undefined ? '' : ` of ${callee}`}, found ${found}`,
+  page: {
+    title: 'another kind of value',
+    about:
+      'Tensors, numbers, strings, optimisers and schedules each have their places. `index(n)[…]` holds whole numbers from 0 to n-1, `int` and `float` are hyperparameters known before training.',
+    example: {
+      wrong: 'model Net(x: [B, 4]) -> [B, 2] {\n  x |> linear("2")\n}\n',
+      right: 'model Net(x: [B, 4]) -> [B, 2] {\n  x |> linear(2)\n}\n',
+    },
+  },
+};

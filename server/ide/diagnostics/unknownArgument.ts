@@ -1,0 +1,18 @@
+/** `unknown-argument`: a named argument that the callee doesn't have. */
+import { didYouMean, type Rule, renames } from './rule.ts';
+
+export const unknownArgument: Rule<'unknown-argument'> = {
+  severity: 'error',
+  message: ({ callee, name }) => `${callee} has no parameter ${name}`,
+  help: ({ candidates }) => didYouMean(candidates),
+  fixTitle: ({ candidates }) => `change to ${candidates[0]}`,
+  fixes: ({ candidates }, span) => renames(candidates, span),
+  page: {
+    title: 'an unknown argument',
+    about: 'The call names a parameter that the function does not have. Signature help lists those it has.',
+    example: {
+      wrong: 'model Net(x: [B, 4]) -> [B, 4] {\n  x |> dropout(rat: 0.5)\n}\n',
+      right: 'model Net(x: [B, 4]) -> [B, 4] {\n  x |> dropout(rate: 0.5)\n}\n',
+    },
+  },
+};

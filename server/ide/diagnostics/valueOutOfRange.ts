@@ -1,0 +1,15 @@
+/** `value-out-of-range`: a number outside of what makes sense. */
+import type { Rule } from './rule.ts';
+
+export const valueOutOfRange: Rule<'value-out-of-range'> = {
+  severity: 'error',
+  message: ({ subject, expected, found }) => `expected ${expected} for ${subject}, found ${found}`,
+  page: {
+    title: 'a number out of range',
+    about: 'The value has the right type, but lies outside of what the parameter takes.',
+    example: {
+      wrong: 'model Net(x: [B, 4]) -> [B, 2] {\n  x |> linear(0)\n}\n',
+      right: 'model Net(x: [B, 4]) -> [B, 2] {\n  x |> linear(2)\n}\n',
+    },
+  },
+};
