@@ -1,0 +1,67 @@
+/** Code lenses: Train and Resume above each train block, or why not; the number of weights above each model. */
+import type { Analysis, Span, TrainBlock } from '../lang/api.ts';
+import { renderFact } from './diagnostics/registry.ts';
+
+export type Lens = { readonly span: Span } & (
+  | { readonly kind: 'train'; readonly train: string }
+  | {
+      readonly kind: 'resume';
+      readonly train: string;
+      readonly folder: string;
+      readonly step: number;
+      readonly steps: number;
+    }
+  | { readonly kind: 'note'; readonly title: string; readonly explanation: string }
+);
+
+/** A run of this file that stopped before its end. */
+export interface ResumableRun {
+  readonly folder: string;
+  readonly name: string;
+  readonly step: number;
+  readonly steps: number;
+}
+
+export interface LensContext {
+  /** Why nothing may be trained here (an untrusted workspace, an unsaved text); undefined if it may. */
+  readonly refusal?: string;
+  /** Newest first. */
+  readonly resumable: readonly ResumableRun[];
+}
+
+export function codeLenses(analysis: Analysis, context: LensContext): readonly Lens[] {
+  const trains = analysis.trains.flatMap(train => trainLenses(train, context));
+  const models = analysis.declarations.flatMap((d): Lens[] => {
+    const count = d.kind === 'model' ? analysis.parameterCount(d.name) : undefined;
+    return count === undefined ? [] : [{ kind: 'note', span: d.nameSpan, title: weights(count), explanation: '' }];
+  });
+  return [...models, ...trains].sort((a, b) => a.span.start - b.span.start);
+}
+
+/** Why a train block can't be run: its first error in words. Undefined if it can. */
+export function trainProblem(train: TrainBlock): string | undefined {
+  if (train.errors === 0) return undefined;
+  const first = train.firstError === undefined ? '' : `: ${renderFact(train.firstError).message}`;
+  return `${train.errors === 1 ? 'an error' : `${train.errors} errors`} to mend first${first}`;
+}
+
+function trainLenses(train: TrainBlock, { refusal, resumable }: LensContext): readonly Lens[] {
+  const span = train.nameSpan;
+  const reason = refusal ?? trainProblem(train);
+  if (reason !== undefined)
+    return [{ kind: 'note', span, title: `can't train: ${shorten(reason)}`, explanation: reason }];
+  const run = resumable.find(r => r.name === train.name);
+  const lens: Lens = { kind: 'train', span, train: train.name };
+  return run === undefined
+    ? [lens]
+    : [lens, { kind: 'resume', span, train: train.name, folder: run.folder, step: run.step, steps: run.steps }];
+}
+
+function weights(count: number): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? 'weight' : 'weights'}`;
+}
+
+/** A lens is one line among the code. */
+function shorten(text: string): string {
+  return text.length <= 100 ? text : `${text.slice(0, 99)}…`;
+}

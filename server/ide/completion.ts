@@ -1,0 +1,96 @@
+/** Completion: what fits comes first, names carry their documentation, and paths come from the workspace. */
+import type { Analysis, CompletionItem, Span } from '../lang/api.ts';
+
+export interface Suggestion {
+  readonly label: string;
+  readonly kind: CompletionItem['kind'] | 'file' | 'folder';
+  readonly detail: string;
+  readonly doc: string;
+  /** What to insert; with `$0`, `$1` if `isSnippet`. */
+  readonly insert: string;
+  readonly isSnippet: boolean;
+  /** Sorts the list: what type-checks here before what is merely in scope. */
+  readonly sort: string;
+  /** The first of a list whose items fit: selected before anything is typed. */
+  readonly preselect: boolean;
+}
+
+export interface Completion {
+  readonly replace: Span;
+  readonly items: readonly Suggestion[];
+}
+
+/** What lies in a folder of the workspace; the host answers from the disk, or with nothing outside of the workspace. */
+export type ListFolder = (path: string) => readonly { readonly name: string; readonly folder: boolean }[];
+
+const none: ListFolder = () => [];
+
+/** Suggestions at `offset`; inside the path of a source or import, the files of the workspace. */
+export function completion(analysis: Analysis, offset: number, list: ListFolder = none): Completion {
+  const path = pathAt(analysis, offset);
+  if (path !== undefined) return paths(analysis.text, path, offset, list);
+  if (insideToken(analysis, offset)) return { replace: { start: offset, end: offset }, items: [] };
+  const info = analysis.completion(offset);
+  const items = info.items.map((item, i) => suggestion(item, i));
+  const first = items.findIndex((_, i) => info.items[i]?.rank === 0);
+  return {
+    replace: info.replace,
+    items: items.map((item, i) => (i === first && info.flowing !== undefined ? { ...item, preselect: true } : item)),
+  };
+}
+
+/** True where a space just typed asks for a list: behind `|>`, `using`, `on` and the like, never in running text. */
+export function spaceAsks(text: string, offset: number): boolean {
+  const line = text.slice(text.lastIndexOf('\n', offset - 1) + 1, offset);
+  if (line.includes('//')) return false;
+  return /(?:\|>|\b(?:using|on|over|minimize|report|freeze|show|from)|\w:|\S=) $/.test(line);
+}
+
+function suggestion(item: CompletionItem, index: number): Suggestion {
+  return {
+    label: item.name,
+    kind: item.kind,
+    detail: item.detail,
+    doc: item.doc,
+    insert: item.snippet ?? item.name,
+    isSnippet: item.snippet !== undefined,
+    sort: `${item.rank}${String(index).padStart(4, '0')}`,
+    preselect: false,
+  };
+}
+
+/** The inside of the string at `offset`, if it is the path of a source or an import. */
+function pathAt(analysis: Analysis, offset: number): Span | undefined {
+  const token = analysis.tokens.find(t => t.type === 'string' && t.span.start < offset && offset <= t.span.end);
+  if (token === undefined) return undefined;
+  const closed = token.span.end - token.span.start > 1 && analysis.text[token.span.end - 1] === '"';
+  if (closed && offset === token.span.end) return undefined;
+  const home = analysis.declarations.find(d => d.span.start <= offset && offset <= d.span.end);
+  if (home?.kind !== 'data' && home?.kind !== 'import') return undefined;
+  return { start: token.span.start + 1, end: closed ? token.span.end - 1 : token.span.end };
+}
+
+function paths(text: string, inside: Span, offset: number, list: ListFolder): Completion {
+  const typed = text.slice(inside.start, offset);
+  const slash = typed.lastIndexOf('/') + 1;
+  const items = list(typed.slice(0, slash)).map(({ name, folder }) => ({
+    label: folder ? `${name}/` : name,
+    kind: folder ? ('folder' as const) : ('file' as const),
+    detail: '',
+    doc: '',
+    insert: folder ? `${name}/` : name,
+    isSnippet: false,
+    sort: `${folder ? 0 : 1}${name}`,
+    preselect: false,
+  }));
+  return { replace: { start: inside.start + slash, end: inside.end }, items };
+}
+
+/** Comments and numbers are written, not chosen. */
+function insideToken(analysis: Analysis, offset: number): boolean {
+  return analysis.tokens.some(
+    ({ span, type }) =>
+      (type === 'comment' && span.start < offset && offset <= span.end) ||
+      (type === 'number' && span.start < offset && offset <= span.end),
+  );
+}

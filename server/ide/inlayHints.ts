@@ -1,0 +1,17 @@
+/** Inlay hints: shapes after bindings and stages, weights of layers, parameter names; each kind can be switched off. */
+import type { Analysis, Inlay, Span } from '../lang/api.ts';
+
+export interface InlaySettings {
+  readonly shapes: boolean;
+  readonly counts: boolean;
+  readonly parameters: boolean;
+}
+
+/** Quiet by default: shapes and weights are what the text doesn't say, parameter names it mostly does. */
+export const defaultInlays: InlaySettings = { shapes: true, counts: true, parameters: false };
+
+const settingOf = { shape: 'shapes', count: 'counts', parameter: 'parameters' } as const;
+
+export function inlayHints(analysis: Analysis, within: Span | undefined, settings: InlaySettings): readonly Inlay[] {
+  return analysis.inlays(within).filter(hint => settings[settingOf[hint.kind]]);
+}
