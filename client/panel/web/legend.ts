@@ -1,0 +1,41 @@
+/** The head of a chart: its name and one switch per curve with the latest value. */
+import { element, setText } from './dom.ts';
+
+export type LegendKey = 'train' | 'validation';
+
+export interface Legend {
+  readonly root: HTMLElement;
+  update(values: Readonly<Record<LegendKey, string>>, hidden: ReadonlySet<LegendKey>): void;
+}
+
+const labels: Readonly<Record<LegendKey, string>> = { train: 'Training', validation: 'Validation' };
+
+export function legend(heading: string, onToggle: (key: LegendKey) => void): Legend {
+  const entries = (['train', 'validation'] as const).map(key => {
+    const value = element('span', { class: 'value' });
+    const button = element(
+      'button',
+      { class: 'entry', type: 'button', 'data-series': key, title: `Show or hide ${labels[key].toLowerCase()}` },
+      element('span', { class: `swatch ${key}`, 'aria-hidden': 'true' }),
+      element('span', {}, labels[key]),
+      value,
+    );
+    button.addEventListener('click', () => onToggle(key));
+    return { key, value, button };
+  });
+  const root = element(
+    'header',
+    { class: 'legend' },
+    element('h2', {}, heading),
+    element('div', { class: 'entries', role: 'group', 'aria-label': 'Curves' }, ...entries.map(entry => entry.button)),
+  );
+  return {
+    root,
+    update(values, hidden) {
+      for (const { key, value, button } of entries) {
+        setText(value, hidden.has(key) ? '' : values[key]);
+        button.setAttribute('aria-pressed', String(!hidden.has(key)));
+      }
+    },
+  };
+}

@@ -1,0 +1,166 @@
+/** Entry of the page: takes messages, keeps the store, redraws at most once a frame. */
+import 'uplot/dist/uPlot.min.css';
+import './panel.css';
+import { formatMetric, title } from '../../format.ts';
+import { type FromPanel, parseSaved, parseToPanel, type SavedState, type ToPanel } from '../messages.ts';
+import { type Chart, createChart } from './chart.ts';
+import { controls, type ViewSettings } from './controls.ts';
+import { stateLabels } from './describe.ts';
+import { element, setText } from './dom.ts';
+import { header } from './header.ts';
+import type { LegendKey } from './legend.ts';
+import { type Problem, problemOf, refused } from './problem.ts';
+import { problemCard } from './problemCard.ts';
+import { apply, chartNames, emptyStore, fromHistory, liveStates, type RunStore } from './store.ts';
+import { epochTable } from './table.ts';
+import { onThemeChange } from './theme.ts';
+import { tileGrid } from './tileGrid.ts';
+
+interface VsCodeApi {
+  postMessage(message: FromPanel): void;
+  getState(): unknown;
+  setState(state: SavedState): void;
+}
+declare function acquireVsCodeApi(): VsCodeApi;
+
+const vscode = acquireVsCodeApi();
+const saved = parseSaved(vscode.getState());
+const settings: ViewSettings = { smoothing: saved.smoothing ?? 0.9, log: saved.log ?? false };
+const hidden = new Set<LegendKey>((saved.hidden ?? []).filter(key => key === 'train' || key === 'validation'));
+let folder = saved.folder;
+let store: RunStore = emptyStore();
+let names = { name: 'Training', source: '' };
+let refusal: Problem | undefined;
+let scheduled = false;
+
+const send = (message: FromPanel) => vscode.postMessage(message);
+const top = header(send);
+const card = problemCard(send);
+const grid = tileGrid();
+const chartHost = element('div', { class: 'charts' });
+const table = epochTable();
+const announcer = element('p', { class: 'visually-hidden', 'aria-live': 'polite', id: 'announcer' });
+const charts = new Map<string, Chart>();
+document.body.append(
+  element(
+    'main',
+    {},
+    top.root,
+    card.root,
+    grid.root,
+    controls(settings, () => {
+      save();
+      schedule();
+    }),
+    chartHost,
+    table.root,
+    announcer,
+  ),
+);
+
+function save(): void {
+  vscode.setState({ ...(folder === undefined ? {} : { folder }), ...settings, hidden: [...hidden] });
+}
+
+function schedule(): void {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(() => {
+    scheduled = false;
+    redraw();
+  });
+}
+
+function redraw(): void {
+  top.update(store, store.summary?.name ?? names.name, store.summary?.source ?? names.source);
+  card.show(refusal ?? problemOf(store));
+  grid.update(store, Date.now());
+  for (const name of chartNames(store)) drawChart(name);
+  table.update(store);
+  document.body.dataset.state = refusal ? 'failed' : store.state;
+}
+
+function drawChart(name: string): void {
+  let chart = charts.get(name);
+  if (!chart) {
+    chart = createChart(name, title(name), toggle);
+    charts.set(name, chart);
+    chartHost.append(chart.root);
+  }
+  chart.draw(store, { log: settings.log && name === 'loss', smoothing: settings.smoothing, hidden });
+}
+
+function toggle(key: LegendKey): void {
+  if (!hidden.delete(key)) hidden.add(key);
+  save();
+  schedule();
+}
+
+function receive(message: ToPanel): void {
+  switch (message.type) {
+    case 'starting':
+      names = { name: message.name, source: message.source };
+      reset(emptyStore());
+      folder = undefined;
+      break;
+    case 'history':
+      reset(fromHistory(message.history));
+      folder = message.history.summary.folder;
+      break;
+    case 'events':
+      takeEvents(message);
+      break;
+    case 'problem':
+      refusal = refused(message.message, message.code);
+      store.state = 'failed';
+      top.answered();
+      break;
+    case 'answered':
+      top.answered();
+      return;
+  }
+  save();
+  schedule();
+}
+
+function takeEvents(message: Extract<ToPanel, { type: 'events' }>): void {
+  const before = store.state;
+  store.summary = message.summary;
+  for (const event of message.events) {
+    apply(store, event);
+    if (event.type === 'epoch') announceEpoch(event.epoch, event.validation ?? event.train);
+  }
+  if (message.events.length === 0 || !liveStates.has(message.summary.state)) store.state = message.summary.state;
+  if (store.state !== before) setText(announcer, `Training ${stateLabels[store.state].toLowerCase()}`);
+}
+
+function announceEpoch(epoch: number, values: Readonly<Record<string, number>>): void {
+  const said = Object.entries(values).map(([name, value]) => `${name} ${formatMetric(name, value)}`);
+  setText(announcer, `Epoch ${epoch}: ${said.join(', ')}`);
+}
+
+function reset(next: RunStore): void {
+  store = next;
+  refusal = undefined;
+  const wanted = new Set(chartNames(store));
+  for (const [name, chart] of charts) {
+    if (wanted.has(name)) continue;
+    chart.root.remove();
+    charts.delete(name);
+  }
+  top.answered();
+}
+
+window.addEventListener('message', event => {
+  const message = parseToPanel(event.data);
+  if (message) receive(message);
+});
+onThemeChange(() => {
+  for (const chart of charts.values()) chart.recolour();
+});
+// The clock of a live run goes on between events.
+setInterval(() => {
+  if (store.state === 'running' || store.state === 'paused') grid.update(store, Date.now());
+}, 1000);
+redraw();
+send({ type: 'ready' });
