@@ -1,11 +1,19 @@
 /** Concrete inputs for the samples of primitives, drawn from Philox, and graphs of a single op. */
 import type { Graph, TensorType } from '../../engine/ir/graph.ts';
+import { parseType } from '../../engine/ir/parse.ts';
 import { GraphBuilder, type Value } from '../../engine/ops/builder.ts';
 import type { Sample, Tensor } from '../../engine/ops/primitive.ts';
 import { type PrimitiveName, primitive, primitives } from '../../engine/ops/registry.ts';
 import { philoxUniform } from '../../engine/util/philox.ts';
 
 export type Tensors = Readonly<Record<string, Tensor>>;
+
+/** The type that this text says, `f32[B, 3]`. */
+export function typeOfText(text: string): TensorType {
+  const type = parseType(text);
+  if (type === undefined) throw new Error(`not a type: ${text}`);
+  return type;
+}
 
 /** A tensor of whole numbers (integers, bool) or f32 values within `domain`. */
 export function randomTensor(type: TensorType, domain: readonly [number, number], stream: number): Tensor {

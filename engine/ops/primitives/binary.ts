@@ -42,7 +42,7 @@ function binary(spec: Binary): Primitive<None> {
       return x!.data.map((v, i) => wrap(apply(v, y!.data[i]!), dtype));
     },
     samples: dtypes.flatMap(dtype =>
-      samples.map(s => ({ inputs: pair(dtype), attributes: {}, ...domainFor(dtype), ...s })),
+      samples.map(s => ({ inputs: pair(dtype), attributes: {}, ...s, ...domainFor(dtype) })),
     ),
   });
 }

@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { dimVar } from '../../../engine/dim/dim.ts';
-import { parseGraph, parseType } from '../../../engine/ir/parse.ts';
+import { parseGraph } from '../../../engine/ir/parse.ts';
 import { printGraph, printType } from '../../../engine/ir/print.ts';
 import { GraphBuilder, isValue, type Value } from '../../../engine/ops/builder.ts';
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
+import { typeOfText } from '../../support/samples.ts';
 
 /** The text of the nodes that `build` appends after its inputs `%0`, `%1` … of the given types. */
 function built(inputs: readonly string[], build: (b: GraphBuilder, ...values: Value[]) => Value): string[] {
   const b = new GraphBuilder();
-  const values = inputs.map((type, i) => b.input(`x${i}`, parseType(type)));
+  const values = inputs.map((type, i) => b.input(`x${i}`, typeOfText(type)));
   const y = build(b, ...values);
   const lines = printGraph(b.finish('g', [{ name: 'y', value: y }]))
     .trim()
@@ -96,7 +97,7 @@ describe('views', () => {
     ['sum', 'f32[2]', (b: GraphBuilder, x: Value) => b.sum(x, { axes: [-1, 1] })],
   ] as const)('%s gives %s', (_, expected, view) => {
     const b = new GraphBuilder();
-    expect(printType(view(b, b.input('x', parseType('f32[2, 3, 4]'))).type)).toBe(expected);
+    expect(printType(view(b, b.input('x', typeOfText('f32[2, 3, 4]'))).type)).toBe(expected);
   });
 
   it('refuses an axis outside the rank', () => {
@@ -123,15 +124,15 @@ describe('matmul', () => {
 describe('graphs', () => {
   it('share equal nodes, but not constants of different sign or dtype', () => {
     const b = new GraphBuilder();
-    const x = b.input('x', parseType('f32[2]'));
-    expect(b.exp(x).id).toBe(b.exp(b.input('x', parseType('f32[2]'))).id);
+    const x = b.input('x', typeOfText('f32[2]'));
+    expect(b.exp(x).id).toBe(b.exp(b.input('x', typeOfText('f32[2]'))).id);
     expect(b.constant(0).id).not.toBe(b.constant(-0).id);
-    expect(b.constant(0).id).not.toBe(b.constant(0, parseType('i32[]')).id);
+    expect(b.constant(0).id).not.toBe(b.constant(0, typeOfText('i32[]')).id);
   });
 
   it('carry the label of the innermost scope, and none after it', () => {
     const b = new GraphBuilder();
-    const x = b.input('x', parseType('f32[2]'));
+    const x = b.input('x', typeOfText('f32[2]'));
     const [outer, inner] = b.scoped('net', () => [b.exp(x), b.scoped('net.fc1', () => b.tanh(x))]);
     expect([x, outer!, inner!, b.neg(x)].map(v => b.node(v.id).label)).toEqual([
       undefined,
@@ -152,8 +153,8 @@ describe('graphs', () => {
 
   it('take in another graph, with leaves replaced', () => {
     const inner = new GraphBuilder();
-    const w = inner.state('w', parseType('f32[2]'));
-    const graph = inner.finish('inner', [{ name: 'y', value: inner.mul(w, inner.input('x', parseType('f32[2]'))) }]);
+    const w = inner.state('w', typeOfText('f32[2]'));
+    const graph = inner.finish('inner', [{ name: 'y', value: inner.mul(w, inner.input('x', typeOfText('f32[2]'))) }]);
     const lines = built(['f32[4]'], (b, flat) => b.inline(graph, { w: b.slice(flat, [1], [2]) }).y!);
     expect(lines).toEqual([
       '%1 = slice(%0) {starts: [1], sizes: [2]} : f32[2]',
@@ -167,7 +168,7 @@ describe('graphs', () => {
 
   it('keep outputs of all kinds', () => {
     const b = new GraphBuilder();
-    const at = b.state('n', parseType('i32[]'));
+    const at = b.state('n', typeOfText('i32[]'));
     const graph = b.finish('g', [
       { name: 'n', value: b.add(at, 1), kind: 'assign' },
       { name: 'ring', value: b.constant(1), kind: 'write', at },

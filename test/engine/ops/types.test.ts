@@ -2,13 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { parseDim } from '../../../engine/dim/parse.ts';
 import type { Attributes, TensorType } from '../../../engine/ir/graph.ts';
-import { parseType } from '../../../engine/ir/parse.ts';
 import { printType } from '../../../engine/ir/print.ts';
 import { type PrimitiveName, primitive } from '../../../engine/ops/registry.ts';
 import { ShapeError, type ShapeProblem } from '../../../engine/ops/shapeError.ts';
+import { typeOfText } from '../../support/samples.ts';
 
 const dims = (...texts: string[]) => texts.map(text => parseDim(text)!);
-const types = (texts: readonly string[]): TensorType[] => texts.map(parseType);
+const types = (texts: readonly string[]): TensorType[] => texts.map(typeOfText);
 
 const derived: readonly (readonly [PrimitiveName, string[], Attributes, string])[] = [
   ['add', ['f32[B, 4]', 'f32[B, 4]'], {}, 'f32[B, 4]'],

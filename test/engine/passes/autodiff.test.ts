@@ -2,13 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { evaluateGraph } from '../../../engine/backend/reference/evaluateGraph.ts';
 import { dimVar } from '../../../engine/dim/dim.ts';
 import { bindGraph } from '../../../engine/ir/bind.ts';
-import { parseType } from '../../../engine/ir/parse.ts';
 import { printGraph } from '../../../engine/ir/print.ts';
 import { GraphBuilder, type Value } from '../../../engine/ops/builder.ts';
 import { gradients } from '../../../engine/passes/autodiff.ts';
 import { optimize } from '../../../engine/passes/pipeline.ts';
 import { checkGradient } from '../../support/gradients.ts';
-import { randomTensor } from '../../support/samples.ts';
+import { randomTensor, typeOfText } from '../../support/samples.ts';
 
 const f32 = (...shape: number[]) => ({ dtype: 'f32', shape }) as const;
 
@@ -99,7 +98,7 @@ describe('gradients', () => {
 
   it('are shared in equal parts by ties of max', () => {
     const b = new GraphBuilder();
-    const x = b.input('x', parseType('f32[3]'));
+    const x = b.input('x', typeOfText('f32[3]'));
     const graph = b.finish('g', [{ name: 'dx', value: gradients(b, b.max(x), [x])[0]! }]);
     const { dx } = evaluateGraph(graph, { x: { ...f32(3), data: Float64Array.of(2, 1, 2) } });
     expect([...dx!.data]).toEqual([0.5, 0, 0.5]);
