@@ -28,20 +28,12 @@ class ProgressView {
   ) {}
 
   show(event: RunEvent): void {
-    switch (event.type) {
-      case 'start':
-        return this.onStart(event);
-      case 'step':
-        return this.onStep(event);
-      case 'epoch':
-        return this.onEpoch(event);
-      case 'state':
-        return event.state === 'paused' ? this.live.update(`paused at step ${count(event.step)}`) : undefined;
-      case 'done':
-        return this.onDone(event);
-      case 'checkpoint':
-        return undefined;
-    }
+    if (event.type === 'start') this.onStart(event);
+    else if (event.type === 'step') this.onStep(event);
+    else if (event.type === 'epoch') this.onEpoch(event);
+    else if (event.type === 'done') this.onDone(event);
+    else if (event.type === 'state' && event.state === 'paused')
+      this.live.update(`paused at step ${count(event.step)}`);
   }
 
   private onStart(event: StartEvent): void {

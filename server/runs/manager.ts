@@ -33,6 +33,8 @@ export interface RunManager {
   list(workspace: string): Promise<readonly RunSummary[]>;
   /** Attaches if an engine is live, so that events after the history follow through listeners, each once. */
   history(folder: string): Promise<RunHistory>;
+  /** Attaches to a live run and tells listeners all its events so far. `engine-died` if none answers. */
+  attach(folder: string): Promise<RunSummary>;
   /** Attaches to all live runs of a workspace: what a server does when it starts. */
   attachAll(workspace: string): Promise<readonly RunSummary[]>;
   onEvents(listener: RunListener): () => void;
@@ -87,7 +89,7 @@ export function createRunManager(options: RunManagerOptions): RunManager {
 
   const command = async (folder: string, type: 'pause' | 'continue' | 'stop'): Promise<RunSummary> => {
     const run = await attach(demand(folder));
-    if (run === undefined) throw new EngineError('engine-died', `${folder}: the run is not live; resume it first`);
+    if (run === undefined) throw notLive(folder);
     run.connection.send({ type });
     return summaryOf(run);
   };
@@ -117,6 +119,12 @@ export function createRunManager(options: RunManagerOptions): RunManager {
       if (run !== undefined) return historyOf(summaryOf(run), run.events);
       return historyOf(offlineSummary(identity), readMetrics(folder));
     },
+    attach: async folder => {
+      const run = await attach(demand(folder));
+      if (run === undefined) throw notLive(folder);
+      tell(run, run.events, true);
+      return summaryOf(run);
+    },
     attachAll: async workspace => {
       const runs = await Promise.all(listRuns(workspace).map(attach));
       return runs.filter(run => run !== undefined).map(run => summaryOf(run));
@@ -136,6 +144,10 @@ function demand(folder: string): RunIdentity {
   const identity = readIdentity(folder);
   if (identity !== undefined) return identity;
   throw new EngineError('run-missing', `${folder}: expected a run folder; list the runs with "strata runs"`);
+}
+
+function notLive(folder: string): EngineError {
+  return new EngineError('engine-died', `${folder}: no engine answers for this run; resume it first`);
 }
 
 function summaryOf(run: LiveRun, isLive = true): RunSummary {
