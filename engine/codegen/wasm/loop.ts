@@ -1,0 +1,311 @@
+/** Loop kernels: nests of loops over outer points, with reductions and stores inside, vectorised along one axis. */
+import type { Scalar } from '../../ir/scalar.ts';
+import type { LoopKernel, Phase, Store } from '../../kernel/kernel.ts';
+import { intern, walkScalar } from '../../kernel/scalar.ts';
+import { PARAMETER_AXIS, type Place, strideOf } from './access.ts';
+import { Code, type Local } from './encoder.ts';
+import { guardLoads } from './guard.ts';
+import type { Library } from './library.ts';
+import { mapPhase, mergeAxes, scalarsOf } from './merge.ts';
+import { type Accumulator, combineLanes, createAccumulator, emitAccumulate } from './reduce.ts';
+import { emitStores } from './store.ts';
+import { type Mode, type Plan, SCALAR, Values } from './values.ts';
+
+/** A kernel's function `(from, to, thread)` over the points of its first axis, and how many there are. */
+export interface CompiledKernel {
+  readonly code: Code;
+  /** Points that may be divided among threads; 1 if the kernel can't be. */
+  readonly points: number;
+  /** Ranges should begin at multiples of this. */
+  readonly granule: number;
+}
+
+const ELEMENTWISE_UNROLL = 2;
+const REDUCE_UNROLL = 4;
+
+/** Buffers a scalar loads from, each once. */
+function loadsOf(s: Scalar): (Scalar & { kind: 'load' })[] {
+  const loads: (Scalar & { kind: 'load' })[] = [];
+  walkScalar(s, x => {
+    if (x.kind === 'load') loads.push(x);
+  });
+  return loads;
+}
+
+export function compileLoop(kernel: LoopKernel, places: readonly Place[], library: Library): CompiledKernel {
+  const merged = mergeAxes(kernel);
+  const code = new Code(['i32', 'i32', 'i32']);
+  new LoopEmitter(merged, code, places, library).emit();
+  return { code, points: merged.axes[0] ?? 1, granule: merged.axes.length === 1 ? 16 : 1 };
+}
+
+/**
+ * A function `(from, to, p0, p1 …)` over the kernel's points as they are, without merging axes: scalars may use the
+ * axes PARAMETER_AXIS + i for its parameters p_i, which are below parameters[i].
+ */
+export function compileFragment(
+  kernel: LoopKernel,
+  parameters: readonly number[],
+  places: readonly Place[],
+  library: Library,
+): Code {
+  const code = new Code(['i32', 'i32', ...parameters.map(() => 'i32' as const)]);
+  new LoopEmitter(kernel, code, places, library, parameters).emit();
+  return code;
+}
+
+/** Chooses the axis for the four lanes: the innermost inner axis of reductions, else the last outer axis. */
+export function chooseLane(kernel: LoopKernel): number | undefined {
+  const { axes, inner, phases } = kernel;
+  const outer = axes.length - 1;
+  const innermost = axes.length + inner.length - 1;
+  const extents = [...axes, ...inner];
+  const iterated = phases.filter(p => p.kind === 'reduce' || p.over === 'inner');
+  const smooth = (n: number, scope: readonly Phase[]) =>
+    scope
+      .flatMap(scalarsOf)
+      .flatMap(loadsOf)
+      .every(x => isSmooth(x.at, n));
+  const storesAlong = (n: number, scope: readonly Phase[]) =>
+    scope.every(p => p.kind !== 'store' || p.stores.every(s => strideOf(s.at, n) === 1));
+  const hasArgmax = phases.some(p => p.kind === 'reduce' && p.slots.some(s => s.reducer === 'argmax'));
+  const useInner = inner.length > 0 && extents[innermost]! >= 4 && smooth(innermost, iterated) && !hasArgmax;
+  if (useInner && storesAlong(innermost, iterated)) return innermost;
+  if (outer < 0 || extents[outer]! < 4) return undefined;
+  if (!storesAlong(outer, phases)) return undefined;
+  return smooth(outer, phases) || inner.length === 0 ? outer : undefined;
+}
+
+function isSmooth(at: Scalar, n: number): boolean {
+  const stride = strideOf(at, n);
+  return stride === 0 || stride === 1;
+}
+
+class LoopEmitter {
+  private readonly kernel: LoopKernel;
+  private readonly code: Code;
+  private readonly values: Values;
+  private readonly lane: number | undefined;
+  private readonly depth: number;
+  private readonly extents: readonly number[];
+  private readonly variables: readonly Local[];
+  /** Number of the first slot of each phase. */
+  private readonly firstSlot: readonly number[];
+
+  constructor(
+    kernel: LoopKernel,
+    code: Code,
+    places: readonly Place[],
+    library: Library,
+    parameters: readonly number[] = [],
+  ) {
+    const extents = [...kernel.axes, ...kernel.inner];
+    const bounds = [...extents];
+    parameters.forEach((extent, i) => {
+      bounds[PARAMETER_AXIS + i] = extent;
+    });
+    const lane = chooseLane(kernel);
+    const guard = (s: Scalar) => guardLoads(intern(s), places, bounds, lane);
+    this.kernel = { ...kernel, phases: kernel.phases.map(p => mapPhase(p, guard)) };
+    this.code = code;
+    this.lane = lane;
+    this.depth = kernel.axes.length;
+    this.extents = extents;
+    const written = new Set(kernel.phases.flatMap(p => (p.kind === 'store' ? p.stores.map(s => s.buffer) : [])));
+    const depthOf = (axis: number) => (axis < extents.length ? axis + 1 : 0);
+    this.values = new Values(code, library, {
+      places,
+      extents: bounds,
+      lane,
+      outerDepth: this.depth,
+      written,
+      depthOf,
+    });
+    this.variables = extents.map((_, axis) => {
+      const local = code.local('i32');
+      this.values.bindAxis(axis, local);
+      return local;
+    });
+    for (let i = 0; i + 2 < code.signature.params.length; i++) this.values.bindAxis(PARAMETER_AXIS + i, i + 2);
+    let slot = 0;
+    this.firstSlot = kernel.phases.map(p => {
+      const first = slot;
+      if (p.kind === 'reduce') slot += p.slots.length;
+      return first;
+    });
+  }
+
+  emit(): void {
+    if (this.depth === 0) {
+      this.values.materialize(this.plans(SCALAR), 0);
+      this.emitPhases(SCALAR);
+    } else this.emitOuter(0);
+  }
+
+  /** Opens the loop over outer axis `axis`, then the next, then runs the phases. */
+  private emitOuter(axis: number): void {
+    const last = axis === this.depth - 1;
+    const modes = this.modes(axis, ELEMENTWISE_UNROLL, axis === 0);
+    const below = last ? modes : this.modes(this.depth - 1, ELEMENTWISE_UNROLL, false);
+    this.values.materialize(
+      below.flatMap(mode => this.plans(mode)),
+      axis,
+    );
+    this.emitRange(axis, modes, mode => {
+      if (last) this.emitPhases(mode);
+      else this.emitOuter(axis + 1);
+    });
+  }
+
+  /** The loops an axis is split into: unrolled vectors, single vectors, single elements. */
+  private modes(axis: number, unroll: number, divided: boolean): Mode[] {
+    if (axis !== this.lane) return [SCALAR];
+    const extent = this.extents[axis]!;
+    const all: Mode[] = [{ form: 'vector', unroll }, { form: 'vector', unroll: 1 }, SCALAR];
+    if (divided) return all;
+    let rest = extent;
+    return all.filter(mode => {
+      const step = stepOf(mode);
+      const needed = rest >= step;
+      rest %= step;
+      return needed;
+    });
+  }
+
+  /** Loops over the axis' whole range (the function's parameters for axis 0), in each mode as far as it goes. */
+  private emitRange(axis: number, modes: readonly Mode[], body: (mode: Mode) => void): void {
+    const { code, values } = this;
+    const variable = this.variables[axis]!;
+    const divided = axis === 0 && this.depth > 0;
+    if (divided) code.get(0).set(variable);
+    else code.i32(0).set(variable);
+    for (const mode of modes) {
+      const step = stepOf(mode);
+      const limit = () => {
+        if (!divided) code.i32(this.extents[axis]! - step + 1);
+        else if (step === 1) code.get(1);
+        else
+          code
+            .get(1)
+            .i32(step - 1)
+            .op('i32.sub');
+      };
+      code.get(variable);
+      code.count(variable, step, limit, () => values.scope(() => body(mode)));
+    }
+  }
+
+  private emitPhases(mode: Mode): void {
+    this.kernel.phases.forEach((phase, i) => {
+      this.values.scope(() => {
+        if (phase.kind === 'reduce') this.emitReduce(phase, this.firstSlot[i]!, mode);
+        else if (phase.over === 'outer') this.emitStorePhase(phase.stores, mode);
+        else this.emitInnerStores(phase.stores, mode);
+      });
+    });
+  }
+
+  private emitStorePhase(stores: readonly Store[], mode: Mode): void {
+    this.values.materialize([this.storePlan(stores, mode, this.depth)], this.depth, mode.unroll);
+    emitStores(this.values, stores, mode);
+  }
+
+  private emitInnerStores(stores: readonly Store[], mode: Mode): void {
+    const end = this.extents.length;
+    const splits = this.innerModes(mode, ELEMENTWISE_UNROLL);
+    const plans = splits.map(m => this.storePlan(stores, m, end));
+    this.emitInner(this.depth, splits, plans, mode, m => emitStores(this.values, stores, m));
+  }
+
+  private emitReduce(phase: Phase & { kind: 'reduce' }, firstSlot: number, mode: Mode): void {
+    const { values } = this;
+    const end = this.extents.length;
+    const splits = this.innerModes(mode, REDUCE_UNROLL);
+    const accumulators = phase.slots.map(slot => createAccumulator(this.code, slot, splits));
+    const plans = splits.map(m =>
+      values.plan(
+        phase.slots.map(s => ({ scalar: s.value, form: m.form })),
+        end,
+      ),
+    );
+    this.emitInner(this.depth, splits, plans, mode, m => this.accumulate(accumulators, m));
+    accumulators.forEach((accumulator, i) => {
+      const inLanes = this.lane !== undefined && this.lane >= this.depth;
+      const locals = inLanes ? [combineLanes(this.code, accumulator)] : accumulator.results(mode.form);
+      values.bindSlot(firstSlot + i, locals);
+    });
+  }
+
+  private accumulate(accumulators: readonly Accumulator[], mode: Mode): void {
+    for (const accumulator of accumulators) emitAccumulate(this.values, accumulator, mode, () => this.emitFlatIndex());
+  }
+
+  /** Position along the flattened inner axes, for argmax. */
+  private emitFlatIndex(): void {
+    this.code.i32(0);
+    for (let axis = this.depth; axis < this.extents.length; axis++) {
+      this.code.i32(this.extents[axis]!).op('i32.mul').get(this.variables[axis]!).op('i32.add');
+    }
+  }
+
+  private innerModes(mode: Mode, unroll: number): Mode[] {
+    const isInner = this.lane !== undefined && this.lane >= this.depth;
+    return isInner ? this.modes(this.lane, unroll, false) : [mode];
+  }
+
+  /** The loops over the inner axes; the innermost is split into `splits`. */
+  private emitInner(
+    axis: number,
+    splits: readonly Mode[],
+    plans: readonly Plan[],
+    mode: Mode,
+    body: (m: Mode) => void,
+  ): void {
+    const end = this.extents.length;
+    // With lanes along the outer axis, every level computes whole vectors.
+    this.values.materialize(plans, axis, mode.unroll);
+    if (axis === end) {
+      body(mode);
+      return;
+    }
+    const last = axis === end - 1;
+    const isInner = this.lane !== undefined && this.lane >= this.depth;
+    const modes = last && isInner ? splits : [SCALAR];
+    this.emitRange(axis, modes, m => {
+      if (!last) this.emitInner(axis + 1, splits, plans, mode, body);
+      else {
+        const own = isInner ? m : mode;
+        this.values.materialize([plans[splits.indexOf(own)]!], end, own.unroll);
+        body(own);
+      }
+    });
+  }
+
+  private storePlan(stores: readonly Store[], mode: Mode, depth: number): Plan {
+    const roots = stores.flatMap(store => [
+      { scalar: store.value, form: mode.form },
+      { scalar: this.values.accessAt(store.at, store.buffer, store.at).address, form: 'scalar' as const },
+    ]);
+    return this.values.plan(roots, depth);
+  }
+
+  /** Plans of all phases, for what can be computed in the outer loops. */
+  private plans(mode: Mode): Plan[] {
+    return this.kernel.phases.flatMap(phase => {
+      if (phase.kind === 'store' && phase.over === 'outer') return [this.storePlan(phase.stores, mode, this.depth)];
+      const end = this.extents.length;
+      const splits = this.innerModes(mode, 1);
+      if (phase.kind === 'store') return splits.map(m => this.storePlan(phase.stores, m, end));
+      return splits.map(m =>
+        this.values.plan(
+          phase.slots.map(s => ({ scalar: s.value, form: m.form })),
+          end,
+        ),
+      );
+    });
+  }
+}
+
+function stepOf(mode: Mode): number {
+  return mode.form === 'vector' ? 4 * mode.unroll : 1;
+}

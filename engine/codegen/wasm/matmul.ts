@@ -1,0 +1,357 @@
+/** Matrix products: panels of B as wide as a register tile, packed where they don't lie well, times rows of A, with the stores at the tile's end. */
+import type { Scalar } from '../../ir/scalar.ts';
+import type { LoopKernel, MatmulKernel, Store } from '../../kernel/kernel.ts';
+import { add, apply, axis, constant, intern, load, mapScalar, mul, substituteAxes } from '../../kernel/scalar.ts';
+import { simplifier } from '../../kernel/simplify.ts';
+import { accessOf, PARAMETER_AXIS, type Place, strideOf } from './access.ts';
+import { Code, type Local, type ModuleBuilder } from './encoder.ts';
+import type { Library } from './library.ts';
+import { type CompiledKernel, compileFragment, compileLoop } from './loop.ts';
+import { emitPackTransposed } from './pack.ts';
+import { emitTile } from './tile.ts';
+import { Values } from './values.ts';
+
+/** Shape of register tiles and the instructions they may use. */
+export interface TileOptions {
+  readonly rows: number;
+  readonly vectors: number;
+  /** Relaxed SIMD's fused multiply-add. */
+  readonly fused: boolean;
+}
+
+/** What code generation of one module shares. */
+export interface ModuleContext {
+  readonly module: ModuleBuilder;
+  readonly library: Library;
+  readonly tile: TileOptions;
+  readonly threads: number;
+  /** Byte address of `bytes` of scratch memory for the kernel at hand. Other kernels use the same memory. */
+  scratch(bytes: number): number;
+}
+
+const [B, M, N, K] = [0, 1, 2, 3] as const;
+/** Parameters of fragments: thread, batch, first row, first column. */
+const [THREAD, BATCH, ROW, COLUMN] = [0, 1, 2, 3].map(i => axis(PARAMETER_AXIS + i)) as [
+  Scalar,
+  Scalar,
+  Scalar,
+  Scalar,
+];
+const PARAMETERS = 4;
+
+/** A as kept in memory, or copied to memory by a kernel that runs before. */
+export function compileMatmul(
+  kernel: MatmulKernel,
+  places: readonly Place[],
+  context: ModuleContext,
+): readonly CompiledKernel[] {
+  const { batch, m, n, k } = kernel;
+  const simplify = simplifier([batch, m, n, k]);
+  const prepare = (s: Scalar) => simplify(intern(s));
+  const stores = kernel.stores.map(s => ({ ...s, at: prepare(s.at), value: prepare(s.value) }));
+  const b = prepare(kernel.b);
+  const a = prepare(kernel.a);
+  if (isStrided(a, places, [M, K])) return [new MatmulEmitter({ ...kernel, a, b, stores }, places, context).emit()];
+  // An operand that is computed or gathered is written out row by row first.
+  const copy: Place = { base: context.scratch(batch * m * k * 4), dtype: 'f32', length: batch * m * k };
+  const all = [...places, copy];
+  const at = add(mul(add(mul(axis(B), constant(m)), axis(M)), constant(k)), axis(K));
+  const flat = (s: Scalar) => substituteAxes(s, [axis(0), axis(1), constant(0), axis(2)]);
+  const packing: LoopKernel = {
+    kind: 'loop',
+    name: `${kernel.name}.a`,
+    axes: [batch, m, k],
+    inner: [],
+    phases: [{ kind: 'store', over: 'outer', stores: [{ buffer: places.length, at: flat(at), value: flat(a) }] }],
+  };
+  const product = { ...kernel, a: load(places.length, at, 'f32'), b, stores };
+  return [compileLoop(packing, all, context.library), new MatmulEmitter(product, all, context).emit()];
+}
+
+/** A plain load with a constant, non-negative stride along each of the axes. */
+function isStrided(s: Scalar, places: readonly Place[], axes: readonly number[]): s is Scalar & { kind: 'load' } {
+  if (s.kind !== 'load' || s.type !== 'f32' || places[s.buffer]!.dtype !== 'f32') return false;
+  return axes.every(n => (strideOf(s.at, n) ?? -1) >= 0);
+}
+
+class MatmulEmitter {
+  private readonly kernel: MatmulKernel;
+  private readonly places: readonly Place[];
+  private readonly context: ModuleContext;
+  private readonly code = new Code(['i32', 'i32', 'i32']);
+  private readonly values: Values;
+  private readonly width: number;
+  private readonly panels: number;
+  /** The packed panel of each thread, and the tile whose stores are worked off. */
+  private readonly panel: Place | undefined;
+  private readonly tile: Place;
+  private readonly point = this.code.local('i32');
+  private readonly rowTile = this.code.local('i32');
+  private readonly batch = this.code.local('i32');
+  private readonly row = this.code.local('i32');
+  private readonly column = this.code.local('i32');
+
+  constructor(kernel: MatmulKernel, places: readonly Place[], context: ModuleContext) {
+    this.kernel = kernel;
+    this.context = context;
+    const { rows, vectors } = context.tile;
+    this.width = 4 * vectors;
+    this.panels = Math.ceil(kernel.n / this.width);
+    const tileLength = context.threads * rows * this.width;
+    const panelLength = context.threads * kernel.k * this.width;
+    const direct = this.readsDirectly(places);
+    // Scratch regions of one kernel must not overlap: one request for all of them.
+    const base = context.scratch(4 * (tileLength + (direct ? 0 : panelLength)));
+    this.tile = { base, dtype: 'f32', length: tileLength };
+    this.panel = direct ? undefined : { base: base + 4 * tileLength, dtype: 'f32', length: panelLength };
+    this.places = [...places, this.tile, this.panel ?? this.tile];
+    const nest = {
+      places: this.places,
+      extents: [],
+      lane: undefined,
+      outerDepth: 0,
+      written: new Set<number>(),
+      depthOf: () => 0,
+    };
+    this.values = new Values(this.code, context.library, nest);
+    [2, this.batch, this.row, this.column].forEach((local, i) => this.values.bindAxis(PARAMETER_AXIS + i, local));
+  }
+
+  /** B needs no packing where its rows are contiguous and either few (they stay in the first-level cache) or used by few rows of A. */
+  private readsDirectly(places: readonly Place[]): boolean {
+    const { b, m, k } = this.kernel;
+    if (!isStrided(b, places, [K]) || strideOf(b.at, N) !== 1) return false;
+    const few = k <= 128 && (strideOf(b.at, K)! * 4) % 4096 !== 0;
+    return few || m <= 2 * this.context.tile.rows;
+  }
+
+  emit(): CompiledKernel {
+    const { code, kernel, panels } = this;
+    const { rows } = this.context.tile;
+    const rowTiles = Math.ceil(kernel.m / rows);
+    const points = kernel.batch * panels;
+    const byColumns = points >= 4 * this.context.threads || points >= rowTiles;
+    const from = (divided: boolean) => (divided ? code.get(0) : code.i32(0));
+    const to = (divided: boolean, count: number) => () => (divided ? code.get(1) : code.i32(count));
+    const pack = this.panel === undefined ? undefined : this.packFunction(this.panel);
+    from(byColumns).count(this.point, 1, to(byColumns, points), () => {
+      this.emitPoint();
+      if (pack !== undefined)
+        code.i32(0).i32(kernel.k).get(2).get(this.batch).get(this.row).get(this.column).call(pack);
+      from(!byColumns).count(this.rowTile, 1, to(!byColumns, rowTiles), () => this.emitRows(rowTiles));
+    });
+    return { code, points: byColumns ? points : rowTiles, granule: 1 };
+  }
+
+  /** Batch and first column of the panel numbered `point`. */
+  private emitPoint(): void {
+    const { code, kernel, panels, width } = this;
+    if (kernel.batch > 1) code.get(this.point).i32(panels).op('i32.div_u').set(this.batch);
+    code.get(this.point);
+    if (kernel.batch > 1) code.i32(panels).op('i32.rem_u');
+    code.i32(width).op('i32.mul').set(this.column);
+  }
+
+  private emitRows(rowTiles: number): void {
+    const { code, kernel } = this;
+    const { rows } = this.context.tile;
+    const rest = kernel.m % rows;
+    code.get(this.rowTile).i32(rows).op('i32.mul').set(this.row);
+    if (rest === 0) this.emitColumns(rows);
+    else if (rowTiles === 1) this.emitColumns(rest);
+    else {
+      code
+        .get(this.rowTile)
+        .i32(rowTiles - 1)
+        .op('i32.lt_s');
+      code.if(
+        () => this.emitColumns(rows),
+        () => this.emitColumns(rest),
+      );
+    }
+  }
+
+  private emitColumns(rows: number): void {
+    const { code, kernel, panels, width } = this;
+    const rest = kernel.n % width;
+    if (rest === 0) this.emitTile(rows, width);
+    else if (panels === 1) this.emitTile(rows, rest);
+    else {
+      code
+        .get(this.column)
+        .i32((panels - 1) * width)
+        .op('i32.lt_s');
+      code.if(
+        () => this.emitTile(rows, width),
+        () => this.emitTile(rows, rest),
+      );
+    }
+  }
+
+  private emitTile(rows: number, columns: number): void {
+    const { code, kernel, width } = this;
+    const a = this.operand(kernel.a, K);
+    const rowBytes = 4 * strideOf((kernel.a as Scalar & { kind: 'load' }).at, M)!;
+    const b = this.panel === undefined ? this.operand(kernel.b, K) : this.panelOperand(this.panel, width);
+    const vectors = Math.ceil(columns / 4);
+    const fused = this.context.tile.fused;
+    const sums = emitTile(code, { rows, vectors, k: kernel.k, a: { ...a, rowBytes }, b, fused });
+    if (this.storesPlainly(columns)) this.emitPlainStores(sums);
+    else this.emitEpilogue(sums, rows, columns);
+  }
+
+  /** Pointer to the operand's element at the tile's first row or column and k = 0. */
+  private operand(s: Scalar, along: number) {
+    const { at, buffer } = s as Scalar & { kind: 'load' };
+    const first = substituteAxes(at, [BATCH, ROW, COLUMN, constant(0)]);
+    const { address, offset } = accessOf(first, this.places[buffer]!, undefined, []);
+    return { pointer: this.pointer(address), offset, stepBytes: 4 * strideOf(at, along)! };
+  }
+
+  private panelOperand(panel: Place, width: number) {
+    const address = mul(THREAD, constant(this.kernel.k * width * 4));
+    return { pointer: this.pointer(address), offset: panel.base, stepBytes: width * 4 };
+  }
+
+  private pointer(address: Scalar): Local {
+    const local = this.code.local('i32');
+    this.values.emit(address, 'scalar');
+    this.code.set(local);
+    return local;
+  }
+
+  /** The sums themselves are what is stored, in whole vectors. */
+  private storesPlainly(columns: number): boolean {
+    const [store, ...others] = this.kernel.stores;
+    if (others.length > 0 || columns % 4 !== 0 || store!.value.kind !== 'reduced') return false;
+    return strideOf(store!.at, N) === 1 && strideOf(store!.at, M) !== undefined;
+  }
+
+  private emitPlainStores(sums: readonly (readonly Local[])[]): void {
+    const { code } = this;
+    const { at, buffer } = this.kernel.stores[0]!;
+    const first = substituteAxes(at, [BATCH, ROW, COLUMN, constant(0)]);
+    const { address, offset } = accessOf(first, this.places[buffer]!, undefined, []);
+    const pointer = this.pointer(address);
+    const rowBytes = 4 * strideOf(at, M)!;
+    sums.forEach((row, r) => {
+      row.forEach((sum, v) => {
+        code
+          .get(pointer)
+          .get(sum)
+          .memory('v128.store', offset + rowBytes * r + 16 * v, 2);
+      });
+    });
+  }
+
+  /** Sums go to the thread's tile in memory, from where a small loop kernel reads them. */
+  private emitEpilogue(sums: readonly (readonly Local[])[], rows: number, columns: number): void {
+    const { code, width } = this;
+    const tileBytes = this.context.tile.rows * width * 4;
+    const pointer = this.pointer(mul(THREAD, constant(tileBytes)));
+    sums.forEach((row, r) => {
+      row.forEach((sum, v) => {
+        code
+          .get(pointer)
+          .get(sum)
+          .memory('v128.store', this.tile.base + r * width * 4 + 16 * v, 2);
+      });
+    });
+    code.i32(0).i32(rows).get(2).get(this.batch).get(this.row).get(this.column);
+    code.call(this.epilogueFunction(rows, columns));
+  }
+
+  /** The stores over a tile of the given size; axes 0 and 1 run over its rows and columns. */
+  private epilogueFunction(rows: number, columns: number): number {
+    const { width } = this;
+    const tileLength = this.context.tile.rows * width;
+    const at = add(add(mul(THREAD, constant(tileLength)), mul(axis(0), constant(width))), axis(1));
+    const sum = load(this.places.length - 2, at, 'f32');
+    const index = [BATCH, add(ROW, axis(0)), add(COLUMN, axis(1)), constant(0)];
+    const rewrite = (s: Scalar) => mapScalar(substituteAxes(s, index), x => (x.kind === 'reduced' ? sum : x));
+    const stores = this.kernel.stores.map(
+      (s): Store => ({ buffer: s.buffer, at: rewrite(s.at), value: rewrite(s.value) }),
+    );
+    return this.fragment([rows, columns], stores);
+  }
+
+  private fragment(axes: readonly number[], stores: readonly Store[]): number {
+    const name = this.kernel.name;
+    const kernel: LoopKernel = {
+      kind: 'loop',
+      name,
+      axes,
+      inner: [],
+      phases: [{ kind: 'store', over: 'outer', stores }],
+    };
+    const { batch, m, n } = this.kernel;
+    const code = compileFragment(kernel, [this.context.threads, batch, m, n], this.places, this.context.library);
+    return this.context.module.add(code);
+  }
+
+  /** Copies panel (batch, column) of B to the thread's panel, k-major. Columns behind the last may hold anything. */
+  private packFunction(panel: Place): number {
+    const { b, n, k } = this.kernel;
+    const { width } = this;
+    const panelLength = k * width;
+    if (isStrided(b, this.places, [N, K]) && strideOf(b.at, K) === 1 && n >= width) {
+      return this.context.module.add(this.transposingPack(b, panel));
+    }
+    const column = add(COLUMN, axis(1));
+    const element = substituteAxes(b, [BATCH, constant(0), column, axis(0)]);
+    const isInside = apply('lt', [column, constant(n)], 'bool');
+    const value = n % width === 0 ? element : apply('select', [isInside, element, constant(0, 'f32')], 'f32');
+    const at = add(add(mul(THREAD, constant(panelLength)), mul(axis(0), constant(width))), axis(1));
+    return this.fragment([k, width], [{ buffer: this.places.length - 1, at, value }]);
+  }
+
+  private transposingPack(b: Scalar & { kind: 'load' }, panel: Place): Code {
+    const { n, k } = this.kernel;
+    const code = new Code(Array.from({ length: 2 + PARAMETERS }, () => 'i32'));
+    const nest = {
+      places: this.places,
+      extents: [],
+      lane: undefined,
+      outerDepth: 0,
+      written: new Set<number>(),
+      depthOf: () => 0,
+    };
+    const values = new Values(code, this.context.library, nest);
+    for (let i = 0; i < PARAMETERS; i++) values.bindAxis(PARAMETER_AXIS + i, i + 2);
+    const first = substituteAxes(b.at, [BATCH, constant(0), COLUMN, constant(0)]);
+    const { address, offset } = accessOf(first, this.places[b.buffer]!, undefined, []);
+    const source = code.local('i32');
+    values.emit(address, 'scalar');
+    code.set(source);
+    const target = code.local('i32');
+    values.emit(mul(THREAD, constant(k * this.width * 4)), 'scalar');
+    code.set(target);
+    const rest = n % this.width;
+    const rowBytes = 4 * strideOf(b.at, N)!;
+    const pack = (columns: number) => {
+      const { width } = this;
+      emitPackTransposed(code, {
+        source,
+        sourceOffset: offset,
+        rowBytes,
+        target,
+        targetOffset: panel.base,
+        width,
+        columns,
+        k,
+      });
+    };
+    if (rest === 0) pack(this.width);
+    else {
+      code
+        .get(PARAMETERS + 1)
+        .i32(n - rest)
+        .op('i32.lt_s');
+      code.if(
+        () => pack(this.width),
+        () => pack(rest),
+      );
+    }
+    return code;
+  }
+}

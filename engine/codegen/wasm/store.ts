@@ -1,0 +1,73 @@
+/** Writes the results of a phase: all values first, then all stores, so that a buffer may be read and replaced in place. */
+import type { Scalar } from '../../ir/scalar.ts';
+import type { Store } from '../../kernel/kernel.ts';
+import { bytesOf } from './access.ts';
+import type { Local } from './encoder.ts';
+import type { Mode, Values } from './values.ts';
+
+export function emitStores(values: Values, stores: readonly Store[], mode: Mode): void {
+  const { code } = values;
+  if (stores.length === 1 && mode.form === 'scalar') {
+    const [store] = stores;
+    emitAddress(values, store!);
+    values.emit(store!.value, 'scalar');
+    code.memory(store!.value.type === 'f32' ? 'f32.store' : 'i32.store', offsetOf(values, store!));
+    return;
+  }
+  const results = stores.map(store =>
+    Array.from({ length: mode.unroll }, (_, u) => {
+      const local = code.local(mode.form === 'vector' ? 'v128' : store.value.type === 'f32' ? 'f32' : 'i32');
+      values.emit(store.value, mode.form, u);
+      code.set(local);
+      return local;
+    }),
+  );
+  stores.forEach((store, i) => {
+    results[i]!.forEach((local, u) => {
+      if (mode.form === 'scalar') emitElement(values, store, local);
+      else emitVector(values, store, local, u);
+    });
+  });
+}
+
+function access(values: Values, { buffer, at }: Store) {
+  return values.accessAt(at, buffer, at);
+}
+
+function offsetOf(values: Values, store: Store): number {
+  return access(values, store).offset;
+}
+
+function emitAddress(values: Values, store: Store): void {
+  values.emit(access(values, store).address, 'scalar');
+}
+
+function emitElement(values: Values, store: Store, local: Local): void {
+  emitAddress(values, store);
+  values.code.get(local).memory(store.value.type === 'f32' ? 'f32.store' : 'i32.store', offsetOf(values, store));
+}
+
+function emitVector(values: Values, store: Store, local: Local, u: number): void {
+  const { code } = values;
+  const { stride, offset } = access(values, store);
+  if (stride === 1) {
+    emitAddress(values, store);
+    code.get(local);
+    if (store.value.type === 'bool') code.i32x4(1).op('v128.and');
+    code.memory('v128.store', offset + 16 * u, 2);
+    return;
+  }
+  const step = (stride ?? 0) * bytesOf(values.nest.places[store.buffer]!.dtype);
+  for (let lane = 0; lane < 4; lane++) {
+    emitAddress(values, store);
+    if (step < 0) code.i32(step * (4 * u + lane)).op('i32.add');
+    code.get(local).lane(laneOf(store.value), lane);
+    if (store.value.type === 'bool') code.i32(1).op('i32.and');
+    const behind = step < 0 ? 0 : step * (4 * u + lane);
+    code.memory(store.value.type === 'f32' ? 'f32.store' : 'i32.store', offset + behind);
+  }
+}
+
+function laneOf(value: Scalar) {
+  return value.type === 'f32' ? 'f32x4.extract_lane' : 'i32x4.extract_lane';
+}
