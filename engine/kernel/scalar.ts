@@ -108,25 +108,6 @@ export function substituteAxes(s: Scalar, index: readonly Scalar[]): Scalar {
   return mapScalar(s, x => (x.kind === 'axis' ? (index[x.axis] ?? x) : x));
 }
 
-/** Row-major element number of a multi-index. */
-export function flatten(index: readonly Scalar[], shape: readonly number[]): Scalar {
-  let flat = constant(0);
-  for (let d = 0; d < shape.length; d++) flat = add(mul(flat, constant(shape[d]!)), index[d]!);
-  return flat;
-}
-
-/** Multi-index of a row-major element number. */
-export function unflatten(flat: Scalar, shape: readonly number[]): Scalar[] {
-  const index: Scalar[] = [];
-  let rest = flat;
-  for (let d = shape.length - 1; d >= 0; d--) {
-    const size = constant(shape[d]!);
-    index.unshift(d === 0 ? rest : apply('mod', [rest, size], 'i32'));
-    rest = apply('div', [rest, size], 'i32');
-  }
-  return index;
-}
-
 /** A sum of multiples of atoms and a constant; an atom is a scalar that is no sum, or no product with a constant. */
 export interface Linear {
   readonly offset: number;
@@ -215,13 +196,27 @@ function applyRange(s: Scalar & { kind: 'apply' }, extents: readonly number[]): 
       return of(1)[0] >= 1 ? corners((a, b) => Math.trunc(a / b)) : ANY;
     case 'mod':
       return modRange(of(0), of(1));
-    case 'select':
-      return [Math.min(of(1)[0], of(2)[0]), Math.max(of(1)[1], of(2)[1])];
+    case 'select': {
+      const yes = guarded(s.args[0]!, s.args[1]!, of(1));
+      return [Math.min(yes[0], of(2)[0]), Math.max(yes[1], of(2)[1])];
+    }
     case 'cast':
       return s.args[0]!.type === 'bool' || s.args[0]!.type === 'i32' ? of(0) : ANY;
     default:
       return ANY;
   }
+}
+
+/** Bounds of `value` where `condition`, a conjunction, holds: `0 <= value && value < n` bounds a gathered row. */
+function guarded(condition: Scalar, value: Scalar, [low, high]: Range): Range {
+  if (condition.kind !== 'apply') return [low, high];
+  const [a, b] = condition.args;
+  if (condition.op === 'and') return guarded(b!, value, guarded(a!, value, [low, high]));
+  const strict = condition.op === 'lt' ? 1 : 0;
+  if (condition.op !== 'lt' && condition.op !== 'le') return [low, high];
+  if (a!.kind === 'constant' && b === value) return [Math.max(low, a!.value + strict), high];
+  if (b!.kind === 'constant' && a === value) return [low, Math.min(high, b!.value - strict)];
+  return [low, high];
 }
 
 /** The remainder takes the sign of the dividend. */

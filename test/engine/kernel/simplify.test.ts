@@ -8,12 +8,11 @@ import {
   apply,
   axis,
   constant,
-  flatten,
   load,
   mul,
   rangeOf,
-  unflatten,
 } from '../../../engine/kernel/scalar.ts';
+import { flatten, unflatten } from '../../../engine/ir/scalars.ts';
 import { simplifier } from '../../../engine/kernel/simplify.ts';
 
 const i = (op: 'div' | 'mod' | 'sub' | 'min' | 'max', a: Scalar, b: number | Scalar) =>

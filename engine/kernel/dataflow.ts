@@ -1,0 +1,78 @@
+/** Facts about a concrete graph that scheduling asks for again and again: what is live, who consumes what, sizes, lowerings. */
+import type { DType, Graph, GraphNode, NodeId } from '../ir/graph.ts';
+import type { ScalarType } from '../ir/scalar.ts';
+import type { Lowering } from '../ops/primitive.ts';
+import { primitive } from '../ops/registry.ts';
+import { EngineError, never } from '../util/errors.ts';
+
+export type LoweringKind = Lowering<Record<string, never>>['kind'];
+
+export interface Dataflow {
+  readonly graph: Graph;
+  /** Live nodes that read `id`, each once, in order. Empty for dead nodes. */
+  readonly consumers: readonly (readonly NodeId[])[];
+  readonly live: readonly boolean[];
+  node(id: NodeId): GraphNode;
+  shape(id: NodeId): readonly number[];
+  size(id: NodeId): number;
+  /** The primitive's lowering; a reduction over axes of size 1 alone counts as a view of its input. */
+  kind(id: NodeId): LoweringKind;
+}
+
+export const product = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
+
+/** bool and u8 tensors are loaded as bool and i32. */
+export function scalarType(dtype: DType): ScalarType {
+  return dtype === 'u8' ? 'i32' : dtype;
+}
+
+/** Throws EngineError `unsupported` where a live node has a symbolic or empty shape. */
+export function dataflow(graph: Graph): Dataflow {
+  const live = graph.nodes.map(() => false);
+  for (const output of graph.outputs) {
+    live[output.value] = true;
+    if (output.at !== undefined) live[output.at] = true;
+  }
+  const consumers = graph.nodes.map((): NodeId[] => []);
+  for (let id = graph.nodes.length - 1; id >= 0; id--) {
+    if (!live[id]) continue;
+    for (const input of new Set(graph.nodes[id]!.inputs)) {
+      live[input] = true;
+      consumers[input]!.unshift(id);
+    }
+  }
+  const shapes = graph.nodes.map((node, id) => (live[id] ? concrete(node, graph.name) : []));
+  const node = (id: NodeId): GraphNode => {
+    const found = graph.nodes[id];
+    if (!found) throw never('no such node', id);
+    return found;
+  };
+  const kinds = graph.nodes.map((n, id): LoweringKind => {
+    const kind = primitive(n.op).lowering.kind;
+    return kind === 'reduce' && live[id] && product(shapes[n.inputs[0]!]!) === product(shapes[id]!) ? 'view' : kind;
+  });
+  return {
+    graph,
+    live,
+    consumers,
+    node,
+    shape: id => shapes[id]!,
+    size: id => product(shapes[id]!),
+    kind: id => kinds[id]!,
+  };
+}
+
+function concrete(node: GraphNode, graph: string): readonly number[] {
+  return node.type.shape.map(d => {
+    if (typeof d === 'number' && d >= 1) return d;
+    const where = node.label ? ` of ${node.label}` : '';
+    throw new EngineError('unsupported', `expected ${graph} to have sizes of at least 1, found ${String(typeof d === 'number' ? d : d.key)} in ${node.op}${where}`);
+  });
+}
+
+/** Follows reshapes up to the value whose elements, in row-major order, are those of `id`. */
+export function throughReshapes(flow: Dataflow, id: NodeId): NodeId {
+  let at = id;
+  while (flow.node(at).op === 'reshape') at = flow.node(at).inputs[0]!;
+  return at;
+}

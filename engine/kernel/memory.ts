@@ -1,0 +1,96 @@
+/** The static memory plan: temporaries whose lifetimes are disjoint share bytes of one arena. */
+import type { DType } from '../ir/graph.ts';
+import type { Scalar } from '../ir/scalar.ts';
+import type { Buffer, BufferId, Kernel, Schedule } from './kernel.ts';
+import { walkScalar } from './scalar.ts';
+
+/** WebGPU's `minStorageBufferOffsetAlignment`; also a multiple of any cache line. */
+const ALIGNMENT = 256;
+
+/** Bytes an element occupies in a device buffer; bool is stored as u32. */
+export function bytesOf(dtype: DType): number {
+  return dtype === 'u8' ? 1 : 4;
+}
+
+/** Scalars of a kernel that are evaluated: operands, values and indices. */
+export function scalarsOf(kernel: Kernel): readonly Scalar[] {
+  switch (kernel.kind) {
+    case 'loop':
+      return kernel.phases.flatMap(p => (p.kind === 'reduce' ? p.slots.map(s => s.value) : p.stores.flatMap(s => [s.at, s.value])));
+    case 'matmul':
+      return [kernel.a, kernel.b, ...kernel.stores.flatMap(s => [s.at, s.value])];
+    case 'scatter':
+      return [kernel.at, kernel.value];
+  }
+}
+
+/** Buffers that a kernel loads from. */
+export function loadedBuffers(kernel: Kernel): ReadonlySet<BufferId> {
+  const found = new Set<BufferId>();
+  const seen = new Set<Scalar>();
+  for (const s of scalarsOf(kernel)) walkScalar(s, x => x.kind === 'load' && found.add(x.buffer), seen);
+  return found;
+}
+
+/** Buffers that a kernel stores to. */
+export function storedBuffers(kernel: Kernel): ReadonlySet<BufferId> {
+  if (kernel.kind === 'scatter') return new Set([kernel.buffer]);
+  const stores = kernel.kind === 'matmul' ? kernel.stores : kernel.phases.flatMap(p => (p.kind === 'store' ? p.stores : []));
+  return new Set(stores.map(s => s.buffer));
+}
+
+/** First and last kernel (by number) that touch each buffer. */
+export function lifetimes(kernels: readonly Kernel[]): ReadonlyMap<BufferId, readonly [first: number, last: number]> {
+  const found = new Map<BufferId, readonly [number, number]>();
+  for (const [n, kernel] of kernels.entries()) {
+    for (const buffer of [...loadedBuffers(kernel), ...storedBuffers(kernel)]) found.set(buffer, [found.get(buffer)?.[0] ?? n, n]);
+  }
+  return found;
+}
+
+interface Placed {
+  readonly life: readonly [number, number];
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Gives each temporary its offset in the arena, greatest first, each into the tightest gap among those that live at the same time
+ * (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020: greedy by size).
+ */
+export function planMemory(schedule: Schedule): Schedule {
+  const lives = lifetimes(schedule.kernels);
+  const bytes = (b: Buffer) => Math.ceil((b.length * bytesOf(b.dtype)) / ALIGNMENT) * ALIGNMENT;
+  const order = [...schedule.buffers.entries()]
+    .filter(([id, b]) => b.kind === 'temporary' && lives.has(id))
+    .sort((a, b) => bytes(b[1]) - bytes(a[1]) || a[0] - b[0]);
+  const placed: Placed[] = [];
+  const offsets = new Map<BufferId, number>();
+  for (const [id, buffer] of order) {
+    const life = lives.get(id)!;
+    const neighbours = placed.filter(p => p.life[0] <= life[1] && life[0] <= p.life[1]);
+    const start = bestFit(neighbours, bytes(buffer));
+    placed.push({ life, start, end: start + bytes(buffer) });
+    offsets.set(id, start);
+  }
+  const buffers = schedule.buffers.map((b, id) => (offsets.has(id) ? { ...b, offset: offsets.get(id)! } : b));
+  return { ...schedule, buffers, arenaBytes: Math.max(0, ...placed.map(p => p.end)) };
+}
+
+function bestFit(neighbours: readonly Placed[], size: number): number {
+  let best = Number.POSITIVE_INFINITY;
+  let start = 0;
+  let cursor = 0;
+  for (const { start: from, end } of [...neighbours].sort((a, b) => a.start - b.start)) {
+    const gap = from - cursor;
+    if (gap >= size && gap < best) [best, start] = [gap, cursor];
+    cursor = Math.max(cursor, end);
+  }
+  return best === Number.POSITIVE_INFINITY ? cursor : start;
+}
+
+/** Bytes of the persistent buffers and of the arena: all that the schedule holds on a device. */
+export function peakBytes({ buffers, arenaBytes }: Schedule): { readonly persistent: number; readonly arena: number } {
+  const persistent = buffers.filter(b => b.kind !== 'temporary').reduce((n, b) => n + b.length * bytesOf(b.dtype), 0);
+  return { persistent, arena: arenaBytes };
+}

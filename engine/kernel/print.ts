@@ -1,0 +1,165 @@
+/** Schedules as text: what `--emit kernels` and `--emit plan` show, and what the tests compare. */
+import type { Scalar, ScalarOp } from '../ir/scalar.ts';
+import type { Buffer, BufferId, Kernel, Schedule, Store } from './kernel.ts';
+import { bytesOf, loadedBuffers, peakBytes, scalarsOf, storedBuffers } from './memory.ts';
+import { walkScalar } from './scalar.ts';
+
+/** All of a schedule: its buffers, then its kernels as pseudocode. */
+export function printSchedule(schedule: Schedule): string {
+  const { buffers, kernels, name } = schedule;
+  const used = new Set(kernels.flatMap(k => [...loadedBuffers(k), ...storedBuffers(k)]));
+  const declared = buffers.map((b, id) => (used.has(id) ? `  ${printBuffer(schedule, id, b)}\n` : '')).join('');
+  return `schedule ${name}\n${declared}${kernels.map((k, n) => `\n${printKernel(schedule, k, n)}`).join('')}`;
+}
+
+function printBuffer(schedule: Schedule, id: BufferId, { kind, dtype, length, offset }: Buffer): string {
+  return `${kind} ${bufferName(schedule, id)}: ${dtype}[${length}]${offset === undefined ? '' : ` at ${offset}`}`;
+}
+
+/** Temporaries are numbered, because their labels may be alike. */
+export function bufferName({ buffers }: Schedule, id: BufferId): string {
+  const buffer = buffers[id]!;
+  return buffer.kind === 'temporary' ? `%${id}` : buffer.name;
+}
+
+/** One kernel as nested loops. */
+export function printKernel(schedule: Schedule, kernel: Kernel, number: number): string {
+  const show = (s: Scalar) => printScalar(s, id => bufferName(schedule, id));
+  const store = ({ buffer, at, value }: Store) => `${bufferName(schedule, buffer)}[${show(at)}] = ${show(value)}`;
+  const axes = (sizes: readonly number[], first: number) => sizes.map((n, d) => `x${first + d} < ${n}`).join(', ');
+  const head = `${number}: ${kernel.kind} ${kernel.name}\n`;
+  switch (kernel.kind) {
+    case 'matmul': {
+      const shape = `  for x0 < ${kernel.batch}, x1 < ${kernel.m}, x2 < ${kernel.n}; sum over x3 < ${kernel.k}\n`;
+      return `${head}${shape}    r0 += ${show(kernel.a)} * ${show(kernel.b)}\n${kernel.stores.map(s => `    ${store(s)}\n`).join('')}`;
+    }
+    case 'scatter': {
+      const target = `${bufferName(schedule, kernel.buffer)}[${show(kernel.at)}]`;
+      return `${head}  clear ${bufferName(schedule, kernel.buffer)}\n  for ${axes(kernel.axes, 0)}\n    ${target} += ${show(kernel.value)}\n`;
+    }
+    case 'loop': {
+      const outer = kernel.axes.length > 0 ? `  for ${axes(kernel.axes, 0)}\n` : '';
+      const along = `for ${axes(kernel.inner, kernel.axes.length)}`;
+      let slot = 0;
+      const phases = kernel.phases.map(phase => {
+        if (phase.kind === 'reduce') return `    ${along}: ${phase.slots.map(s => `r${slot++} = ${s.reducer} ${show(s.value)}`).join('; ')}\n`;
+        const body = phase.stores.map(s => `    ${phase.over === 'inner' ? '  ' : ''}${store(s)}\n`).join('');
+        return phase.over === 'inner' ? `    ${along}:\n${body}` : body;
+      });
+      return head + outer + phases.join('');
+    }
+  }
+}
+
+const INFIX: Partial<Record<ScalarOp, readonly [symbol: string, precedence: number]>> = {
+  or: ['|', 1], xor: ['^', 2], and: ['&', 3],
+  eq: ['==', 4], ne: ['!=', 4], lt: ['<', 5], le: ['<=', 5],
+  shl: ['<<', 6], shr: ['>>', 6],
+  add: ['+', 7], sub: ['-', 7], mul: ['*', 8], div: ['/', 8], mod: ['%', 8],
+};
+
+/** Infix where there is a usual sign; `x0` is axis 0, `r0` the value of reduction slot 0. */
+export function printScalar(s: Scalar, nameOf: (buffer: BufferId) => string = id => `b${id}`): string {
+  const show = (x: Scalar, outer: number): string => {
+    switch (x.kind) {
+      case 'constant':
+        return x.type === 'bool' ? String(x.value !== 0) : printNumber(x.value) + (x.type === 'u32' ? 'u' : '');
+      case 'axis':
+        return `x${x.axis}`;
+      case 'reduced':
+        return `r${x.slot}`;
+      case 'load':
+        return `${nameOf(x.buffer)}[${show(x.at, 0)}]`;
+      case 'apply': {
+        const infix = INFIX[x.op];
+        if (infix && x.args.length === 2) {
+          const [symbol, inner] = infix;
+          const text = `${show(x.args[0]!, inner)} ${symbol} ${show(x.args[1]!, inner + 1)}`;
+          return inner < outer ? `(${text})` : text;
+        }
+        const name = x.op === 'cast' || x.op === 'bitcast' ? (x.op === 'cast' ? x.type : `bits_${x.type}`) : x.op;
+        return `${name}(${x.args.map(a => show(a, 0)).join(', ')})`;
+      }
+    }
+  };
+  return show(s, 0);
+}
+
+function printNumber(value: number): string {
+  if (Number.isInteger(value) || !Number.isFinite(value)) return Object.is(value, -0) ? '-0' : String(value);
+  return String(Number(value.toPrecision(7)));
+}
+
+export interface KernelWork {
+  /** Arithmetic operations on f32, indices not counted. */
+  readonly flops: number;
+  /** Bytes of the buffers touched, each element counted once. */
+  readonly bytes: number;
+}
+
+/** What one run of the kernel computes and moves; an estimate for people, from loop sizes and distinct operations. */
+export function kernelWork(schedule: Schedule, kernel: Kernel): KernelWork {
+  const touched = new Set([...loadedBuffers(kernel), ...storedBuffers(kernel)]);
+  let bytes = 0;
+  for (const id of touched) bytes += schedule.buffers[id]!.length * bytesOf(schedule.buffers[id]!.dtype);
+  const product = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, 1);
+  switch (kernel.kind) {
+    case 'matmul': {
+      const points = kernel.batch * kernel.m * kernel.n;
+      return { bytes, flops: points * (2 * kernel.k + operations(kernel.stores.map(s => s.value))) };
+    }
+    case 'scatter':
+      return { bytes, flops: product(kernel.axes) * (1 + operations([kernel.value])) };
+    case 'loop': {
+      const [outer, inner] = [product(kernel.axes), product(kernel.inner)];
+      const flops = kernel.phases.map(phase => {
+        if (phase.kind === 'reduce') return outer * inner * (phase.slots.length + operations(phase.slots.map(s => s.value)));
+        return (phase.over === 'inner' ? outer * inner : outer) * operations(phase.stores.map(s => s.value));
+      });
+      return { bytes, flops: flops.reduce((a, b) => a + b, 0) };
+    }
+  }
+}
+
+function operations(scalars: readonly Scalar[]): number {
+  let count = 0;
+  const seen = new Set<Scalar>();
+  for (const s of scalars) walkScalar(s, x => void (x.kind === 'apply' && x.type === 'f32' && count++), seen);
+  return count;
+}
+
+/** A line a kernel with its work, then the totals of a run and the memory held. */
+export function printPlan(schedule: Schedule): string {
+  const work = schedule.kernels.map(k => kernelWork(schedule, k));
+  const rows = schedule.kernels.map((k, n) => [`${n}`, k.kind, k.name, domain(k), scaled(work[n]!.flops, 'FLOP'), scaled(work[n]!.bytes, 'B')]);
+  const widths = [0, 1, 2, 3, 4, 5].map(c => Math.max(...rows.map(r => r[c]!.length), 0));
+  const lines = rows.map(row => row.map((cell, c) => (c === 0 || c >= 4 ? cell.padStart(widths[c]!) : cell.padEnd(widths[c]!))).join('  '));
+  const total = (f: (w: KernelWork) => number) => work.reduce((n, w) => n + f(w), 0);
+  const { persistent, arena } = peakBytes(schedule);
+  const loads = schedule.kernels.reduce((n, k) => n + scalarsOf(k).length, 0);
+  return [
+    `plan ${schedule.name}`,
+    ...lines.map(line => `  ${line.trimEnd()}`),
+    `${schedule.kernels.length} kernels, ${loads} expressions, ${scaled(total(w => w.flops), 'FLOP')} and ${scaled(total(w => w.bytes), 'B')} a run`,
+    `peak memory ${scaled(persistent + arena, 'B')}: ${scaled(persistent, 'B')} persistent, ${scaled(arena, 'B')} temporary`,
+    '',
+  ].join('\n');
+}
+
+function domain(kernel: Kernel): string {
+  if (kernel.kind === 'matmul') return `${kernel.batch > 1 ? `${kernel.batch} x ` : ''}[${kernel.m} x ${kernel.k}] [${kernel.k} x ${kernel.n}]`;
+  const inner = kernel.kind === 'loop' && kernel.inner.length > 0 ? ` over [${kernel.inner.join(' x ')}]` : '';
+  return `[${kernel.axes.join(' x ')}]${inner}`;
+}
+
+/** Three significant digits with a decimal prefix. */
+function scaled(value: number, unit: string): string {
+  const prefixes = ['', 'k', 'M', 'G', 'T'];
+  let power = 0;
+  let v = value;
+  while (v >= 999.5 && power < prefixes.length - 1) {
+    v /= 1000;
+    power++;
+  }
+  return `${power === 0 ? v : v.toPrecision(3)} ${prefixes[power]}${unit}`;
+}

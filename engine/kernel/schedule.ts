@@ -1,0 +1,34 @@
+/** The scheduler: a concrete graph becomes few kernels with a static memory plan. */
+import type { Graph } from '../ir/graph.ts';
+import { never } from '../util/errors.ts';
+import { collapseAxes } from './collapse.ts';
+import { dataflow } from './dataflow.ts';
+import { emitKernels } from './emit.ts';
+import { fuseRoots, overwrittenStates } from './fuse.ts';
+import type { Schedule } from './kernel.ts';
+import { planMemory } from './memory.ts';
+import { orderRoots } from './order.ts';
+import { planRoots } from './roots.ts';
+import { resetScalars } from './scalar.ts';
+
+/**
+ * Compiles a graph whose shapes are numbers. States are assigned in place where every reader of the old value can run before,
+ * or stands on the same element; the others go through a temporary and a copy at the end.
+ */
+export function scheduleGraph(graph: Graph): Schedule {
+  resetScalars();
+  const flow = dataflow(graph);
+  const viaTemporary = new Set<string>();
+  for (let attempt = 0; attempt <= graph.outputs.length + 1; attempt++) {
+    const plan = planRoots(flow, viaTemporary);
+    const order = orderRoots(plan);
+    const groups = order.conflicts.size > 0 ? [] : fuseRoots(plan, order);
+    const conflicts = [...order.conflicts, ...groups.flatMap(group => [...overwrittenStates(plan, group)])];
+    if (conflicts.length === 0) {
+      const kernels = emitKernels(plan, order, groups).map(collapseAxes);
+      return planMemory({ name: graph.name, buffers: plan.buffers, kernels, arenaBytes: 0 });
+    }
+    for (const name of conflicts) viaTemporary.add(name);
+  }
+  throw never('states overwrite each other', graph.name);
+}
