@@ -284,7 +284,7 @@ class LoopEmitter {
   private storePlan(stores: readonly Store[], mode: Mode, depth: number): Plan {
     const roots = stores.flatMap(store => [
       { scalar: store.value, form: mode.form },
-      { scalar: this.values.accessAt(store.at, store.buffer, store.at).address, form: 'scalar' as const },
+      { scalar: this.values.access(store.buffer, store.at).address, form: 'scalar' as const },
     ]);
     return this.values.plan(roots, depth);
   }

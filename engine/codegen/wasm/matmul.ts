@@ -114,7 +114,9 @@ class MatmulEmitter {
       depthOf: () => 0,
     };
     this.values = new Values(this.code, context.library, nest);
-    [2, this.batch, this.row, this.column].forEach((local, i) => this.values.bindAxis(PARAMETER_AXIS + i, local));
+    for (const [i, local] of [2, this.batch, this.row, this.column].entries()) {
+      this.values.bindAxis(PARAMETER_AXIS + i, local);
+    }
   }
 
   /** B needs no packing where its rows are contiguous and either few (they stay in the first-level cache) or used by few rows of A. */

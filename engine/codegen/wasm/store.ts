@@ -31,7 +31,7 @@ export function emitStores(values: Values, stores: readonly Store[], mode: Mode)
 }
 
 function access(values: Values, { buffer, at }: Store) {
-  return values.accessAt(at, buffer, at);
+  return values.access(buffer, at);
 }
 
 function offsetOf(values: Values, store: Store): number {

@@ -47,7 +47,7 @@ export class Values {
   readonly nest: Nest;
   private readonly library: Library;
   private readonly axes = new Map<number, Local>();
-  private readonly accesses = new Map<Scalar, Access>();
+  private readonly accesses = new Map<string, Access>();
   private readonly levels = new Map<Scalar, number>();
   private readonly scopes: Map<string, Local>[] = [new Map()];
   /** Locals of accumulators: one, or one for each unrolled vector. */
@@ -74,12 +74,9 @@ export class Values {
     this.scopes.pop();
   }
 
-  access(load: Scalar & { readonly kind: 'load' }): Access {
-    return this.accessAt(load, load.buffer, load.at);
-  }
-
-  /** `key` is any object that stands for the access. */
-  accessAt(key: Scalar, buffer: number, at: Scalar): Access {
+  /** Where element `at` of a buffer lies. */
+  access(buffer: number, at: Scalar): Access {
+    const key = `${buffer}@${scalarId(at)}`;
     const known = this.accesses.get(key);
     if (known !== undefined) return known;
     const access = accessOf(at, this.nest.places[buffer]!, this.nest.lane, this.nest.extents);
@@ -130,7 +127,7 @@ export class Values {
   private operands(s: Scalar, form: Form): readonly { scalar: Scalar; form: Form }[] {
     if (form === 'vector' && !this.isVector(s)) return [{ scalar: s, form: 'scalar' }];
     if (s.kind === 'load') {
-      const { address, stride } = this.access(s);
+      const { address, stride } = this.access(s.buffer, s.at);
       return form === 'vector' && stride === undefined
         ? [{ scalar: s.at, form: 'vector' }]
         : [{ scalar: address, form: 'scalar' }];
@@ -207,7 +204,7 @@ export class Values {
         code.get(this.slots.get(s.slot)![0]!);
         return;
       case 'load': {
-        const { address, offset } = this.access(s);
+        const { address, offset } = this.access(s.buffer, s.at);
         this.emit(address, 'scalar');
         this.emitElementLoad(this.nest.places[s.buffer]!, offset);
         return;
@@ -296,7 +293,7 @@ export class Values {
   private emitVectorLoad(s: Scalar & { kind: 'load' }, u: number): void {
     const { code } = this;
     const place = this.nest.places[s.buffer]!;
-    const { address, offset, stride } = this.access(s);
+    const { address, offset, stride } = this.access(s.buffer, s.at);
     const bytes = place.dtype === 'u8' ? 1 : 4;
     if (stride === 1) {
       this.emit(address, 'scalar');
