@@ -66,7 +66,10 @@ function concrete(node: GraphNode, graph: string): readonly number[] {
   return node.type.shape.map(d => {
     if (typeof d === 'number' && d >= 1) return d;
     const where = node.label ? ` of ${node.label}` : '';
-    throw new EngineError('unsupported', `expected ${graph} to have sizes of at least 1, found ${String(typeof d === 'number' ? d : d.key)} in ${node.op}${where}`);
+    throw new EngineError(
+      'unsupported',
+      `expected ${graph} to have sizes of at least 1, found ${String(typeof d === 'number' ? d : d.key)} in ${node.op}${where}`,
+    );
   });
 }
 

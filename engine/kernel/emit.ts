@@ -4,7 +4,16 @@ import type { Reducer, Scalar } from '../ir/scalar.ts';
 import { flatten } from '../ir/scalars.ts';
 import { never } from '../util/errors.ts';
 import { scalarType } from './dataflow.ts';
-import { axesOf, type Group, type GroupReader, groupReader, type Member, memberScalar, operandScalars, placeIndex } from './group.ts';
+import {
+  axesOf,
+  type Group,
+  type GroupReader,
+  groupReader,
+  type Member,
+  memberScalar,
+  operandScalars,
+  placeIndex,
+} from './group.ts';
 import type { Kernel, LoopKernel, MatmulKernel, Phase, ScatterKernel, Store } from './kernel.ts';
 import type { Order } from './order.ts';
 import { newBuffer, type Plan, type Root } from './roots.ts';
@@ -17,14 +26,8 @@ export function emitKernels(plan: Plan, order: Order, groups: readonly Group[]):
     const primary = (node: NodeId, flat: Scalar) => loadStored(plan, node, flat);
     const reader = groupReader(plan, group, primary, root => root.order);
     if (reader.illegal()) throw never('a group reads its own stores');
-    switch (group.kind) {
-      case 'matmul':
-        return emitMatmul(plan, group, reader);
-      case 'scatter':
-        return emitScatter(plan, group, reader);
-      case 'loop':
-        return emitLoop(plan, group, reader);
-    }
+    if (group.kind === 'matmul') return emitMatmul(plan, group, reader);
+    return group.kind === 'scatter' ? emitScatter(plan, group, reader) : emitLoop(plan, group, reader);
   });
 }
 
@@ -32,7 +35,8 @@ export function emitKernels(plan: Plan, order: Order, groups: readonly Group[]):
 function giveTemporaries(plan: Plan, order: Order, groups: readonly Group[]): void {
   const needed = new Set<Root>(plan.roots.filter(r => r.kind === 'scatter'));
   for (const { members } of groups) {
-    for (const root of members.keys()) for (const read of order.reads[root.order]!) if (!members.has(read)) needed.add(read);
+    for (const root of members.keys())
+      for (const read of order.reads[root.order]!) if (!members.has(read)) needed.add(read);
   }
   for (const root of needed) {
     if (root.places.some(p => p.base === undefined)) continue;
@@ -55,7 +59,8 @@ function sortGroups(order: Order, groups: readonly Group[]): readonly Group[] {
   const groupOf = new Map(groups.flatMap(g => [...g.members.keys()].map(root => [root, g] as const)));
   const before = new Map(groups.map(g => [g, new Set<Group>()]));
   for (const [root, from] of groupOf) {
-    for (const next of order.after[root.order]!) if (groupOf.get(next) !== from) before.get(groupOf.get(next)!)!.add(from);
+    for (const next of order.after[root.order]!)
+      if (groupOf.get(next) !== from) before.get(groupOf.get(next)!)!.add(from);
   }
   const first = (g: Group) => Math.min(...[...g.members.keys()].map(r => r.order));
   const waiting = [...groups].sort((a, b) => first(a) - first(b));
@@ -83,7 +88,16 @@ function emitMatmul(plan: Plan, group: Group, reader: GroupReader): MatmulKernel
     const value = r === root ? reduced(0, 'f32') : zero(memberScalar(plan, group, reader, r, member));
     return storesOf(plan, reader, r, member, value);
   });
-  return { kind: 'matmul', name: nameOf(plan, group), batch, m, n, k: group.inner[0]!, ...operandScalars(plan, reader, root), stores };
+  return {
+    kind: 'matmul',
+    name: nameOf(plan, group),
+    batch,
+    m,
+    n,
+    k: group.inner[0]!,
+    ...operandScalars(plan, reader, root),
+    stores,
+  };
 }
 
 /** Updates at row `indices[i]`: an index out of range lands outside the buffer, below or above, whatever the row's length. */
@@ -96,7 +110,14 @@ function emitScatter(plan: Plan, group: Group, reader: GroupReader): ScatterKern
   const row = mul(reader.read(indices, index.slice(0, rank)), constant(rest.reduce((a, b) => a * b, 1)));
   const at = reader.simplify(add(row, flatten(index.slice(rank), rest)));
   const { buffer } = root!.places[0]!;
-  return { kind: 'scatter', name: nameOf(plan, group), axes: group.outer, buffer, at, value: reader.read(updates, index) };
+  return {
+    kind: 'scatter',
+    name: nameOf(plan, group),
+    axes: group.outer,
+    buffer,
+    at,
+    value: reader.read(updates, index),
+  };
 }
 
 /** Reductions in as few phases as their dependencies allow, then stores along the rows, then stores of one value a row. */
@@ -116,11 +137,15 @@ function emitLoop(plan: Plan, group: Group, reader: GroupReader): LoopKernel {
   }
   const slots = new Map(levels.flat().map((root, slot) => [root.order, slot]));
   const seen = new Map<Scalar, Scalar>();
-  const renumber = (s: Scalar) => mapScalar(s, x => (x.kind === 'reduced' ? reduced(slots.get(x.slot)!, x.type) : x), seen);
+  const renumber = (s: Scalar) =>
+    mapScalar(s, x => (x.kind === 'reduced' ? reduced(slots.get(x.slot)!, x.type) : x), seen);
 
   const phases: Phase[] = levels.map(roots => ({
     kind: 'reduce',
-    slots: roots.map(root => ({ reducer: plan.flow.node(root.node).op as Reducer, value: renumber(values.get(root)!) })),
+    slots: roots.map(root => ({
+      reducer: plan.flow.node(root.node).op as Reducer,
+      value: renumber(values.get(root)!),
+    })),
   }));
   for (const over of ['inner', 'outer'] as const) {
     const stores = members
@@ -138,11 +163,16 @@ function emitLoop(plan: Plan, group: Group, reader: GroupReader): LoopKernel {
 /** What the kernel does and for whom: its main operation, the source label, the states it updates. */
 function nameOf(plan: Plan, group: Group): string {
   const roots = [...group.members.keys()];
-  const main = roots.find(r => r.kind === 'matmul' || r.kind === 'scatter') ?? roots.find(r => r.kind === 'reduce') ?? roots[0]!;
+  const main =
+    roots.find(r => r.kind === 'matmul' || r.kind === 'scatter') ?? roots.find(r => r.kind === 'reduce') ?? roots[0]!;
   const node = plan.flow.node(main.node);
   const label = node.label ?? roots.map(r => plan.flow.node(r.node).label).find(l => l !== undefined);
   const places = roots.flatMap(r => r.places.map(p => plan.buffers[p.buffer]!));
   const states = [...new Set(places.filter(b => b.kind === 'state').map(b => b.name))];
-  const parts = [main.kind === 'copy' ? 'copy' : node.op, ...(label ? [label] : []), ...(states.length > 0 ? [`-> ${states.join(', ')}`] : [])];
+  const parts = [
+    main.kind === 'copy' ? 'copy' : node.op,
+    ...(label ? [label] : []),
+    ...(states.length > 0 ? [`-> ${states.join(', ')}`] : []),
+  ];
   return parts.join(' ');
 }

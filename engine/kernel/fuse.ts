@@ -1,12 +1,23 @@
 /** Merges roots into groups, greedily and in order: consumers into their producers' kernels, equals with equals, small change together. */
 import type { Scalar } from '../ir/scalar.ts';
 import { flatten } from '../ir/scalars.ts';
+import { never } from '../util/errors.ts';
 import { product, scalarType } from './dataflow.ts';
-import { axesOf, type Group, groupReader, memberScalar, operandScalars, placeIndex, singleton, squeeze, withFlatMember, withMember } from './group.ts';
+import {
+  type Group,
+  groupReader,
+  type Member,
+  memberScalar,
+  operandScalars,
+  placeIndex,
+  singleton,
+  squeeze,
+  withFlatMember,
+} from './group.ts';
 import type { Order } from './order.ts';
 import { spreadIndex } from './read.ts';
 import type { Plan, Root } from './roots.ts';
-import { axis, constant, load, walkScalar } from './scalar.ts';
+import { axis, load, walkScalar } from './scalar.ts';
 
 /** Persistent buffers a kernel may touch: WebGPU grants 8 bindings, one is the arena. */
 const BUFFER_LIMIT = 7;
@@ -18,41 +29,33 @@ const EPILOGUE_STORES = 4;
 /** The groups of a plan, each root in one of them. */
 export function fuseRoots(plan: Plan, order: Order): readonly Group[] {
   const groupOf = new Map<Root, Group>(plan.roots.map(root => [root, singleton(plan, root)]));
-  const settle = (group: Group) => {
-    for (const root of group.members.keys()) groupOf.set(root, group);
-  };
-  const attempt = (merged: Group | undefined): boolean => {
-    if (!merged || closesCycle(order, groupOf, merged) || !legal(plan, merged)) return false;
-    settle(merged);
-    return true;
+  const attempt = (one: Group, other: Group): void => {
+    const merged = one === other ? undefined : merge(plan, order, one, other);
+    if (!merged || closesCycle(order, groupOf, merged) || !legal(plan, merged)) return;
+    for (const root of merged.members.keys()) groupOf.set(root, merged);
   };
   for (const root of plan.roots) {
-    for (const group of candidates(plan, order, groupOf, root)) {
-      const own = groupOf.get(root)!;
-      if (own.members.size > 1) break;
-      if (group !== own && attempt(join(plan, order, group, root))) break;
-    }
+    for (const other of candidates(plan, order, groupOf, root)) attempt(groupOf.get(root)!, groupOf.get(other)!);
   }
   mergeSmall(groupOf, attempt);
   return [...new Set(groupOf.values())];
 }
 
-/** Groups that `root` might join: those it reads from, the latest first, then earlier ones of the same domain that read the same things. */
-function candidates(plan: Plan, order: Order, groupOf: ReadonlyMap<Root, Group>, root: Root): Iterable<Group> {
-  const found = new Set<Group>();
+/** Roots whose kernels `root` might join: those it reads from, the latest first, then others of the same domain that read the same things. */
+function candidates(plan: Plan, order: Order, groupOf: ReadonlyMap<Root, Group>, root: Root): readonly Root[] {
   const producers = [...order.reads[root.order]!].sort((a, b) => b.order - a.order);
-  for (const producer of producers) found.add(groupOf.get(producer)!);
-  for (const other of plan.roots) {
-    if (other === root || found.has(groupOf.get(other)!)) continue;
-    if (size(root) === 1 && outerSize(groupOf.get(other)!) === 1) found.add(groupOf.get(other)!);
-    else if (sameDomain(root, other) && shareReads(order, root, other)) found.add(groupOf.get(other)!);
-  }
-  return found;
+  const peers = plan.roots.filter(other => {
+    if (other === root || order.reads[root.order]!.has(other)) return false;
+    if (size(root) === 1 && outerSize(groupOf.get(other)!) === 1) return true;
+    return sameDomain(root, other) && shareReads(order, root, other);
+  });
+  return [...producers, ...peers];
 }
 
 const size = (root: Root): number => product(root.shape);
 const outerSize = (group: Group): number => product(group.outer);
-const equal = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((n, d) => n === b[d]);
+const equal = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((n, d) => n === b[d]);
 
 function sameDomain(a: Root, b: Root): boolean {
   return equal(squeeze(a.shape), squeeze(b.shape));
@@ -63,46 +66,33 @@ function shareReads({ reads, leaves }: Order, a: Root, b: Root): boolean {
   return common(reads[a.order]!, reads[b.order]!) || common(leaves[a.order]!, leaves[b.order]!);
 }
 
-/** `group` with `root` in it, if their domains fit. */
-function join(plan: Plan, order: Order, group: Group, root: Root): Group | undefined {
-  if (root.kind === 'matmul' || root.kind === 'scatter' || group.kind === 'scatter') return undefined;
-  if (root.kind === 'reduce') return group.kind === 'loop' ? joinReduction(plan, group, root) : undefined;
-  const flat = flatten(group.outer.map((_, n) => axis(n)), group.outer);
-  if (group.kind === 'matmul') {
-    const reads = [...order.reads[root.order]!].some(r => group.members.has(r));
-    const fits = reads && size(root) === outerSize(group) && group.members.size < EPILOGUE_STORES + 2;
-    return fits ? withFlatMember(group, root, flat, 'outer') : undefined;
+/** One kernel for both, if their domains fit; `one` is where new roots come in, `other` what is there. */
+function merge(plan: Plan, order: Order, one: Group, other: Group): Group | undefined {
+  if (one.kind === 'scatter' || other.kind === 'scatter') return undefined;
+  if (one.kind === 'matmul' || other.kind === 'matmul') {
+    const [product, loop] = one.kind === 'matmul' ? [one, other] : [other, one];
+    const room = product.members.size + loop.members.size <= EPILOGUE_STORES + 2;
+    if (loop.kind === 'matmul' || loop.inner.length > 0 || !room || !readsFrom(order, loop, product)) return undefined;
+    return outerSize(loop) === outerSize(product) ? absorb(product, loop, point(product), 'outer') : undefined;
   }
-  if (size(root) === outerSize(group)) return withFlatMember(group, root, flat, 'outer');
-  if (group.inner.length > 0 && size(root) === outerSize(group) * product(group.inner) && manyRows(group)) {
-    return withFlatMember(group, root, rowElement(plan, group), 'inner');
+  if (one.inner.length > 0 && other.inner.length > 0) {
+    if (!equal(one.outer, other.outer) || !equal(one.inner, other.inner)) return undefined;
+    return { ...other, members: new Map([...other.members, ...one.members]) };
   }
-  return undefined;
+  return one.inner.length > 0 ? mergeLoop(plan, order, one, other) : mergeLoop(plan, order, other, one);
 }
 
-function manyRows(group: Group): boolean {
-  return outerSize(group) >= FEW_ROWS || product(group.inner) <= LONG_ROW;
-}
-
-/** Row-major number, within the tensor that the group's reductions run over, of the point at hand. */
-function rowElement(plan: Plan, group: Group): Scalar {
-  const reduction = [...group.members].find(([root]) => root.kind === 'reduce');
-  if (!reduction) throw new Error('a loop with inner axes has a reduction');
-  const [root, member] = reduction;
-  const inner = group.inner.map((_, n) => axis(group.outer.length + n));
-  const input = plan.flow.node(root.node).inputs[0]!;
-  return flatten(spreadIndex(plan.flow, root.node, member.index, inner), plan.flow.shape(input));
-}
-
-function joinReduction(plan: Plan, group: Group, root: Root): Group | undefined {
-  const alone = singleton(plan, root);
-  if (equal(group.outer, alone.outer) && equal(group.inner, alone.inner)) return withMember(group, root, axesOf(root.shape), 'outer');
-  if (group.inner.length > 0) return undefined;
-  if (outerSize(group) === 1 && outerSize(alone) === 1) return absorb(alone, group, constant(0), 'outer');
-  // A loop over the whole tensor becomes a loop over rows whose stores run along them.
-  const trailing = rowsAreContiguous(plan, root);
-  if (!trailing || outerSize(group) !== outerSize(alone) * product(alone.inner) || !manyRows(alone)) return undefined;
-  return absorb(alone, group, rowElement(plan, alone), 'inner');
+/** `group` with the plain loop `loop`: as values of its rows, or as elements along them. */
+function mergeLoop(plan: Plan, order: Order, group: Group, loop: Group): Group | undefined {
+  if (outerSize(loop) === outerSize(group)) {
+    const related = equal(loop.outer, group.outer) || readsFrom(order, loop, group) || readsFrom(order, group, loop);
+    return related ? absorb(group, loop, point(group), 'outer') : undefined;
+  }
+  if (group.inner.length === 0 || outerSize(loop) !== outerSize(group) * product(group.inner)) return undefined;
+  // A kernel with few rows has no parallelism left for long stores; elements of scattered rows are better stored by a kernel of their own.
+  const parallel = outerSize(group) >= FEW_ROWS || product(group.inner) <= LONG_ROW;
+  if (!parallel || !(rowsAreContiguous(plan, group) || readsFrom(order, loop, group))) return undefined;
+  return absorb(group, loop, rowElement(plan, group), 'inner');
 }
 
 /** `group` with all members of the loop `other`, each at the element `flat`. */
@@ -112,24 +102,45 @@ function absorb(group: Group, other: Group, flat: Scalar, over: 'outer' | 'inner
   return merged;
 }
 
-function rowsAreContiguous(plan: Plan, root: Root): boolean {
-  const axes = plan.flow.node(root.node).attributes.axes as readonly number[];
-  const shape = plan.flow.shape(plan.flow.node(root.node).inputs[0]!);
+function readsFrom(order: Order, reader: Group, from: Group): boolean {
+  return [...reader.members.keys()].some(root => [...order.reads[root.order]!].some(read => from.members.has(read)));
+}
+
+/** Row-major number of an outer point. */
+function point(group: Group): Scalar {
+  return flatten(
+    group.outer.map((_, n) => axis(n)),
+    group.outer,
+  );
+}
+
+function reductionOf(group: Group): readonly [Root, Member] {
+  const found = [...group.members].find(([root]) => root.kind === 'reduce');
+  if (!found) throw never('a loop with inner axes has a reduction');
+  return found;
+}
+
+/** Row-major number, within the tensor that the group's reductions run over, of the point at hand. */
+function rowElement({ flow }: Plan, group: Group): Scalar {
+  const [root, member] = reductionOf(group);
+  const inner = group.inner.map((_, n) => axis(group.outer.length + n));
+  return flatten(spreadIndex(flow, root.node, member.index, inner), flow.shape(flow.node(root.node).inputs[0]!));
+}
+
+function rowsAreContiguous({ flow }: Plan, group: Group): boolean {
+  const node = flow.node(reductionOf(group)[0].node);
+  const axes = node.attributes.axes as readonly number[];
+  const shape = flow.shape(node.inputs[0]!);
   const kept = shape.map((n, d) => (axes.includes(d) || n === 1 ? -1 : d));
-  const first = shape.findIndex((n, d) => axes.includes(d) && n !== 1);
-  return Math.max(...kept, -1) < first;
+  return Math.max(...kept, -1) < shape.findIndex((n, d) => axes.includes(d) && n !== 1);
 }
 
 /** Kernels of a single point each (counters, schedules, the means of the loss) become one. */
-function mergeSmall(groupOf: ReadonlyMap<Root, Group>, attempt: (merged: Group | undefined) => boolean): void {
-  const small = () => [...new Set(groupOf.values())].filter(g => g.kind === 'loop' && outerSize(g) === 1);
-  for (const one of small()) {
-    for (const other of small()) {
-      if (!small().includes(one) || one === other) continue;
-      if (other.inner.length === 0) attempt(absorb(one, other, constant(0), 'outer'));
-      else if (equal(one.inner, other.inner)) attempt({ ...one, members: new Map([...one.members, ...other.members]) });
-    }
-  }
+function mergeSmall(groupOf: ReadonlyMap<Root, Group>, attempt: (one: Group, other: Group) => void): void {
+  const small = [...groupOf.keys()].filter(
+    root => outerSize(groupOf.get(root)!) === 1 && groupOf.get(root)!.kind === 'loop',
+  );
+  for (const one of small) for (const other of small) attempt(groupOf.get(one)!, groupOf.get(other)!);
 }
 
 /** Would the merged kernel have to run both before and after another one? */

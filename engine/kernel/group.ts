@@ -85,13 +85,19 @@ export interface GroupReader extends Reader {
  * A reader for scalars of `group`: members' values are used where they are computed, others are loaded from where `primary` says.
  * `slotOf` numbers the reductions.
  */
-export function groupReader(plan: Plan, group: Group, primary: (node: NodeId, flat: Scalar) => Scalar, slotOf: (root: Root) => number): GroupReader {
+export function groupReader(
+  plan: Plan,
+  group: Group,
+  primary: (node: NodeId, flat: Scalar) => Scalar,
+  slotOf: (root: Root) => number,
+): GroupReader {
   let illegal = false;
   const { flow, rootOf, concats } = plan;
   const writers = new Map([...concats].map(([id, c]) => [id, c.writers]));
   const stored = (node: NodeId, flat: Scalar): Scalar | undefined => {
     const { op, type, attributes } = flow.node(node);
-    if (op === 'input' || op === 'state') return load(plan.leaves.get(String(attributes.name))!, flat, scalarType(type.dtype));
+    if (op === 'input' || op === 'state')
+      return load(plan.leaves.get(String(attributes.name))!, flat, scalarType(type.dtype));
     if (writers.get(node)?.some(w => group.members.has(w))) illegal = true;
     const root = rootOf.get(node);
     if (!root) return concats.has(node) ? base.simplify(primary(node, flat)) : undefined;

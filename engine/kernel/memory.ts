@@ -16,7 +16,9 @@ export function bytesOf(dtype: DType): number {
 export function scalarsOf(kernel: Kernel): readonly Scalar[] {
   switch (kernel.kind) {
     case 'loop':
-      return kernel.phases.flatMap(p => (p.kind === 'reduce' ? p.slots.map(s => s.value) : p.stores.flatMap(s => [s.at, s.value])));
+      return kernel.phases.flatMap(p =>
+        p.kind === 'reduce' ? p.slots.map(s => s.value) : p.stores.flatMap(s => [s.at, s.value]),
+      );
     case 'matmul':
       return [kernel.a, kernel.b, ...kernel.stores.flatMap(s => [s.at, s.value])];
     case 'scatter':
@@ -35,7 +37,8 @@ export function loadedBuffers(kernel: Kernel): ReadonlySet<BufferId> {
 /** Buffers that a kernel stores to. */
 export function storedBuffers(kernel: Kernel): ReadonlySet<BufferId> {
   if (kernel.kind === 'scatter') return new Set([kernel.buffer]);
-  const stores = kernel.kind === 'matmul' ? kernel.stores : kernel.phases.flatMap(p => (p.kind === 'store' ? p.stores : []));
+  const stores =
+    kernel.kind === 'matmul' ? kernel.stores : kernel.phases.flatMap(p => (p.kind === 'store' ? p.stores : []));
   return new Set(stores.map(s => s.buffer));
 }
 
@@ -43,7 +46,8 @@ export function storedBuffers(kernel: Kernel): ReadonlySet<BufferId> {
 export function lifetimes(kernels: readonly Kernel[]): ReadonlyMap<BufferId, readonly [first: number, last: number]> {
   const found = new Map<BufferId, readonly [number, number]>();
   for (const [n, kernel] of kernels.entries()) {
-    for (const buffer of [...loadedBuffers(kernel), ...storedBuffers(kernel)]) found.set(buffer, [found.get(buffer)?.[0] ?? n, n]);
+    for (const buffer of [...loadedBuffers(kernel), ...storedBuffers(kernel)])
+      found.set(buffer, [found.get(buffer)?.[0] ?? n, n]);
   }
   return found;
 }

@@ -42,7 +42,8 @@ export function printKernel(schedule: Schedule, kernel: Kernel, number: number):
       const along = `for ${axes(kernel.inner, kernel.axes.length)}`;
       let slot = 0;
       const phases = kernel.phases.map(phase => {
-        if (phase.kind === 'reduce') return `    ${along}: ${phase.slots.map(s => `r${slot++} = ${s.reducer} ${show(s.value)}`).join('; ')}\n`;
+        if (phase.kind === 'reduce')
+          return `    ${along}: ${phase.slots.map(s => `r${slot++} = ${s.reducer} ${show(s.value)}`).join('; ')}\n`;
         const body = phase.stores.map(s => `    ${phase.over === 'inner' ? '  ' : ''}${store(s)}\n`).join('');
         return phase.over === 'inner' ? `    ${along}:\n${body}` : body;
       });
@@ -52,10 +53,20 @@ export function printKernel(schedule: Schedule, kernel: Kernel, number: number):
 }
 
 const INFIX: Partial<Record<ScalarOp, readonly [symbol: string, precedence: number]>> = {
-  or: ['|', 1], xor: ['^', 2], and: ['&', 3],
-  eq: ['==', 4], ne: ['!=', 4], lt: ['<', 5], le: ['<=', 5],
-  shl: ['<<', 6], shr: ['>>', 6],
-  add: ['+', 7], sub: ['-', 7], mul: ['*', 8], div: ['/', 8], mod: ['%', 8],
+  or: ['|', 1],
+  xor: ['^', 2],
+  and: ['&', 3],
+  eq: ['==', 4],
+  ne: ['!=', 4],
+  lt: ['<', 5],
+  le: ['<=', 5],
+  shl: ['<<', 6],
+  shr: ['>>', 6],
+  add: ['+', 7],
+  sub: ['-', 7],
+  mul: ['*', 8],
+  div: ['/', 8],
+  mod: ['%', 8],
 };
 
 /** Infix where there is a usual sign; `x0` is axis 0, `r0` the value of reduction slot 0. */
@@ -113,7 +124,8 @@ export function kernelWork(schedule: Schedule, kernel: Kernel): KernelWork {
     case 'loop': {
       const [outer, inner] = [product(kernel.axes), product(kernel.inner)];
       const flops = kernel.phases.map(phase => {
-        if (phase.kind === 'reduce') return outer * inner * (phase.slots.length + operations(phase.slots.map(s => s.value)));
+        if (phase.kind === 'reduce')
+          return outer * inner * (phase.slots.length + operations(phase.slots.map(s => s.value)));
         return (phase.over === 'inner' ? outer * inner : outer) * operations(phase.stores.map(s => s.value));
       });
       return { bytes, flops: flops.reduce((a, b) => a + b, 0) };
@@ -131,23 +143,39 @@ function operations(scalars: readonly Scalar[]): number {
 /** A line a kernel with its work, then the totals of a run and the memory held. */
 export function printPlan(schedule: Schedule): string {
   const work = schedule.kernels.map(k => kernelWork(schedule, k));
-  const rows = schedule.kernels.map((k, n) => [`${n}`, k.kind, k.name, domain(k), scaled(work[n]!.flops, 'FLOP'), scaled(work[n]!.bytes, 'B')]);
+  const rows = schedule.kernels.map((k, n) => [
+    `${n}`,
+    k.kind,
+    k.name,
+    domain(k),
+    scaled(work[n]!.flops, 'FLOP'),
+    scaled(work[n]!.bytes, 'B'),
+  ]);
   const widths = [0, 1, 2, 3, 4, 5].map(c => Math.max(...rows.map(r => r[c]!.length), 0));
-  const lines = rows.map(row => row.map((cell, c) => (c === 0 || c >= 4 ? cell.padStart(widths[c]!) : cell.padEnd(widths[c]!))).join('  '));
+  const lines = rows.map(row =>
+    row.map((cell, c) => (c === 0 || c >= 4 ? cell.padStart(widths[c]!) : cell.padEnd(widths[c]!))).join('  '),
+  );
   const total = (f: (w: KernelWork) => number) => work.reduce((n, w) => n + f(w), 0);
   const { persistent, arena } = peakBytes(schedule);
   const loads = schedule.kernels.reduce((n, k) => n + scalarsOf(k).length, 0);
   return [
     `plan ${schedule.name}`,
     ...lines.map(line => `  ${line.trimEnd()}`),
-    `${schedule.kernels.length} kernels, ${loads} expressions, ${scaled(total(w => w.flops), 'FLOP')} and ${scaled(total(w => w.bytes), 'B')} a run`,
+    `${schedule.kernels.length} kernels, ${loads} expressions, ${scaled(
+      total(w => w.flops),
+      'FLOP',
+    )} and ${scaled(
+      total(w => w.bytes),
+      'B',
+    )} a run`,
     `peak memory ${scaled(persistent + arena, 'B')}: ${scaled(persistent, 'B')} persistent, ${scaled(arena, 'B')} temporary`,
     '',
   ].join('\n');
 }
 
 function domain(kernel: Kernel): string {
-  if (kernel.kind === 'matmul') return `${kernel.batch > 1 ? `${kernel.batch} x ` : ''}[${kernel.m} x ${kernel.k}] [${kernel.k} x ${kernel.n}]`;
+  if (kernel.kind === 'matmul')
+    return `${kernel.batch > 1 ? `${kernel.batch} x ` : ''}[${kernel.m} x ${kernel.k}] [${kernel.k} x ${kernel.n}]`;
   const inner = kernel.kind === 'loop' && kernel.inner.length > 0 ? ` over [${kernel.inner.join(' x ')}]` : '';
   return `[${kernel.axes.join(' x ')}]${inner}`;
 }

@@ -55,7 +55,13 @@ export function reader({ flow, extents, stored }: ReaderHost): Reader {
     if (node.op === 'constant') return constant(Number(node.attributes.value), scalarType(node.type.dtype));
     switch (lowering.kind) {
       case 'elementwise':
-        return simplify(lowering.scalar(node.inputs.map(input => read(input, index)), node.attributes, node.type));
+        return simplify(
+          lowering.scalar(
+            node.inputs.map(input => read(input, index)),
+            node.attributes,
+            node.type,
+          ),
+        );
       case 'generate': {
         const shapes = node.inputs.map(input => flow.shape(input));
         const load = (input: number, at: readonly Scalar[]) => read(node.inputs[input]!, at);
@@ -63,7 +69,11 @@ export function reader({ flow, extents, stored }: ReaderHost): Reader {
       }
       case 'view': {
         const input = node.inputs[0]!;
-        const { index: at, inside, fill = 0 } = lowering.source(index, node.attributes, flow.shape(input), flow.shape(id));
+        const {
+          index: at,
+          inside,
+          fill = 0,
+        } = lowering.source(index, node.attributes, flow.shape(input), flow.shape(id));
         const value = read(input, at);
         return inside ? simplify(apply('select', [inside, value, constant(fill, value.type)], value.type)) : value;
       }

@@ -27,7 +27,9 @@ export function chooseRoots(flow: Dataflow, pinned: ReadonlySet<NodeId>): Readon
     if (kind === 'reduce' || kind === 'matmul' || kind === 'scatter' || kind === 'concat') hard.add(id);
   }
   for (const id of nodes) if (flow.kind(id) === 'matmul') hard.add(epilogueOf(flow, id, hard));
-  const operands = new Set(nodes.filter(id => flow.kind(id) === 'matmul').flatMap(id => flow.node(id).inputs.map(i => throughViews(flow, i))));
+  const operands = new Set(
+    nodes.filter(id => flow.kind(id) === 'matmul').flatMap(id => flow.node(id).inputs.map(i => throughViews(flow, i))),
+  );
   const own = nodes.length > 0 ? ownCosts(flow) : [];
 
   const chosen = new Set(hard);
@@ -52,7 +54,14 @@ function inlinable(flow: Dataflow, id: NodeId): boolean {
   return kind === 'elementwise' || kind === 'view' || kind === 'generate';
 }
 
-function worthStoring(flow: Dataflow, id: NodeId, arithmetic: number, reads: number, uses: Uses, operand: boolean): boolean {
+function worthStoring(
+  flow: Dataflow,
+  id: NodeId,
+  arithmetic: number,
+  reads: number,
+  uses: Uses,
+  operand: boolean,
+): boolean {
   const kind = flow.kind(id);
   if (kind === 'view') return false;
   const shared = uses.size > 1;
@@ -94,10 +103,17 @@ function usesOf(flow: Dataflow, chosen: ReadonlySet<NodeId>): readonly Uses[] {
     if (!flow.live[id]) continue;
     for (const input of flow.node(id).inputs) {
       const into = uses[input]!;
-      if (!chosen.has(id)) for (const [kernel, points] of uses[id]!) into.set(kernel, Math.max(points, into.get(kernel) ?? 0));
+      if (!chosen.has(id))
+        for (const [kernel, points] of uses[id]!) into.set(kernel, Math.max(points, into.get(kernel) ?? 0));
       else {
         const points = flow.kind(id) === 'elementwise' ? flow.size(id) : Math.max(flow.size(id), flow.size(input));
-        into.set(id, Math.max(flow.kind(id) === 'reduce' || flow.kind(id) === 'matmul' ? flow.size(input) : points, into.get(id) ?? 0));
+        into.set(
+          id,
+          Math.max(
+            flow.kind(id) === 'reduce' || flow.kind(id) === 'matmul' ? flow.size(input) : points,
+            into.get(id) ?? 0,
+          ),
+        );
       }
     }
   }
@@ -113,7 +129,13 @@ function ownCosts(flow: Dataflow): readonly number[] {
     const index = flow.shape(id).map((_, d) => axis(d));
     switch (lowering.kind) {
       case 'elementwise':
-        return cost(lowering.scalar(node.inputs.map((_, i) => operand(i)), node.attributes, node.type));
+        return cost(
+          lowering.scalar(
+            node.inputs.map((_, i) => operand(i)),
+            node.attributes,
+            node.type,
+          ),
+        );
       case 'generate': {
         const shapes = node.inputs.map(i => flow.shape(i));
         return cost(lowering.scalar(index, operand, node.attributes, shapes, flow.shape(id)));

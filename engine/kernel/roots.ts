@@ -72,7 +72,8 @@ export function planRoots(flow: Dataflow, viaTemporary: ReadonlySet<string>): Pl
     else addRoot(owner, 'copy').places.push(place);
   };
   for (const output of flow.graph.outputs) {
-    if (output.kind === 'assign' && viaTemporary.has(output.name)) addRoot(output.value, 'copy').places.push(outputPlace(flow, output, buffers, leaves));
+    if (output.kind === 'assign' && viaTemporary.has(output.name))
+      addRoot(output.value, 'copy').places.push(outputPlace(flow, output, buffers, leaves));
     else store(output.value, outputPlace(flow, output, buffers, leaves));
   }
   for (const id of [...concats.keys()].reverse()) placePieces(flow, id, concats.get(id)!, buffers, store);
@@ -108,7 +109,12 @@ function persistentBuffers(flow: Dataflow, buffers: Buffer[]): Map<string, Buffe
   return leaves;
 }
 
-function outputPlace(flow: Dataflow, output: GraphOutput, buffers: Buffer[], leaves: ReadonlyMap<string, BufferId>): Place {
+function outputPlace(
+  flow: Dataflow,
+  output: GraphOutput,
+  buffers: Buffer[],
+  leaves: ReadonlyMap<string, BufferId>,
+): Place {
   const size = flow.size(output.value);
   if (output.kind === 'result') {
     const { dtype } = flow.node(output.value).type;
@@ -119,7 +125,13 @@ function outputPlace(flow: Dataflow, output: GraphOutput, buffers: Buffer[], lea
   return output.at === undefined ? { buffer, at: identity, size } : { buffer, at: identity, size, base: output.at };
 }
 
-export function newBuffer(buffers: Buffer[], name: string, kind: Buffer['kind'], dtype: DType, length: number): BufferId {
+export function newBuffer(
+  buffers: Buffer[],
+  name: string,
+  kind: Buffer['kind'],
+  dtype: DType,
+  length: number,
+): BufferId {
   return buffers.push({ name, kind, dtype, length }) - 1;
 }
 
@@ -135,7 +147,11 @@ function placePieces(
   // A place at a computed offset can't be read back, so a concatenation that is read needs one of its own.
   if (places.every(p => p.base !== undefined) && (places.length === 0 || flow.consumers[id]!.length > 0)) {
     const size = flow.size(id);
-    places.unshift({ buffer: newBuffer(buffers, label ?? 'concat', 'temporary', type.dtype, size), at: identity, size });
+    places.unshift({
+      buffer: newBuffer(buffers, label ?? 'concat', 'temporary', type.dtype, size),
+      at: identity,
+      size,
+    });
   }
   const shape = flow.shape(id);
   const axis = Number(flow.node(id).attributes.axis);
@@ -160,7 +176,9 @@ function writersOf(
   roots: readonly Root[],
 ): readonly Root[] {
   const pieces = new Set(flow.node(id).inputs.map(input => throughReshapes(flow, input)));
-  const nested = [...pieces].filter(piece => concats.has(piece)).flatMap(piece => writersOf(flow, piece, concats, roots));
+  const nested = [...pieces]
+    .filter(piece => concats.has(piece))
+    .flatMap(piece => writersOf(flow, piece, concats, roots));
   const buffers = new Set(concats.get(id)!.places.map(p => p.buffer));
   return [...nested, ...roots.filter(r => pieces.has(r.node) && r.places.some(p => buffers.has(p.buffer)))];
 }

@@ -2,17 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Scalar } from '../../../engine/ir/scalar.ts';
-import {
-  add,
-  affine,
-  apply,
-  axis,
-  constant,
-  load,
-  mul,
-  rangeOf,
-} from '../../../engine/kernel/scalar.ts';
 import { flatten, unflatten } from '../../../engine/ir/scalars.ts';
+import { add, affine, apply, axis, constant, load, mul, rangeOf } from '../../../engine/kernel/scalar.ts';
 import { simplifier } from '../../../engine/kernel/simplify.ts';
 
 const i = (op: 'div' | 'mod' | 'sub' | 'min' | 'max', a: Scalar, b: number | Scalar) =>
