@@ -136,10 +136,8 @@ class LoopEmitter {
   }
 
   emit(): void {
-    if (this.depth === 0) {
-      this.values.materialize(this.plans(SCALAR), 0);
-      this.emitPhases(SCALAR);
-    } else this.emitOuter(0);
+    if (this.depth === 0) this.emitPhases(SCALAR);
+    else this.emitOuter(0);
   }
 
   /** Opens the loop over outer axis `axis`, then the next, then runs the phases. */
