@@ -54,7 +54,7 @@ function demandColumn(source: Call, set: DataSet, expected: ColumnSchema): void 
 }
 
 /** The source as its user knows it: its first path, or its name. */
-function placeOf(source: Call): string {
+export function placeOf(source: Call): string {
   const path = Object.values(source.args).find(value => typeof value === 'string');
   return typeof path === 'string' ? path : `${source.name}()`;
 }

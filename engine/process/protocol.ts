@@ -21,7 +21,12 @@ export type ClientMessage =
   | { readonly type: 'checkpoint' };
 
 export type EngineMessage =
-  | { readonly type: 'attached'; readonly protocol: number; readonly line: number; readonly state: RunEvent & { readonly type: 'state' } }
+  | {
+      readonly type: 'attached';
+      readonly protocol: number;
+      readonly line: number;
+      readonly state: RunEvent & { readonly type: 'state' };
+    }
   /** At most 20 a second; holds all events since the last one, in order. */
   | { readonly type: 'events'; readonly events: readonly RunEvent[] }
   | { readonly type: 'refused'; readonly code: string; readonly message: string };

@@ -1,0 +1,173 @@
+/** The background process of one run: lock, log, socket, trainer; ends with a `done` event whatever happens. */
+import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { workspacePaths } from '../data/paths.ts';
+import { parseProgram } from '../ir/programText.ts';
+import { writeAtomic } from '../train/atomicFile.ts';
+import { readCheckpoint } from '../train/checkpoint.ts';
+import type { DoneEvent, RunEvent, StateEvent } from '../train/events.ts';
+import { applyOverrides } from '../train/overrides.ts';
+import { createTrainer, type Trainer, type TrainerOptions } from '../train/trainer.ts';
+import { EngineError } from '../util/errors.ts';
+import { type Broadcast, type Command, createBroadcast } from './broadcast.ts';
+import { lockRun } from './lock.ts';
+import { type MetricsLog, openMetricsLog } from './metricsLog.ts';
+import { PROTOCOL_VERSION, type RunInfo } from './protocol.ts';
+import { BEST_CHECKPOINT, INFO_FILE, LAST_CHECKPOINT, METRICS_FILE, PROGRAM_FILE, readRequest } from './runFolder.ts';
+import { type Address, chooseAddress, closeToOthers, listenPrivately } from './socket.ts';
+
+export type EngineOptions = Pick<TrainerOptions, 'open' | 'checkpointMs'>;
+
+/** Everything between a run's clients and its trainer. */
+interface Desk {
+  readonly folder: string;
+  log?: MetricsLog;
+  broadcast?: Broadcast;
+  address?: Address;
+  trainer?: Trainer;
+}
+
+/**
+ * Trains the run of `folder` to its end and serves its clients meanwhile. Never rejects: the result says how it ended, and so does the last line of
+ * `metrics.jsonl`, but where another engine has the folder (`run-busy`), which is then left alone.
+ */
+export async function runEngine(folder: string, options: EngineOptions = {}): Promise<DoneEvent> {
+  const desk: Desk = { folder };
+  const accidents = watchAccidents(desk);
+  let unlock: (() => void) | undefined;
+  try {
+    unlock = lockRun(folder);
+    closeToOthers(folder);
+    return await Promise.race([serve(desk, options), accidents.ended]);
+  } catch (error) {
+    return unlock === undefined ? failed(error) : fail(desk, error);
+  } finally {
+    if (unlock !== undefined) await close(desk);
+    accidents.dispose();
+    unlock?.();
+  }
+}
+
+async function serve(desk: Desk, options: EngineOptions): Promise<DoneEvent> {
+  const { folder } = desk;
+  const resumePath = join(folder, LAST_CHECKPOINT);
+  const request = readRequest(folder);
+  const resume = request.resume === true && existsSync(resumePath);
+  // A checkpoint that can't be read must not cost the history: it is read before the log is opened for more.
+  const checkpoint = resume ? await readCheckpoint(resumePath) : undefined;
+  desk.log = await openMetricsLog(join(folder, METRICS_FILE), checkpoint?.state.step ?? 0);
+  const broadcast = await listen(desk);
+  const log = desk.log;
+  const program = applyOverrides(
+    parseProgram(readText(join(folder, PROGRAM_FILE)), join(folder, PROGRAM_FILE)),
+    request,
+  );
+  desk.trainer = createTrainer({
+    ...options,
+    program,
+    folder,
+    resolvePath: workspacePaths(request.workspace, request.base),
+    paths: { last: LAST_CHECKPOINT, best: BEST_CHECKPOINT },
+    ...(checkpoint && { resumeFrom: { checkpoint, path: resumePath } }),
+    emit: events => {
+      broadcast.send(events);
+      log.append(events);
+    },
+    durable: log.sync,
+  });
+  return desk.trainer.run();
+}
+
+async function listen(desk: Desk): Promise<Broadcast> {
+  const broadcast = createBroadcast({
+    command: command => obey(desk.trainer, command),
+    status: () => ({ line: desk.log?.lines ?? 0, state: desk.trainer?.state() ?? starting() }),
+  });
+  desk.broadcast = broadcast;
+  const address = chooseAddress(desk.folder);
+  await listenPrivately(broadcast.server, address);
+  desk.address = address;
+  const info: RunInfo = { protocol: PROTOCOL_VERSION, pid: process.pid, socket: address.path, started: Date.now() };
+  await writeAtomic(join(desk.folder, INFO_FILE), [Buffer.from(`${JSON.stringify(info)}\n`)]);
+  return broadcast;
+}
+
+function obey(trainer: Trainer | undefined, command: Command): void {
+  const control = trainer?.control;
+  if (command === 'pause') control?.pause();
+  else if (command === 'continue') control?.continue();
+  else if (command === 'stop') control?.stop();
+  else control?.requestCheckpoint();
+}
+
+/** Errors that no await sees, from sockets or addons: they end the run, but not in silence. */
+function watchAccidents(desk: Desk): { readonly ended: Promise<DoneEvent>; dispose(): void } {
+  let onError: (error: unknown) => void = () => {};
+  const ended = new Promise<DoneEvent>(resolve => {
+    onError = error => resolve(fail(desk, error));
+  });
+  process.on('uncaughtException', onError).on('unhandledRejection', onError);
+  return {
+    ended,
+    dispose: () => void process.off('uncaughtException', onError).off('unhandledRejection', onError),
+  };
+}
+
+/** Tells clients and log how the run ended, as far as they can still be told. */
+function fail(desk: Desk, error: unknown): DoneEvent {
+  const done = failed(error, desk.trainer?.state().step);
+  const events: RunEvent[] = [{ type: 'state', state: 'failed', step: done.step, time: done.time }, done];
+  desk.broadcast?.send(events);
+  try {
+    // An engine that fails before its log is open adds to what is there; a tail that was cut ends with this line break.
+    if (desk.log) desk.log.append(events);
+    else
+      appendFileSync(
+        join(desk.folder, METRICS_FILE),
+        `\n${events.map(event => `${JSON.stringify(event)}\n`).join('')}`,
+      );
+  } catch {
+    // The disk is full: clients have been told, and the log's tail is mended on resume.
+  }
+  return done;
+}
+
+function failed(error: unknown, step = 0): DoneEvent {
+  const code = error instanceof EngineError ? error.code : 'engine-died';
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? message) : message}\n`);
+  return {
+    type: 'done',
+    reason: 'failed',
+    step,
+    epoch: 0,
+    stepsPerSecond: 0,
+    device: '',
+    metrics: {},
+    error: { code, message },
+    time: Date.now(),
+  };
+}
+
+async function close(desk: Desk): Promise<void> {
+  rmSync(join(desk.folder, INFO_FILE), { force: true });
+  try {
+    desk.log?.sync();
+    desk.log?.close();
+  } finally {
+    await desk.broadcast?.close();
+    desk.address?.remove();
+  }
+}
+
+function starting(): StateEvent {
+  return { type: 'state', state: 'starting', step: 0, time: Date.now() };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new EngineError('run-missing', `${path}: no such file; start the run anew from its source`, { cause });
+  }
+}

@@ -1,0 +1,34 @@
+/** Measures a checkpoint on one of its splits, without training. */
+
+import { EngineError } from '../util/errors.ts';
+import type { Metrics } from './events.ts';
+import { prepareTraining, type SetupOptions } from './setup.ts';
+import type { SplitName } from './step.ts';
+
+export interface Evaluation {
+  readonly split: SplitName;
+  readonly samples: number;
+  readonly device: string;
+  /** `loss` and the reports. */
+  readonly metrics: Metrics;
+}
+
+/** Loss and reports of a checkpoint over `split`. Throws `split-empty` where the data has no such split, and what data, checkpoint and device may throw. */
+export async function evaluateSplit(
+  options: Required<Pick<SetupOptions, 'resumeFrom'>> & SetupOptions,
+  split: SplitName,
+): Promise<Evaluation> {
+  const { session } = await prepareTraining(options);
+  try {
+    const samples = session.layout.counts[split];
+    if (samples === 0)
+      throw new EngineError(
+        'split-empty',
+        `expected samples in the ${split} split, found none; add \`split ${split}: 0.1\` to the data`,
+      );
+    const metrics = await session.evaluate(split, async () => true);
+    return { split, samples, device: session.backend.description, metrics: metrics ?? {} };
+  } finally {
+    await session.dispose();
+  }
+}

@@ -1,0 +1,136 @@
+/** A compiled run on one backend: the step graphs, the data on the device, and the few ways to look inside. */
+import type { Backend, Executable, HostArray } from '../backend/backend.ts';
+import type { SplitData } from '../data/dataset.ts';
+import { epochOrder } from '../data/shuffle.ts';
+import type { Program } from '../ir/program.ts';
+import { scheduleGraph } from '../kernel/schedule.ts';
+import type { Metrics } from './events.ts';
+import { BUFFERS, fieldBuffer, ORDER, passOf, type SplitName, type StepLayout, type Steps } from './step.ts';
+
+/** Values of the buffers that a checkpoint keeps: the flat parameters and moments by buffer name, and the step. */
+export interface Weights {
+  readonly step: number;
+  readonly buffers: Readonly<Record<string, Float32Array>>;
+}
+
+export interface Session {
+  readonly backend: Backend;
+  readonly executable: Executable;
+  readonly layout: StepLayout;
+  /** Tells the device the order of samples in an epoch (from 0). */
+  setOrder(epoch: number): void;
+  /** Runs `times` training steps after `step` steps; they must lie in one epoch. */
+  train(step: number, times: number): void;
+  /** Rows of the metric ring for `count` steps after `from` steps, [count, columns]. */
+  readRows(from: number, count: number): Promise<Float32Array>;
+  /** 0, or the step (from 1) that was not finite. */
+  readBad(): Promise<number>;
+  /** Means over a split with the weights as they are; `pause` is awaited between chunks of batches and may end it by returning false. */
+  evaluate(split: SplitName, pause: () => Promise<boolean>): Promise<Metrics | undefined>;
+  readWeights(step: number): Promise<Weights>;
+  /** Puts weights and moments back; absent moments are zero. Clears what else a step leaves. */
+  writeWeights(weights: Weights): void;
+  dispose(): Promise<void>;
+}
+
+/** Batches evaluated at a time. */
+const EVALUATION_CHUNK = 16;
+
+/** Compiles `steps` on `backend` and uploads the data; weights are still to be written. */
+export async function openSession(program: Program, steps: Steps, data: SplitData, backend: Backend): Promise<Session> {
+  const { layout } = steps;
+  const executable = await backend.compile(steps.entries.map(scheduleGraph));
+  writeInputs(executable, program, layout, data);
+  const all = Int32Array.from({ length: layout.counts.train }, (_, i) => i);
+  const order = new Int32Array(layout.counts.train);
+  return {
+    backend,
+    executable,
+    layout,
+    setOrder(epoch) {
+      epochOrder(order, all, program.run.seed, epoch, program.data.shuffle);
+      executable.write(ORDER, order);
+    },
+    train(step, times) {
+      const full = Math.max(0, Math.min(times, passOf(layout, 'train').full - (step % layout.stepsPerEpoch)));
+      if (full > 0) executable.run('train', full);
+      if (times > full) executable.run('trainLast', times - full);
+    },
+    readRows: (from, count) => readRows(executable, layout, from, count),
+    readBad: async () => (await executable.read(BUFFERS.bad))[0] ?? 0,
+    evaluate: (split, pause) => evaluate(executable, layout, split, pause),
+    readWeights: async step => ({ step, buffers: await readAll(executable, weightBuffers(layout)) }),
+    writeWeights: weights => writeWeights(executable, layout, weights),
+    dispose: async () => {
+      executable.dispose();
+      await backend.dispose();
+    },
+  };
+}
+
+/** Names of the flat buffers of parameters and moments. */
+export function weightBuffers({ groups, moments }: StepLayout): string[] {
+  return [...groups, ...moments].map(each => each.buffer);
+}
+
+function writeInputs(executable: Executable, program: Program, layout: StepLayout, data: SplitData): void {
+  const wanted = new Set(layout.buffers.filter(buffer => buffer.kind === 'input').map(buffer => buffer.name));
+  executable.write(BUFFERS.seed, Int32Array.of(program.run.seed));
+  for (const split of ['train', 'validation', 'test'] as const) {
+    for (const [field, values] of Object.entries(data.fields[split])) {
+      const name = fieldBuffer(split, field);
+      if (wanted.has(name)) executable.write(name, values);
+    }
+  }
+}
+
+async function readRows(
+  executable: Executable,
+  { ring }: StepLayout,
+  from: number,
+  count: number,
+): Promise<Float32Array> {
+  const width = ring.columns.length;
+  const rows = new Float32Array(count * width);
+  for (let done = 0; done < count; ) {
+    const row = (from + done) % ring.rows;
+    const run = Math.min(count - done, ring.rows - row);
+    rows.set(await executable.read(BUFFERS.ring, row * width, run * width), done * width);
+    done += run;
+  }
+  return rows;
+}
+
+async function evaluate(executable: Executable, layout: StepLayout, split: SplitName, pause: () => Promise<boolean>) {
+  const { full, rest } = passOf(layout, split);
+  const { columns } = layout.sums;
+  executable.write(BUFFERS.evaluated, Int32Array.of(0));
+  executable.write(BUFFERS.sums, new Float32Array(columns.length));
+  for (let done = 0; done < full; done += EVALUATION_CHUNK) {
+    executable.run(split, Math.min(EVALUATION_CHUNK, full - done));
+    await executable.sync();
+    if (!(await pause())) return undefined;
+  }
+  if (rest > 0) executable.run(`${split}Last`, 1);
+  await executable.sync();
+  const sums = await executable.read(BUFFERS.sums);
+  return Object.fromEntries(columns.map((column, at) => [column, sums[at]! / layout.counts[split]]));
+}
+
+async function readAll(executable: Executable, names: readonly string[]): Promise<Record<string, Float32Array>> {
+  const read: Record<string, Float32Array> = {};
+  for (const name of names) read[name] = asFloats(await executable.read(name));
+  return read;
+}
+
+function asFloats(values: HostArray): Float32Array {
+  return values instanceof Float32Array ? values : Float32Array.from(values);
+}
+
+function writeWeights(executable: Executable, layout: StepLayout, { step, buffers }: Weights): void {
+  for (const { buffer, length } of layout.groups) executable.write(buffer, buffers[buffer] ?? new Float32Array(length));
+  for (const { buffer, group } of layout.moments)
+    executable.write(buffer, buffers[buffer] ?? new Float32Array(group.length));
+  executable.write(BUFFERS.step, Int32Array.of(step));
+  executable.write(BUFFERS.bad, Int32Array.of(0));
+}

@@ -1,0 +1,76 @@
+/** From a Program to a session that can train: data loaded, step graphs built, a backend chosen, weights in place. */
+import type { Backend } from '../backend/backend.ts';
+import { loadData } from '../data/dataset.ts';
+import type { ResolvePath } from '../data/paths.ts';
+import type { Program } from '../ir/program.ts';
+import { type Checkpoint, demandSameData, restoreWeights } from './checkpoint.ts';
+import { chooseDevice, type Openers, openers, type Trial } from './devices.ts';
+import { initialParameters } from './initialize.ts';
+import { openSession, type Session, type Weights } from './session.ts';
+import { buildSteps, passOf, type StepLayout, type Steps } from './step.ts';
+
+export interface SetupOptions {
+  readonly program: Program;
+  readonly resolvePath: ResolvePath;
+  /** A checkpoint to go on from, and its path for messages. */
+  readonly resumeFrom?: { readonly checkpoint: Checkpoint; readonly path: string };
+  /** Backends to choose from; those of this build by default. */
+  readonly open?: Openers;
+}
+
+export interface Prepared {
+  readonly session: Session;
+  readonly steps: Steps;
+}
+
+/** Milliseconds and steps that `auto` spends on timing a device, after a first step that warms it up. */
+const TRIAL_MS = 60;
+const TRIAL_STEPS = 32;
+
+/** Loads, compiles and chooses. Throws EngineError for whatever is wrong with data, checkpoint or machine. */
+export async function prepareTraining({
+  program,
+  resolvePath,
+  resumeFrom,
+  open = openers,
+}: SetupOptions): Promise<Prepared> {
+  const host = await open.wasm();
+  const data = await loadData(program.data, resolvePath, program.run.seed, host);
+  await host.dispose();
+  const steps = buildSteps(program, data.counts);
+  const weights = initialWeights(program, steps.layout, resumeFrom);
+  const tryOn = async (backend: Backend, measure: boolean): Promise<Trial<Session>> => {
+    const session = await openSession(program, steps, data, backend);
+    const msPerStep = measure ? await timeSteps(session, weights) : 0;
+    session.writeWeights(weights);
+    return { value: session, msPerStep, dispose: session.dispose };
+  };
+  const before = resumeFrom?.checkpoint.state.backend;
+  return { session: await chooseDevice(program.run.device, before, open, tryOn), steps };
+}
+
+function initialWeights(program: Program, layout: StepLayout, resumeFrom: SetupOptions['resumeFrom']): Weights {
+  if (resumeFrom === undefined) {
+    const names = program.parameters.map(parameter => parameter.name);
+    return { step: 0, buffers: initialParameters(layout, names, program.run.seed) };
+  }
+  demandSameData(resumeFrom.checkpoint.state, layout, resumeFrom.path);
+  return restoreWeights(resumeFrom.checkpoint, layout, resumeFrom.path);
+}
+
+/** Milliseconds a step, from the run's own first batches; the weights must be written again afterwards. */
+async function timeSteps(session: Session, weights: Weights): Promise<number> {
+  session.writeWeights({ ...weights, step: 0 });
+  session.setOrder(0);
+  session.train(0, 1);
+  await session.executable.sync();
+  const most = Math.min(TRIAL_STEPS, passOf(session.layout, 'train').full - 1);
+  const start = performance.now();
+  let done = 0;
+  while (done < most && performance.now() - start < TRIAL_MS) {
+    session.train(done + 1, 1);
+    await session.executable.sync();
+    done++;
+  }
+  return done === 0 ? 0 : (performance.now() - start) / done;
+}

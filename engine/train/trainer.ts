@@ -1,0 +1,371 @@
+/** The training loop: chunks of steps on a backend, metrics drained a few times a second, epochs closed, checkpoints kept. */
+import { basename, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import type { Graph } from '../ir/graph.ts';
+import { EngineError } from '../util/errors.ts';
+import { findNonFinite } from './blame.ts';
+import { type TrainingState, writeCheckpoint } from './checkpoint.ts';
+import { type Control, createControl } from './control.ts';
+import type { DoneEvent, DoneReason, Metrics, RunEvent, RunState, StateEvent } from './events.ts';
+import { createRecorder, type Recorder } from './recorder.ts';
+import type { Session } from './session.ts';
+import { prepareTraining, type SetupOptions } from './setup.ts';
+import { FRESH, monitored, monitorOf, observe, type Patience } from './stopping.ts';
+
+export interface TrainerOptions extends SetupOptions {
+  /** Absolute path of the run folder. */
+  readonly folder: string;
+  /** Where checkpoints go, relative to the folder. */
+  readonly paths: { readonly last: string; readonly best: string };
+  /** Receives events in order; the last is `done`. */
+  readonly emit: (events: readonly RunEvent[]) => void;
+  /** Makes emitted events durable; called before a checkpoint takes the place of the one before. */
+  readonly durable?: () => void;
+  /** Aborting stops the run. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds between checkpoints within an epoch. */
+  readonly checkpointMs?: number;
+}
+
+export interface Trainer {
+  readonly control: Control;
+  /** The state as of now. */
+  state(): StateEvent;
+  /** Trains to the end; never rejects: whatever goes wrong is in the event that it resolves with, and has emitted. */
+  run(): Promise<DoneEvent>;
+}
+
+/** Milliseconds of steps between two looks at the controls. */
+const CHUNK_MS = 25;
+/** Milliseconds between two drains of the metric ring. */
+const DRAIN_MS = 100;
+const CHECKPOINT_MS = 60_000;
+
+/** What changes while a run goes on. */
+interface Live {
+  readonly options: TrainerOptions;
+  readonly session: Session;
+  readonly entries: readonly Graph[];
+  readonly recorder: Recorder;
+  readonly control: Control;
+  /** Steps done. */
+  step: number;
+  /** Step at which the last epoch was closed. */
+  closedAt: number;
+  metrics: Metrics;
+  patience: Patience;
+  best: Patience;
+  saved: boolean;
+  /** Milliseconds spent on training steps, and how many: of this process, and of the epoch under way. */
+  trainMs: number;
+  trained: number;
+  epochMs: number;
+  epochSteps: number;
+  epochStart: number;
+  msPerStep: number;
+  drainedAt: number;
+  savedAt: number;
+  /** Epoch (from 0) whose order the device has, -1 for none. */
+  order: number;
+}
+
+/** What outsiders see of a run at any moment, before it is live and after. */
+interface Face {
+  state: RunState;
+  live?: Live;
+}
+
+/** A trainer of one run. Nothing happens before `run`. */
+export function createTrainer(options: TrainerOptions): Trainer {
+  const control = createControl();
+  const face: Face = { state: 'starting' };
+  options.signal?.addEventListener('abort', control.stop);
+  if (options.signal?.aborted) control.stop();
+  return { control, state: () => stateEvent(face), run: () => train(options, control, face) };
+}
+
+async function train(options: TrainerOptions, control: Control, face: Face): Promise<DoneEvent> {
+  try {
+    setState(options, face, 'starting');
+    const live = await begin(options, control);
+    face.live = live;
+    options.emit([startEvent(live)]);
+    setState(options, face, 'running');
+    const reason = await loop(live, face);
+    if (reason === 'stopped') await save(live, false);
+    else await test(live, face);
+    return conclude(options, face, reason);
+  } catch (error) {
+    return conclude(options, face, 'failed', error);
+  } finally {
+    // A device that is lost may refuse even this, and the run is over anyway.
+    await face.live?.session.dispose().catch(() => {});
+  }
+}
+
+async function begin(options: TrainerOptions, control: Control): Promise<Live> {
+  const { session, steps } = await prepareTraining(options);
+  const resumed = options.resumeFrom?.checkpoint.state;
+  const now = performance.now();
+  return {
+    options,
+    session,
+    entries: steps.entries,
+    control,
+    recorder: createRecorder(session.layout, resumed ?? { step: 0, sums: [], summed: 0 }),
+    step: resumed?.step ?? 0,
+    closedAt: resumed?.closedAt ?? 0,
+    metrics: resumed?.metrics ?? {},
+    patience: resumed?.patience ?? FRESH,
+    best: resumed?.best ?? FRESH,
+    saved: resumed !== undefined,
+    trainMs: 0,
+    trained: 0,
+    epochMs: 0,
+    epochSteps: 0,
+    epochStart: now,
+    msPerStep: CHUNK_MS,
+    drainedAt: Number.NEGATIVE_INFINITY,
+    savedAt: now,
+    order: -1,
+  };
+}
+
+async function loop(live: Live, face: Face): Promise<DoneReason> {
+  const { layout } = live.session;
+  const { stop } = live.options.program.run;
+  for (;;) {
+    if (!(await mayGoOn(live, face))) return 'stopped';
+    if (live.step > live.closedAt && (live.step % layout.stepsPerEpoch === 0 || live.step >= layout.steps)) {
+      await closeEpoch(live, face);
+    } else if (stop !== undefined && live.patience.stale >= stop.patience) {
+      return 'early-stop';
+    } else if (live.step >= layout.steps) {
+      return 'finished';
+    } else {
+      await chunk(live);
+    }
+  }
+}
+
+/** Lets the process breathe, obeys the controls; false when the run is to stop. */
+async function mayGoOn(live: Live, face: Face): Promise<boolean> {
+  const { control, options } = live;
+  await setImmediate();
+  const every = options.checkpointMs ?? CHECKPOINT_MS;
+  if (control.takeCheckpointRequest() || performance.now() - live.savedAt > every) await save(live, false);
+  while (control.paused) {
+    await drain(live);
+    setState(options, face, 'paused');
+    await control.resumed();
+    if (control.takeCheckpointRequest()) await save(live, false);
+  }
+  if (!control.stopping) setState(options, face, 'running');
+  return !control.stopping;
+}
+
+/** Runs as many steps as fit into a chunk's time, within the epoch and the ring. */
+async function chunk(live: Live): Promise<void> {
+  const { session, recorder } = live;
+  const { stepsPerEpoch, steps, ring } = session.layout;
+  const epoch = Math.floor(live.step / stepsPerEpoch);
+  if (live.order !== epoch) session.setOrder(epoch);
+  live.order = epoch;
+  const room = Math.min((epoch + 1) * stepsPerEpoch, steps, recorder.recorded + ring.rows) - live.step;
+  const times = Math.min(room, Math.max(1, Math.round(CHUNK_MS / live.msPerStep)));
+  const start = performance.now();
+  session.train(live.step, times);
+  await session.executable.sync();
+  const ms = performance.now() - start;
+  live.step += times;
+  live.trainMs += ms;
+  live.trained += times;
+  live.epochMs += ms;
+  live.epochSteps += times;
+  live.msPerStep = Math.max(1e-3, live.trained === times ? ms / times : (live.msPerStep + ms / times) / 2);
+  const full = live.step - recorder.recorded >= ring.rows;
+  if (full || performance.now() - live.drainedAt > DRAIN_MS) await drain(live);
+}
+
+/** Reads what the ring has gathered. Throws `not-finite` at the first step that was not. */
+async function drain(live: Live): Promise<void> {
+  const { session, recorder, options } = live;
+  live.drainedAt = performance.now();
+  const bad = await session.readBad();
+  if (bad > 0) live.step = bad - 1;
+  const count = live.step - recorder.recorded;
+  if (count > 0) options.emit(recorder.record(await session.readRows(recorder.recorded, count), Date.now()));
+  if (bad > 0) throw await notFinite(live, bad);
+}
+
+/** The device has kept the weights of the step before; they are saved, and the operation at fault is looked for. */
+async function notFinite(live: Live, bad: number): Promise<EngineError> {
+  await save(live, false);
+  const cause = await findNonFinite(live.session, live.entries, bad);
+  const what = cause === undefined ? 'the loss or a gradient was not finite' : cause;
+  return new EngineError(
+    'not-finite',
+    `step ${bad}: ${what}; lower the learning rate, or clip the gradients; the weights of step ${bad - 1} are kept in ${live.options.paths.last}`,
+  );
+}
+
+/** Validates, tells the epoch's means, counts patience, saves. Does nothing more when the run is stopped meanwhile: a resumed run does it again. */
+async function closeEpoch(live: Live, face: Face): Promise<void> {
+  const { session, recorder, options } = live;
+  await drain(live);
+  const validated = session.layout.counts.validation > 0;
+  const validation = validated ? await session.evaluate('validation', () => mayGoOn(live, face)) : undefined;
+  if (validated && validation === undefined) return;
+  const train = recorder.means();
+  options.emit([epochEvent(live, train, validation)]);
+  live.metrics = { ...train, ...prefixed('validation', validation) };
+  live.closedAt = live.step;
+  const improved = judge(live, train, validation);
+  if (live.step % session.layout.stepsPerEpoch === 0) recorder.reset();
+  live.epochMs = 0;
+  live.epochSteps = 0;
+  await save(live, improved);
+  live.epochStart = performance.now();
+}
+
+/** Counts the epoch for early stopping and for the best checkpoint; true if it is the best so far. */
+function judge(live: Live, train: Metrics, validation: Metrics | undefined): boolean {
+  const { program } = live.options;
+  const monitor = monitorOf(program, validation !== undefined);
+  const value = monitored(monitor.name, train, validation);
+  live.patience = observe(live.patience, value, monitor.better, program.run.stop?.minDelta ?? 0);
+  const before = live.best;
+  live.best = observe(before, value, monitor.better, 0);
+  return live.best.best !== before.best;
+}
+
+/** Writes the last checkpoint, and the best one too if this is it. */
+async function save(live: Live, best: boolean): Promise<void> {
+  await drainQuietly(live);
+  const { session, recorder, options } = live;
+  const state: TrainingState = {
+    step: live.step,
+    seed: options.program.run.seed,
+    backend: session.backend.name,
+    counts: session.layout.counts,
+    closedAt: live.closedAt,
+    sums: recorder.sums,
+    summed: recorder.summed,
+    metrics: live.metrics,
+    patience: live.patience,
+    best: live.best,
+  };
+  const weights = await session.readWeights(live.step);
+  options.durable?.();
+  for (const path of best ? [options.paths.best, options.paths.last] : [options.paths.last]) {
+    await writeCheckpoint(join(options.folder, path), session.layout, state, weights);
+    options.emit([{ type: 'checkpoint', step: live.step, path, best: path === options.paths.best }]);
+  }
+  live.saved = true;
+  live.savedAt = performance.now();
+}
+
+/** Before a checkpoint the sums must be those of its step; after a bad step they already are. */
+async function drainQuietly(live: Live): Promise<void> {
+  if (live.recorder.recorded < live.step) await drain(live);
+}
+
+/** Measures the test split with the final weights. */
+async function test(live: Live, face: Face): Promise<void> {
+  if (live.session.layout.counts.test === 0) return;
+  const metrics = await live.session.evaluate('test', () => mayGoOn(live, face));
+  live.metrics = { ...live.metrics, ...prefixed('test', metrics) };
+}
+
+function prefixed(split: string, metrics: Metrics | undefined): Metrics {
+  return Object.fromEntries(Object.entries(metrics ?? {}).map(([name, value]) => [`${split}.${name}`, value]));
+}
+
+function conclude(options: TrainerOptions, face: Face, reason: DoneReason, error?: unknown): DoneEvent {
+  const state: RunState = reason === 'failed' || reason === 'stopped' ? reason : 'finished';
+  const done = doneEvent(face.live, options, reason, error);
+  try {
+    setState(options, face, state);
+    options.emit([done]);
+  } catch (failure) {
+    // No room even for the last lines: whoever listens is told by the result.
+    return reason === 'failed' ? done : doneEvent(face.live, options, 'failed', failure);
+  }
+  return done;
+}
+
+function setState(options: TrainerOptions, face: Face, state: RunState): void {
+  if (face.state === state && state !== 'starting') return;
+  face.state = state;
+  options.emit([stateEvent(face)]);
+}
+
+function stateEvent({ state, live }: Face): StateEvent {
+  return { type: 'state', state, step: live?.step ?? 0, time: Date.now() };
+}
+
+function startEvent({ options, session, step }: Live): RunEvent {
+  const { layout, backend, executable } = session;
+  const { program, folder } = options;
+  const counted = layout.groups.filter(group => group.role !== 'statistics');
+  return {
+    type: 'start',
+    run: basename(folder),
+    name: program.name,
+    time: Date.now(),
+    device: backend.description,
+    backend: backend.name,
+    seed: program.run.seed,
+    parameters: counted.reduce((sum, group) => sum + group.length, 0),
+    trainSamples: layout.counts.train,
+    validationSamples: layout.counts.validation,
+    batch: layout.batch,
+    stepsPerEpoch: layout.stepsPerEpoch,
+    steps: layout.steps,
+    epochs: Math.ceil(layout.steps / layout.stepsPerEpoch),
+    fromStep: step,
+    bytes: executable.bytes,
+  };
+}
+
+function epochEvent(live: Live, train: Metrics, validation: Metrics | undefined): RunEvent {
+  const { layout } = live.session;
+  const stepsPerSecond = perSecond(live.epochSteps, live.epochMs);
+  return {
+    type: 'epoch',
+    epoch: Math.ceil(live.step / layout.stepsPerEpoch),
+    step: live.step,
+    train,
+    ...(validation && { validation }),
+    seconds: (performance.now() - live.epochStart) / 1000,
+    stepsPerSecond,
+    samplesPerSecond: (stepsPerSecond * layout.counts.train) / layout.stepsPerEpoch,
+    time: Date.now(),
+  };
+}
+
+function doneEvent(live: Live | undefined, options: TrainerOptions, reason: DoneReason, error: unknown): DoneEvent {
+  const step = live?.step ?? options.resumeFrom?.checkpoint.state.step ?? 0;
+  return {
+    type: 'done',
+    reason,
+    step,
+    epoch: live ? Math.ceil(step / live.session.layout.stepsPerEpoch) : 0,
+    stepsPerSecond: live ? perSecond(live.trained, live.trainMs) : 0,
+    device: live?.session.backend.description ?? '',
+    ...(live?.saved && { checkpoint: options.paths.last }),
+    metrics: live?.metrics ?? {},
+    ...(error !== undefined && { error: describe(error) }),
+    time: Date.now(),
+  };
+}
+
+function perSecond(count: number, ms: number): number {
+  return ms > 0 ? (1000 * count) / ms : 0;
+}
+
+/** What isn't coded is our own fault, and is told as such. */
+function describe(error: unknown): { readonly code: string; readonly message: string } {
+  if (error instanceof EngineError) return { code: error.code, message: error.message };
+  return { code: 'engine-died', message: error instanceof Error ? error.message : String(error) };
+}
