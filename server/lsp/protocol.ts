@@ -47,4 +47,6 @@ export interface InitializationOptions {
   readonly runtime?: string;
   /** Training is refused with this reason (untrusted workspace). Changed later by `workspace/didChangeConfiguration` {settings: {strata: …}}. */
   readonly trusted?: boolean;
+  /** The client draws `$(play)` in lenses as an icon. */
+  readonly icons?: boolean;
 }

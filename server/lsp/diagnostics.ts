@@ -1,0 +1,85 @@
+/** Diagnostics: sent after each change to clients that wait for them, answered to clients that ask. */
+import { type Diagnostic, DiagnosticRefreshRequest, type DocumentDiagnosticReport } from 'vscode-languageserver';
+import { diagnostics } from '../ide/diagnostics/registry.ts';
+import { toDiagnostic } from './convert.ts';
+import { answer, guarded, type Session } from './session.ts';
+
+export interface DiagnosticsService {
+  /** The document or something it reads has changed. */
+  schedule(uris: readonly string[]): void;
+  clear(uri: string): void;
+}
+
+/** An analysis slower than this is not run at every keystroke (milliseconds). */
+const slow = 40;
+
+export function createDiagnostics(session: Session): DiagnosticsService {
+  const { connection, workspace, capabilities } = session;
+  const pulls = capabilities.textDocument?.diagnostic !== undefined;
+  const waiting = new Set<string>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let lastCost = 0;
+
+  const publish = (): void => {
+    timer = undefined;
+    const uris = [...waiting];
+    waiting.clear();
+    const started = performance.now();
+    for (const uri of uris) {
+      const version = workspace.document(uri)?.version;
+      if (version === undefined) continue;
+      const list = compute(session, uri);
+      void connection.sendDiagnostics({ uri, version, diagnostics: list });
+    }
+    lastCost = performance.now() - started;
+  };
+
+  if (pulls) answerPulls(session);
+  return {
+    schedule: uris => {
+      if (pulls) {
+        // The client asks for the document it changed by itself; others it asks for again when told to.
+        if (uris.length > 1 && capabilities.workspace?.diagnostics?.refreshSupport === true) {
+          void connection.sendRequest(DiagnosticRefreshRequest.type).catch(() => {});
+        }
+        return;
+      }
+      for (const uri of uris) waiting.add(uri);
+      // A burst of changes is one analysis: behind all messages that have already arrived, or when typing pauses if analysing is slow.
+      if (timer !== undefined && lastCost < slow) return;
+      clearTimeout(timer);
+      timer = setTimeout(publish, lastCost < slow ? 0 : Math.min(2 * lastCost, 500));
+    },
+    clear: uri => {
+      waiting.delete(uri);
+      if (!pulls) void connection.sendDiagnostics({ uri, diagnostics: [] });
+    },
+  };
+}
+
+function answerPulls(session: Session): void {
+  const { connection, workspace } = session;
+  connection.languages.diagnostics.on((params, token) => {
+    const { uri } = params.textDocument;
+    return answer<DocumentDiagnosticReport>(session, uri, token, { kind: 'full', items: [] }, () => {
+      const resultId = String(workspace.stamp(uri));
+      if (params.previousResultId === resultId) return { kind: 'unchanged', resultId };
+      return { kind: 'full', resultId, items: compute(session, uri) };
+    });
+  });
+}
+
+function compute(session: Session, uri: string): Diagnostic[] {
+  const { workspace, convert, capabilities, host } = session;
+  return guarded(session, [], () => {
+    const analysis = workspace.analysis(uri);
+    if (analysis === undefined) return [];
+    const options = {
+      convert,
+      linesOf: (other: string) => (other === uri ? analysis.lines : workspace.linesOf(other)),
+      related: capabilities.textDocument?.publishDiagnostics?.relatedInformation !== false,
+      ...(host.pages === undefined ? {} : { pages: host.pages }),
+    };
+    return diagnostics(analysis).map(d => toDiagnostic(d, analysis.lines, options));
+  });
+}

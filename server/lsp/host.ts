@@ -1,0 +1,47 @@
+/** What the server needs from the machine it runs on; a browser worker offers little of it. */
+import type { LangHost } from '../lang/api.ts';
+import type { RunManager } from '../runs/manager.ts';
+
+export interface FolderEntry {
+  readonly name: string;
+  readonly folder: boolean;
+}
+
+/** Where a file's runs go and its data paths start. */
+export interface TrainingPlace {
+  /** Absolute path of the workspace folder. */
+  readonly workspace: string;
+  /** Absolute path of the folder that holds the file. */
+  readonly base: string;
+  /** Path of the file relative to the workspace, for people. */
+  readonly source: string;
+}
+
+export interface RunsOptions {
+  readonly engine: string | undefined;
+  readonly runtime: () => string | undefined;
+  readonly log: (message: string) => void;
+}
+
+export interface ServerHost {
+  /** Uris of the workspace folders; called at the start and whenever they change. */
+  setFolders(uris: readonly string[]): void;
+  /** Absolute paths of the workspace folders. */
+  folders(): readonly string[];
+  /** The view of the disk that the checker gets; open texts win over it. */
+  langHost(openText: (uri: string) => string | undefined): LangHost;
+  /** Files and folders of the workspace, `path` counted from the folder of `fromUri`; nothing outside of it. */
+  listFolder(path: string, fromUri: string): readonly FolderEntry[];
+  /** Uri of an existing file of the workspace. */
+  linkTarget(path: string, fromUri: string): string | undefined;
+  /** Uris of all `.strata` files of the workspace, capped. */
+  sourceFiles(): readonly string[];
+  /** Undefined for what is not a file on disk. */
+  trainingPlace(uri: string): TrainingPlace | undefined;
+  /** True if `folder` is a run of one of the workspace folders. */
+  ownsRun(folder: string): boolean;
+  /** Uri of the folder of documentation pages, if it is there. */
+  readonly pages?: string;
+  /** Absent where nothing can be trained. */
+  readonly createRuns?: (options: RunsOptions) => RunManager;
+}

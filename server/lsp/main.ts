@@ -1,0 +1,16 @@
+/** Entry of `dist/server.js`: the language server over stdio, Node IPC or a socket, as the arguments say. */
+import { fileURLToPath } from 'node:url';
+import { createConnection, ProposedFeatures } from 'vscode-languageserver/node';
+import { createNodeHost } from './nodeHost.ts';
+import { startServer } from './server.ts';
+
+// Plain `node dist/server.js` means stdio.
+const transports = ['--stdio', '--node-ipc', '--socket', '--pipe'];
+if (!process.argv.some(argument => transports.some(t => argument.startsWith(t)))) process.argv.push('--stdio');
+
+// Whatever fails outside of a request must not take the editor's server with it; the log has it.
+const connection = createConnection(ProposedFeatures.all);
+process.on('uncaughtException', error => connection.console.error(error.stack ?? error.message));
+process.on('unhandledRejection', error => connection.console.error(String(error)));
+
+startServer(connection, createNodeHost(fileURLToPath(new URL('.', import.meta.url))));

@@ -1,0 +1,96 @@
+/** The host on a real machine: workspace folders on disk, run folders, the engine beside the server. */
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { isInside, workspacePaths } from '../../engine/data/paths.ts';
+import { createLangHost } from '../runs/langHost.ts';
+import { createRunManager } from '../runs/manager.ts';
+import { isRunOf } from '../runs/store.ts';
+import type { FolderEntry, ServerHost } from './host.ts';
+
+/** More files than this are not searched for references and symbols. */
+const maxFiles = 5000;
+const skipped = new Set(['node_modules', 'dist', '__pycache__']);
+
+/** `home`: the folder of the bundle, where the engine and the documentation pages lie. */
+export function createNodeHost(home: string): ServerHost {
+  let roots: readonly string[] = [];
+  /** The innermost workspace folder, or the file's own folder for a file opened alone. */
+  const workspaceOf = (uri: string): string | undefined => {
+    const path = pathOf(uri);
+    if (path === undefined) return undefined;
+    const holders = roots.filter(root => isInside(root, path)).sort((a, b) => b.length - a.length);
+    return holders[0] ?? dirname(path);
+  };
+  const resolver = (fromUri: string) => {
+    const workspace = workspaceOf(fromUri);
+    return workspace === undefined ? undefined : workspacePaths(workspace, dirname(fileURLToPath(fromUri)));
+  };
+  const pages = join(home, 'docs', 'diagnostics');
+  return {
+    setFolders: uris => {
+      roots = uris.flatMap(uri => pathOf(uri) ?? []);
+    },
+    folders: () => roots,
+    langHost: openText => createLangHost({ workspaceOf, openText }),
+    listFolder: (path, fromUri) => listFolder(() => resolver(fromUri)?.(path === '' ? '.' : path)),
+    linkTarget: (path, fromUri) => attempt(() => uriOf(resolver(fromUri)?.(path))),
+    sourceFiles: () =>
+      roots
+        .flatMap(root => sourceFiles(root))
+        .slice(0, maxFiles)
+        .map(path => pathToFileURL(path).href),
+    trainingPlace: uri => {
+      const path = pathOf(uri);
+      const workspace = workspaceOf(uri);
+      if (path === undefined || workspace === undefined) return undefined;
+      return { workspace, base: dirname(path), source: relative(workspace, path).replaceAll('\\', '/') };
+    },
+    ownsRun: folder => roots.some(root => isRunOf(folder, root)),
+    ...(existsSync(pages) ? { pages: pathToFileURL(pages).href } : {}),
+    createRuns: ({ engine, runtime, log }) =>
+      createRunManager({ engine: engine ?? join(home, 'engine.js'), runtime, log }),
+  };
+}
+
+function pathOf(uri: string): string | undefined {
+  return uri.startsWith('file:') ? attempt(() => fileURLToPath(uri)) : undefined;
+}
+
+function uriOf(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : pathToFileURL(path).href;
+}
+
+function listFolder(resolve: () => string | undefined): readonly FolderEntry[] {
+  const entries = attempt(() => {
+    const path = resolve();
+    return path === undefined ? [] : readdirSync(path, { withFileTypes: true });
+  });
+  return (entries ?? [])
+    .filter(entry => !entry.name.startsWith('.') && !skipped.has(entry.name))
+    .map(entry => ({ name: entry.name, folder: entry.isDirectory() }));
+}
+
+function sourceFiles(folder: string): readonly string[] {
+  const found: string[] = [];
+  const visit = (path: string, depth: number): void => {
+    for (const entry of attempt(() => readdirSync(path, { withFileTypes: true })) ?? []) {
+      if (found.length >= maxFiles) return;
+      if (entry.isFile() && entry.name.endsWith('.strata')) found.push(join(path, entry.name));
+      else if (entry.isDirectory() && depth < 12 && !entry.name.startsWith('.') && !skipped.has(entry.name)) {
+        visit(join(path, entry.name), depth + 1);
+      }
+    }
+  };
+  visit(folder, 0);
+  return found;
+}
+
+/** Paths come from texts being typed: one that leads nowhere is no error. */
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,174 @@
+/** The language server: what it offers, and the wiring of documents, settings and files to the services. */
+import {
+  type ClientCapabilities,
+  type Connection,
+  DidChangeConfigurationNotification,
+  DidChangeWatchedFilesNotification,
+  type InitializeResult,
+  type ServerCapabilities,
+} from 'vscode-languageserver';
+import { formatTriggers } from '../ide/formatting.ts';
+import { tokenModifiers, tokenTypes } from '../ide/semanticTokens.ts';
+import { createDiagnostics, type DiagnosticsService } from './diagnostics.ts';
+import type { Change } from './documents.ts';
+import { registerEditing } from './editing.ts';
+import type { ServerHost } from './host.ts';
+import { type InitializationOptions, serverCommands } from './protocol.ts';
+import { registerReading } from './reading.ts';
+import { createSession, guarded, logFailure, type Session } from './session.ts';
+import { readSettings } from './settings.ts';
+import { registerTraining, type Training } from './training.ts';
+
+/** Data files whose change may change a type. Formats, not everything: an editor watches what it is told to. */
+const watched = ['**/*.strata', '**/*.{csv,tsv,npy,npz,gz,parquet,safetensors,wav,txt}', '**/*-ubyte'];
+
+/** Serves `connection` until it is closed. */
+export function startServer(connection: Connection, host: ServerHost): void {
+  let stop = (): void => {};
+  connection.onInitialize(params => {
+    const options = record(params.initializationOptions) as InitializationOptions;
+    const folders = params.workspaceFolders?.map(folder => folder.uri) ?? (params.rootUri ? [params.rootUri] : []);
+    host.setFolders(folders);
+    const session = createSession({ connection, host, capabilities: params.capabilities, options });
+    const diagnostics = createDiagnostics(session);
+    registerDocuments(session, diagnostics);
+    registerEditing(session);
+    registerReading(session);
+    const training = registerTraining(session);
+    stop = training.dispose;
+    registerEnvironment(session, { diagnostics, training, folders });
+    return initializeResult(session);
+  });
+  connection.onShutdown(() => stop());
+  connection.listen();
+}
+
+function initializeResult({ convert, capabilities }: Session): InitializeResult {
+  return {
+    serverInfo: { name: 'strata' },
+    capabilities: { positionEncoding: convert.encoding, ...serverCapabilities(capabilities) },
+  };
+}
+
+function serverCapabilities(client: ClientCapabilities): ServerCapabilities {
+  const [firstTrigger, ...moreTriggers] = formatTriggers;
+  return {
+    textDocumentSync: { openClose: true, change: 2, save: { includeText: false } },
+    completionProvider: { triggerCharacters: ['.', '>', '"', '/', ' '], resolveProvider: true },
+    hoverProvider: true,
+    signatureHelpProvider: { triggerCharacters: ['(', ','], retriggerCharacters: [':'] },
+    definitionProvider: true,
+    referencesProvider: true,
+    documentHighlightProvider: true,
+    documentSymbolProvider: true,
+    workspaceSymbolProvider: true,
+    documentFormattingProvider: true,
+    documentRangeFormattingProvider: true,
+    documentOnTypeFormattingProvider: { firstTriggerCharacter: firstTrigger, moreTriggerCharacter: [...moreTriggers] },
+    codeActionProvider: { codeActionKinds: ['quickfix', 'source.fixAll.strata'] },
+    codeLensProvider: { resolveProvider: false },
+    inlayHintProvider: true,
+    foldingRangeProvider: true,
+    selectionRangeProvider: true,
+    documentLinkProvider: { resolveProvider: false },
+    renameProvider: client.textDocument?.rename?.prepareSupport === true ? { prepareProvider: true } : true,
+    semanticTokensProvider: {
+      legend: { tokenTypes: [...tokenTypes], tokenModifiers: [...tokenModifiers] },
+      full: { delta: true },
+      range: true,
+    },
+    ...(client.textDocument?.diagnostic === undefined
+      ? {}
+      : {
+          diagnosticProvider: { identifier: 'strata', interFileDependencies: true, workspaceDiagnostics: false },
+        }),
+    executeCommandProvider: { commands: Object.values(serverCommands), workDoneProgress: false },
+    workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
+  };
+}
+
+function registerDocuments(session: Session, diagnostics: DiagnosticsService): void {
+  const { connection, workspace, convert } = session;
+  const changed = (uri: string): void => diagnostics.schedule([uri, ...workspace.dependents(uri)]);
+  connection.onDidOpenTextDocument(({ textDocument }) => {
+    workspace.open(textDocument);
+    changed(textDocument.uri);
+  });
+  connection.onDidChangeTextDocument(({ textDocument: { uri, version }, contentChanges }) => {
+    const applied = guarded(session, false, () =>
+      workspace.change(uri, version ?? 0, contentChanges as readonly Change[], convert.encoding),
+    );
+    if (applied) changed(uri);
+  });
+  connection.onDidSaveTextDocument(({ textDocument: { uri } }) => changed(uri));
+  connection.onDidCloseTextDocument(({ textDocument: { uri } }) => {
+    const dependents = workspace.dependents(uri);
+    workspace.close(uri);
+    diagnostics.clear(uri);
+    diagnostics.schedule(dependents);
+  });
+}
+
+interface Services {
+  readonly diagnostics: DiagnosticsService;
+  readonly training: Training;
+  readonly folders: readonly string[];
+}
+
+/** Workspace folders, settings and files on disk. */
+function registerEnvironment(session: Session, { diagnostics, training, folders }: Services): void {
+  const { connection, host, workspace, capabilities } = session;
+  let current = folders;
+  const settingsChanged = (value: unknown): void => {
+    session.settings = readSettings(value, session.settings);
+    training.refreshLenses();
+    if (capabilities.workspace?.inlayHint?.refreshSupport === true) connection.languages.inlayHint.refresh();
+  };
+  const pullSettings = async (): Promise<void> => {
+    if (capabilities.workspace?.configuration === true) {
+      settingsChanged(await connection.workspace.getConfiguration('strata'));
+    }
+  };
+  connection.onInitialized(() => {
+    registerDynamically(session);
+    training.attach();
+    pullSettings().catch(error => logFailure(connection, error));
+  });
+  connection.onDidChangeConfiguration(({ settings }) => {
+    const section = record(settings).strata;
+    if (section !== undefined) settingsChanged(section);
+    pullSettings().catch(error => logFailure(connection, error));
+  });
+  connection.onDidChangeWatchedFiles(({ changes }) =>
+    diagnostics.schedule(workspace.changedOnDisk(changes.map(change => change.uri))),
+  );
+  connection.onNotification('workspace/didChangeWorkspaceFolders', ({ event }: FoldersChange) => {
+    const removed = new Set(event.removed.map(folder => folder.uri));
+    current = [...current.filter(uri => !removed.has(uri)), ...event.added.map(folder => folder.uri)];
+    host.setFolders(current);
+    training.attach();
+  });
+}
+
+interface FoldersChange {
+  readonly event: {
+    readonly added: readonly { readonly uri: string }[];
+    readonly removed: readonly { readonly uri: string }[];
+  };
+}
+
+/** Watching is the client's; one that can't be told so is served at its edits and saves. */
+function registerDynamically({ connection, capabilities }: Session): void {
+  const failed = (error: unknown): void => logFailure(connection, error);
+  if (capabilities.workspace?.didChangeWatchedFiles?.dynamicRegistration === true) {
+    const watchers = watched.map(globPattern => ({ globPattern }));
+    connection.client.register(DidChangeWatchedFilesNotification.type, { watchers }).catch(failed);
+  }
+  if (capabilities.workspace?.didChangeConfiguration?.dynamicRegistration === true) {
+    connection.client.register(DidChangeConfigurationNotification.type, { section: 'strata' }).catch(failed);
+  }
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+}

@@ -1,0 +1,77 @@
+/** What all handlers share: the connection, the agreed encoding, what the client can do, the texts and the settings. */
+import type { CancellationToken, ClientCapabilities, Connection } from 'vscode-languageserver';
+import type { Analysis } from '../lang/api.ts';
+import { type Convert, createConvert } from './convert.ts';
+import type { ServerHost } from './host.ts';
+import type { InitializationOptions } from './protocol.ts';
+import { defaultSettings, readSettings, type Settings } from './settings.ts';
+import { createWorkspace, type Workspace } from './workspace.ts';
+
+export interface Session {
+  readonly connection: Connection;
+  readonly host: ServerHost;
+  readonly workspace: Workspace;
+  readonly convert: Convert;
+  readonly capabilities: ClientCapabilities;
+  readonly options: InitializationOptions;
+  /** Changes while the session lives. */
+  settings: Settings;
+}
+
+export interface SessionStart {
+  readonly connection: Connection;
+  readonly host: ServerHost;
+  readonly capabilities: ClientCapabilities;
+  readonly options: InitializationOptions;
+}
+
+export function createSession({ connection, host, capabilities, options }: SessionStart): Session {
+  return {
+    connection,
+    host,
+    capabilities,
+    options,
+    workspace: createWorkspace(host),
+    convert: createConvert(agreedEncoding(capabilities)),
+    settings: readSettings(options, defaultSettings),
+  };
+}
+
+/** utf-16 is what the texts are stored in, so it is taken where it is offered; a client that offers nothing means it. */
+function agreedEncoding(capabilities: ClientCapabilities): Convert['encoding'] {
+  const offered = capabilities.general?.positionEncodings ?? ['utf-16'];
+  const known = (['utf-16', 'utf-8', 'utf-32'] as const).find(encoding => offered.includes(encoding));
+  return known ?? 'utf-16';
+}
+
+/**
+ * Answers a request about one document. Where there is no such document, the request was cancelled or we have failed,
+ * the answer is `otherwise`; failures of our own go to the log, for no feature is worth an editor's error popup.
+ */
+export function answer<R>(
+  session: Session,
+  uri: string,
+  token: CancellationToken,
+  otherwise: R,
+  work: (analysis: Analysis) => R,
+): R {
+  if (token.isCancellationRequested) return otherwise;
+  return guarded(session, otherwise, () => {
+    const analysis = session.workspace.analysis(uri);
+    return analysis === undefined ? otherwise : work(analysis);
+  });
+}
+
+/** Runs `work`; what it throws is logged with its stack. */
+export function guarded<R>({ connection }: Session, otherwise: R, work: () => R): R {
+  try {
+    return work();
+  } catch (error) {
+    logFailure(connection, error);
+    return otherwise;
+  }
+}
+
+export function logFailure(connection: Connection, error: unknown): void {
+  connection.console.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+}

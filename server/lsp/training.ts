@@ -1,0 +1,226 @@
+/** Training as a service of the language server: commands and run notifications for any client, lenses that offer them. */
+
+import * as v from 'valibot';
+import { CodeLensRefreshRequest, type Command, ErrorCodes, LSPErrorCodes, ResponseError } from 'vscode-languageserver';
+import { EngineError } from '../../engine/util/errors.ts';
+import { codeLenses, type Lens, type ResumableRun, trainProblem } from '../ide/codeLens.ts';
+import { lower } from '../lang/lower/lower.ts';
+import type { RunManager } from '../runs/manager.ts';
+import type { RunSummary } from '../runs/runs.ts';
+import { attachRequest, runNotification, runsRequest, serverCommands } from './protocol.ts';
+import { createRunProgress } from './runProgress.ts';
+import { answer, logFailure, type Session } from './session.ts';
+
+const trainArguments = v.object({
+  uri: v.string(),
+  train: v.optional(v.string()),
+  device: v.optional(v.picklist(['auto', 'webgpu', 'cpu'])),
+});
+const runArguments = v.object({ folder: v.string() });
+
+export interface Training {
+  /** Attaches to the runs that live in the workspace folders; called when they are known. */
+  attach(): void;
+  /** What the lenses say may have changed: trust, settings. */
+  refreshLenses(): void;
+  dispose(): void;
+}
+
+export function registerTraining(session: Session): Training {
+  const { connection, host, options } = session;
+  const runs = host.createRuns?.({
+    engine: options.engine,
+    runtime: () => session.settings.runtime,
+    log: message => connection.console.log(message),
+  });
+  const resumable = new Map<string, readonly RunSummary[]>();
+  const refreshLenses = (): void => {
+    if (session.capabilities.workspace?.codeLens?.refreshSupport === true) {
+      void connection.sendRequest(CodeLensRefreshRequest.type).catch(() => {});
+    }
+  };
+  /** Reads the run folders again; cheap enough for the moments when one starts or ends. */
+  const recount = async (): Promise<void> => {
+    if (runs === undefined) return;
+    for (const folder of host.folders()) resumable.set(folder, (await runs.list(folder)).filter(isResumable));
+    refreshLenses();
+  };
+  const progress = runs === undefined ? undefined : createRunProgress(session, runs);
+  const unsubscribe = runs?.onEvents((summary, events) => {
+    void connection.sendNotification(runNotification, { summary, events });
+    progress?.update(summary, events);
+    if (events.some(e => e.type === 'start' || e.type === 'done'))
+      void recount().catch(error => logFailure(connection, error));
+  });
+  registerCommands(session, runs);
+  registerRequests(session, runs);
+  registerLenses(session, uri => resumableOf(session, uri, resumable));
+  return {
+    attach: () => {
+      const work = async (): Promise<void> => {
+        await Promise.all(host.folders().map(folder => runs?.attachAll(folder)));
+        await recount();
+      };
+      void work().catch(error => logFailure(connection, error));
+    },
+    refreshLenses,
+    dispose: () => {
+      unsubscribe?.();
+      runs?.dispose();
+    },
+  };
+}
+
+/** Why nothing may be trained from a file, or undefined if it may. */
+function refusal(session: Session, uri: string): string | undefined {
+  if (!session.settings.trusted) return 'the workspace is not trusted';
+  if (session.host.createRuns === undefined) return 'training needs a machine, and this is a browser';
+  if (session.host.trainingPlace(uri) === undefined) return 'save the file first, for its runs are kept beside it';
+  return undefined;
+}
+
+function registerCommands(session: Session, runs: RunManager | undefined): void {
+  const { connection } = session;
+  connection.onExecuteCommand(({ command, arguments: args }) =>
+    replying(connection, async () => {
+      if (command === serverCommands.train) return train(session, runs, args?.[0]);
+      const action = runAction(command);
+      if (action === undefined) throw refused(`no command is called ${command}`, ErrorCodes.InvalidParams);
+      const folder = ownFolder(session, args?.[0]);
+      if (action === 'resume' && !session.settings.trusted) throw refused("can't resume: the workspace is not trusted");
+      return demand(runs)[action](folder);
+    }),
+  );
+}
+
+async function train(session: Session, runs: RunManager | undefined, argument: unknown): Promise<RunSummary> {
+  const { workspace, host, settings } = session;
+  const wanted = parse(trainArguments, argument);
+  const reason = refusal(session, wanted.uri);
+  if (reason !== undefined) throw refused(`can't train: ${reason}`);
+  const analysis = workspace.analysis(wanted.uri);
+  const place = host.trainingPlace(wanted.uri);
+  if (analysis === undefined || place === undefined) throw refused(`no file ${wanted.uri} can be read`);
+  const lowered = lower(analysis, wanted.train);
+  if (lowered.kind === 'unknown-train') {
+    const names = lowered.names.length === 0 ? 'the file has none' : `there are ${lowered.names.join(', ')}`;
+    throw refused(`no train block is called ${wanted.train ?? 'anything'}: ${names}`);
+  }
+  if (lowered.kind === 'errors') {
+    const block = analysis.trains.find(t => wanted.train === undefined || t.name === wanted.train);
+    throw refused(`can't train: ${(block && trainProblem(block)) ?? 'the file has errors'}`);
+  }
+  const device = wanted.device ?? settings.device;
+  return demand(runs).start({
+    program: lowered.program,
+    text: analysis.text,
+    source: place.source,
+    request: { workspace: place.workspace, base: place.base, ...(device === undefined ? {} : { device }) },
+  });
+}
+
+function registerRequests(session: Session, runs: RunManager | undefined): void {
+  const { connection, host } = session;
+  connection.onRequest(runsRequest, () =>
+    replying(connection, async () => {
+      if (runs === undefined) return [];
+      const lists = await Promise.all(host.folders().map(folder => runs.list(folder)));
+      return lists.flat().sort((a, b) => b.started - a.started);
+    }),
+  );
+  connection.onRequest(attachRequest, (params: unknown) =>
+    replying(connection, () => demand(runs).history(ownFolder(session, params))),
+  );
+}
+
+function registerLenses(session: Session, resumableRuns: (uri: string) => readonly ResumableRun[]): void {
+  const { connection, convert } = session;
+  connection.onCodeLens(({ textDocument: { uri } }, token) =>
+    answer(session, uri, token, [], analysis => {
+      if (!session.settings.codeLens) return [];
+      const reason = refusal(session, uri);
+      const context = { resumable: resumableRuns(uri), ...(reason === undefined ? {} : { refusal: reason }) };
+      return codeLenses(analysis, context).map(lens => ({
+        range: convert.range(analysis.lines, lens.span),
+        command: lensCommand(lens, uri, session.options.icons === true),
+      }));
+    }),
+  );
+}
+
+/** `icons`: the client draws `$(play)`; others would show the letters. */
+function lensCommand(lens: Lens, uri: string, icons: boolean): Command {
+  switch (lens.kind) {
+    case 'train':
+      return {
+        title: icons ? '$(play) Train' : 'Train',
+        command: serverCommands.train,
+        arguments: [{ uri, train: lens.train }],
+      };
+    case 'resume': {
+      const at = `at step ${lens.step.toLocaleString('en')} of ${lens.steps.toLocaleString('en')}`;
+      return {
+        title: `${icons ? '$(debug-continue) ' : ''}Resume ${at}`,
+        command: serverCommands.resume,
+        arguments: [{ folder: lens.folder }],
+      };
+    }
+    case 'note':
+      return { title: lens.title, command: '', ...(lens.explanation === '' ? {} : { tooltip: lens.explanation }) };
+  }
+}
+
+/** Only a run that stopped early has something left to do. */
+function isResumable(run: RunSummary): boolean {
+  return run.resumable && run.state !== 'finished';
+}
+
+function resumableOf(
+  { host }: Session,
+  uri: string,
+  resumable: ReadonlyMap<string, readonly RunSummary[]>,
+): readonly ResumableRun[] {
+  const place = host.trainingPlace(uri);
+  if (place === undefined) return [];
+  return (resumable.get(place.workspace) ?? []).filter(run => run.source === place.source);
+}
+
+function runAction(command: string): 'resume' | 'pause' | 'continue' | 'stop' | undefined {
+  return (['resume', 'pause', 'continue', 'stop'] as const).find(action => serverCommands[action] === command);
+}
+
+/** The folder named by a client; one that is no run of the workspace is refused. */
+function ownFolder({ host }: Session, argument: unknown): string {
+  const { folder } = parse(runArguments, argument);
+  if (!host.ownsRun(folder)) throw refused(`${folder}: expected a run of this workspace`);
+  return folder;
+}
+
+function parse<T>(schema: v.GenericSchema<unknown, T>, value: unknown): T {
+  const parsed = v.safeParse(schema, value);
+  if (parsed.success) return parsed.output;
+  throw refused(`malformed argument: ${parsed.issues[0].message}`, ErrorCodes.InvalidParams);
+}
+
+function demand(runs: RunManager | undefined): RunManager {
+  if (runs === undefined) throw refused('nothing can be trained here');
+  return runs;
+}
+
+function refused(message: string, code: number = LSPErrorCodes.RequestFailed): ResponseError<void> {
+  return new ResponseError(code, message);
+}
+
+/** Errors of the environment go to the client as they are, for they are written for people; ours go to the log. */
+async function replying<R>(connection: Session['connection'], work: () => Promise<R>): Promise<R> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ResponseError) throw error;
+    if (error instanceof EngineError) {
+      throw new ResponseError(LSPErrorCodes.RequestFailed, error.message, { code: error.code });
+    }
+    logFailure(connection, error);
+    throw refused('the server failed at this; its log says how', ErrorCodes.InternalError);
+  }
+}
