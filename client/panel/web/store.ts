@@ -103,9 +103,9 @@ export function apply(store: RunStore, event: RunEvent): void {
   }
 }
 
-/** A start after others resumes from a checkpoint: what came after that step did not happen. */
+/** A start after others resumes from a checkpoint: what came after that step did not happen. From step 0 all begins anew. */
 function begin(store: RunStore, event: StartEvent): void {
-  if (store.start) store.before += store.heard - store.since;
+  store.before = event.fromStep === 0 || !store.start ? 0 : store.before + store.heard - store.since;
   store.start = event;
   delete store.done;
   store.since = event.time;

@@ -1,0 +1,39 @@
+/** Entry of the extension: wiring only. The language server and the engine do the work. */
+import * as vscode from 'vscode';
+import { registerSupport } from './commands/support.ts';
+import { registerTraining } from './commands/training.ts';
+import { createPanels } from './panel/panels.ts';
+import { createRuns } from './runs.ts';
+import { createServer } from './server.ts';
+import { createRunsTree } from './views/runsTree.ts';
+import { createLanguageStatus, createStatusBar } from './views/status.ts';
+
+/** What tests in the host may ask. */
+export interface StrataApi {
+  /** Milliseconds that `activate` took. */
+  readonly activation: number;
+  /** Resolves when the language server answers. */
+  readonly ready: Promise<void>;
+}
+
+export function activate(context: vscode.ExtensionContext): StrataApi {
+  const began = performance.now();
+  const log = vscode.window.createOutputChannel('Strata', { log: true });
+  const server = createServer(context, log);
+  const runs = createRuns(server, log);
+  const panels = createPanels(context, server, log);
+  context.subscriptions.push(
+    log,
+    server,
+    runs,
+    panels,
+    registerTraining({ server, runs, panels }),
+    registerSupport(context, server, runs, log),
+    createRunsTree(runs),
+    createStatusBar(runs),
+    createLanguageStatus(server),
+  );
+  const ready = server.start();
+  ready.catch(error => log.error(`language server: ${error}`));
+  return { activation: performance.now() - began, ready };
+}

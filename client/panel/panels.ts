@@ -1,0 +1,194 @@
+/** The panels: one a run, opened at the click, restored after a reload, fed with the run's events while they are visible. */
+import { randomBytes } from 'node:crypto';
+import * as vscode from 'vscode';
+import type { RunSummary } from '../../server/runs/runs.ts';
+import { refusal, type Server } from '../server.ts';
+import { page } from './html.ts';
+import { type FromPanel, parseFromPanel, parseSaved, type ToPanel } from './messages.ts';
+
+export const viewType = 'strata.run';
+
+export interface Panels extends vscode.Disposable {
+  /** Opens a panel at once and starts the run meanwhile. Resolves when the run is known, or undefined when it was refused. */
+  start(name: string, source: string, run: () => Promise<RunSummary>): Promise<RunSummary | undefined>;
+  show(run: { readonly folder: string; readonly name?: string }): void;
+}
+
+interface OpenPanel {
+  readonly panel: vscode.WebviewPanel;
+  folder?: string;
+  name: string;
+  source: string;
+  problem?: { message: string; code?: string };
+  /** The page has said that it listens, and has not been hidden since. */
+  ready: boolean;
+  /** The history is out: events may follow. */
+  streaming: boolean;
+  live: boolean;
+}
+
+export function createPanels(context: vscode.ExtensionContext, server: Server, log: vscode.LogOutputChannel): Panels {
+  const open = new Set<OpenPanel>();
+  const host = { context, server, log, open };
+  const subscriptions = [
+    server.onRunEvents(({ summary, events }) => {
+      for (const entry of open) {
+        if (entry.folder !== summary.folder) continue;
+        entry.live = isLiveState(summary);
+        if (entry.streaming) post(entry, { type: 'events', summary, events: [...events] });
+      }
+    }),
+    vscode.window.registerWebviewPanelSerializer(viewType, {
+      async deserializeWebviewPanel(panel, state) {
+        const { folder } = parseSaved(state);
+        adopt(host, panel, folder === undefined ? { name: '', source: '' } : { name: '', source: '', folder });
+      },
+    }),
+    // A new server knows nothing of our attachments.
+    server.onDidChangeState(state => {
+      if (state !== 'running') return;
+      for (const entry of open) if (entry.streaming) void sendHistory(host, entry);
+    }),
+  ];
+  return {
+    async start(name, source, run) {
+      const entry = reusable(open, name, source) ?? adopt(host, createPanel(name), { name, source });
+      begin(entry);
+      entry.panel.reveal(undefined, true);
+      try {
+        const summary = await run();
+        entry.folder = summary.folder;
+        if (entry.ready) await sendHistory(host, entry);
+        return summary;
+      } catch (error) {
+        log.error(`train ${name}: ${refusal(error).message}`);
+        entry.live = false;
+        fail(entry, error);
+        return undefined;
+      }
+    },
+    show(run) {
+      const shown = [...open].find(entry => entry.folder === run.folder);
+      if (shown) shown.panel.reveal();
+      else adopt(host, createPanel(run.name ?? ''), { name: run.name ?? '', source: '', folder: run.folder });
+    },
+    dispose() {
+      for (const subscription of subscriptions) subscription.dispose();
+      for (const entry of open) entry.panel.dispose();
+    },
+  };
+}
+
+interface Host {
+  readonly context: vscode.ExtensionContext;
+  readonly server: Server;
+  readonly log: vscode.LogOutputChannel;
+  readonly open: Set<OpenPanel>;
+}
+
+function isLiveState({ state }: RunSummary): boolean {
+  return state === 'starting' || state === 'running' || state === 'paused';
+}
+
+/** Training the same block again takes its old panel, unless that run still goes on. */
+function reusable(open: ReadonlySet<OpenPanel>, name: string, source: string): OpenPanel | undefined {
+  return [...open].find(entry => !entry.live && entry.name === name && entry.source === source);
+}
+
+function createPanel(name: string): vscode.WebviewPanel {
+  const column = { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
+  return vscode.window.createWebviewPanel(viewType, panelTitle(name), column);
+}
+
+function panelTitle(name: string): string {
+  return name === '' ? vscode.l10n.t('Training') : vscode.l10n.t('Training: {0}', name);
+}
+
+function adopt(
+  host: Host,
+  panel: vscode.WebviewPanel,
+  about: { name: string; source: string; folder?: string },
+): OpenPanel {
+  const entry: OpenPanel = { panel, ready: false, streaming: false, live: true, ...about };
+  const dist = vscode.Uri.joinPath(host.context.extensionUri, 'dist');
+  const { webview } = panel;
+  host.open.add(entry);
+  panel.iconPath = {
+    light: vscode.Uri.joinPath(host.context.extensionUri, 'media', 'run-light.svg'),
+    dark: vscode.Uri.joinPath(host.context.extensionUri, 'media', 'run-dark.svg'),
+  };
+  webview.options = { enableScripts: true, localResourceRoots: [dist] };
+  webview.onDidReceiveMessage((data: unknown) => {
+    const message = parseFromPanel(data);
+    if (message) void receive(host, entry, message);
+    else host.log.warn('panel: dropped a malformed message');
+  });
+  panel.onDidChangeViewState(() => {
+    // A hidden page is thrown away; shown again it says `ready` anew.
+    if (!panel.visible) entry.ready = entry.streaming = false;
+  });
+  panel.onDidDispose(() => host.open.delete(entry));
+  webview.html = page({
+    script: String(webview.asWebviewUri(vscode.Uri.joinPath(dist, 'panel.js'))),
+    style: String(webview.asWebviewUri(vscode.Uri.joinPath(dist, 'panel.css'))),
+    source: webview.cspSource,
+    nonce: randomBytes(16).toString('base64'),
+  });
+  return entry;
+}
+
+function begin(entry: OpenPanel): void {
+  delete entry.folder;
+  delete entry.problem;
+  entry.streaming = false;
+  entry.live = true;
+  if (entry.ready) post(entry, { type: 'starting', name: entry.name, source: entry.source });
+}
+
+function post(entry: OpenPanel, message: ToPanel): void {
+  void entry.panel.webview.postMessage(message);
+}
+
+function fail(entry: OpenPanel, error: unknown): void {
+  entry.problem = refusal(error);
+  if (entry.ready) post(entry, { type: 'problem', ...entry.problem });
+}
+
+async function receive(host: Host, entry: OpenPanel, message: FromPanel): Promise<void> {
+  switch (message.type) {
+    case 'ready':
+      entry.ready = true;
+      if (entry.folder !== undefined) return sendHistory(host, entry);
+      if (entry.problem) return post(entry, { type: 'problem', ...entry.problem });
+      if (entry.name === '')
+        return post(entry, { type: 'problem', message: vscode.l10n.t('this run was never started') });
+      return post(entry, { type: 'starting', name: entry.name, source: entry.source });
+    case 'command':
+      if (entry.folder !== undefined)
+        await vscode.commands.executeCommand(`strata.${message.command}`, { folder: entry.folder });
+      return post(entry, { type: 'answered' });
+    case 'show':
+      if (message.what === 'log') return host.log.show();
+      if (message.what === 'source')
+        await vscode.commands.executeCommand('strata.openSource', { source: entry.source });
+      return;
+  }
+}
+
+async function sendHistory(host: Host, entry: OpenPanel): Promise<void> {
+  const { folder } = entry;
+  if (folder === undefined) return;
+  try {
+    const history = await host.server.attach(folder);
+    if (entry.folder !== folder || !entry.ready) return;
+    entry.name = history.summary.name;
+    entry.source = history.summary.source;
+    entry.live = isLiveState(history.summary);
+    entry.panel.title = panelTitle(entry.name);
+    post(entry, { type: 'history', history: history as Extract<ToPanel, { type: 'history' }>['history'] });
+    entry.streaming = true;
+  } catch (error) {
+    host.log.error(`attach ${folder}: ${refusal(error).message}`);
+    fail(entry, error);
+  }
+}

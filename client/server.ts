@@ -1,0 +1,184 @@
+/** The language server as a child of the extension host, and the questions the client asks it. */
+import * as path from 'node:path';
+import * as vscode from 'vscode';
+import {
+  CloseAction,
+  type CloseHandlerResult,
+  type DynamicFeature,
+  ErrorAction,
+  ExecuteCommandRequest,
+  LanguageClient,
+  type LanguageClientOptions,
+  RevealOutputChannelOn,
+  type ServerOptions,
+  State,
+  type StaticFeature,
+  TransportKind,
+} from 'vscode-languageclient/node';
+import type { RunEvent } from '../engine/train/events.ts';
+import {
+  type AttachResult,
+  attachRequest,
+  type InitializationOptions,
+  type RunsResult,
+  runNotification,
+  runsRequest,
+  serverCommands,
+} from '../server/lsp/protocol.ts';
+import type { RunHistory, RunSummary } from '../server/runs/runs.ts';
+import { parseRunMessage } from './panel/messages.ts';
+
+export type ServerCommand = keyof typeof serverCommands;
+export type ServerState = 'starting' | 'running' | 'stopped';
+
+export interface Server extends vscode.Disposable {
+  readonly state: () => ServerState;
+  readonly onDidChangeState: vscode.Event<ServerState>;
+  readonly onRunEvents: vscode.Event<{ readonly summary: RunSummary; readonly events: readonly RunEvent[] }>;
+  start(): Promise<void>;
+  restart(): Promise<void>;
+  /** Waits for the server, then asks. Rejects with the server's message. */
+  execute(command: ServerCommand, argument: object): Promise<RunSummary>;
+  runs(): Promise<RunsResult>;
+  attach(folder: string): Promise<RunHistory>;
+}
+
+/** The client registers the commands itself: they also open panels and work before the server runs. */
+class StrataClient extends LanguageClient {
+  override registerFeature(feature: StaticFeature | DynamicFeature<unknown>): void {
+    const isCommands =
+      'registrationType' in feature && feature.registrationType.method === ExecuteCommandRequest.method;
+    if (!isCommands) super.registerFeature(feature);
+  }
+}
+
+const section = 'strata';
+
+/** What the server is told of the settings; `trusted` rides along since it changes in the same way. */
+function settings(): Record<string, unknown> {
+  const { inlayHints, codeLens, device, runtime } = vscode.workspace.getConfiguration(section);
+  return { inlayHints, codeLens, device, runtime, trusted: vscode.workspace.isTrusted };
+}
+
+export function createServer(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): Server {
+  const states = new vscode.EventEmitter<ServerState>();
+  const events = new vscode.EventEmitter<{ summary: RunSummary; events: readonly RunEvent[] }>();
+  let state: ServerState = 'starting';
+  let started: Promise<void> | undefined;
+  const client = new StrataClient(section, 'Strata', serverOptions(context), clientOptions(context, log));
+  const setState = (next: ServerState) => {
+    state = next;
+    states.fire(next);
+  };
+  const tellSettings = () => {
+    if (client.state !== State.Running) return;
+    void client.sendNotification('workspace/didChangeConfiguration', { settings: { [section]: settings() } });
+  };
+  const subscriptions = [
+    states,
+    events,
+    client.onDidChangeState(({ newState }) => {
+      if (newState === State.Running) tellSettings();
+      setState(newState === State.Running ? 'running' : newState === State.Starting ? 'starting' : 'stopped');
+    }),
+    client.onNotification(runNotification, (message: unknown) => {
+      const parsed = parseRunMessage(message);
+      if (parsed) events.fire(parsed);
+      else log.warn('dropped a malformed strata/run notification');
+    }),
+    vscode.workspace.onDidChangeConfiguration(change => {
+      if (change.affectsConfiguration(section)) tellSettings();
+    }),
+    vscode.workspace.onDidGrantWorkspaceTrust(tellSettings),
+  ];
+  const start = () => {
+    started ??= client.start().catch(error => {
+      started = undefined;
+      setState('stopped');
+      throw error;
+    });
+    return started;
+  };
+  const ask = async <T>(method: string, params?: object): Promise<T> => {
+    await start();
+    return client.sendRequest<T>(method, params);
+  };
+  return {
+    state: () => state,
+    onDidChangeState: states.event,
+    onRunEvents: events.event,
+    start,
+    async restart() {
+      if (client.state === State.Stopped) {
+        started = undefined;
+        return start();
+      }
+      await client.restart();
+    },
+    execute: (command, argument) =>
+      ask<RunSummary>(ExecuteCommandRequest.method, { command: serverCommands[command], arguments: [argument] }),
+    runs: () => ask<RunsResult>(runsRequest),
+    attach: folder => ask<AttachResult>(attachRequest, { folder }),
+    async dispose() {
+      for (const subscription of subscriptions) subscription.dispose();
+      if (client.needsStop()) await client.stop();
+    },
+  };
+}
+
+function serverOptions(context: vscode.ExtensionContext): ServerOptions {
+  const module = context.asAbsolutePath(path.join('dist', 'server.js'));
+  const run = { module, transport: TransportKind.ipc };
+  return { run, debug: { ...run, options: { execArgv: ['--nolazy', '--inspect=6017'] } } };
+}
+
+function clientOptions(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): LanguageClientOptions {
+  const initialize = (): InitializationOptions => {
+    const runtime = vscode.workspace.getConfiguration(section).get<string>('runtime');
+    return {
+      engine: context.asAbsolutePath(path.join('dist', 'engine.js')),
+      trusted: vscode.workspace.isTrusted,
+      ...(runtime ? { runtime } : {}),
+    };
+  };
+  return {
+    documentSelector: [{ language: section }],
+    initializationOptions: initialize,
+    outputChannel: log,
+    revealOutputChannelOn: RevealOutputChannelOn.Never,
+    errorHandler: { error: () => ({ action: ErrorAction.Continue }), closed: closedHandler(log) },
+  };
+}
+
+/** Five restarts in three minutes, as VS Code does; then the user decides. */
+function closedHandler(log: vscode.LogOutputChannel): () => CloseHandlerResult {
+  const crashes: number[] = [];
+  return () => {
+    const now = Date.now();
+    crashes.push(now);
+    while (crashes[0] !== undefined && now - crashes[0] > 3 * 60_000) crashes.shift();
+    if (crashes.length < 5) return { action: CloseAction.Restart, handled: true };
+    crashes.length = 0;
+    void offerRestart(log);
+    return { action: CloseAction.DoNotRestart, handled: true };
+  };
+}
+
+async function offerRestart(log: vscode.LogOutputChannel): Promise<void> {
+  const restart = vscode.l10n.t('Restart');
+  const show = vscode.l10n.t('Show Log');
+  const text = vscode.l10n.t(
+    'The Strata language server crashed five times within three minutes. Running trainings go on.',
+  );
+  const choice = await vscode.window.showErrorMessage(text, restart, show);
+  if (choice === restart) await vscode.commands.executeCommand('strata.restartServer');
+  if (choice === show) log.show();
+}
+
+/** Text and code of a refusal. */
+export function refusal(error: unknown): { message: string; code?: string } {
+  const message = error instanceof Error ? error.message : String(error);
+  const data: unknown = error instanceof Error && 'data' in error ? error.data : undefined;
+  const code = typeof data === 'object' && data !== null && 'code' in data ? data.code : undefined;
+  return typeof code === 'string' ? { message, code } : { message };
+}
