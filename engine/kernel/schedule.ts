@@ -1,5 +1,6 @@
 /** The scheduler: a concrete graph becomes few kernels with a static memory plan. */
 import type { Graph } from '../ir/graph.ts';
+import { expand } from '../passes/expand.ts';
 import { never } from '../util/errors.ts';
 import { collapseAxes } from './collapse.ts';
 import { dataflow } from './dataflow.ts';
@@ -17,7 +18,7 @@ import { resetScalars } from './scalar.ts';
  */
 export function scheduleGraph(graph: Graph): Schedule {
   resetScalars();
-  const flow = dataflow(graph);
+  const flow = dataflow(expand(graph));
   const viaTemporary = new Set<string>();
   for (let attempt = 0; attempt <= graph.outputs.length + 1; attempt++) {
     const plan = planRoots(flow, viaTemporary);

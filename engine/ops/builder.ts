@@ -1,9 +1,10 @@
 /** Builds graphs: append-only, typed as it goes, equal nodes shared. One method a primitive, with numpy-style broadcasting made explicit. */
-import { type Dim, floorDivDim, mulDim, sameDim, sameShape, showShape, sizeOf } from '../dim/dim.ts';
+import { type Dim, floorDivDim, mulDim, sameDim, sameShape, showShape, sizeOf, subDim } from '../dim/dim.ts';
 import type { Attributes, DType, Graph, GraphNode, GraphOutput, NodeId, Shape, TensorType } from '../ir/graph.ts';
 import { never } from '../util/errors.ts';
 import { broadcastShapes } from './broadcasting.ts';
 import { nodeKey } from './nodeKey.ts';
+import { windowCount } from './primitives/rules.ts';
 import { type PrimitiveName, primitive } from './registry.ts';
 import { ShapeError } from './shapeError.ts';
 
@@ -30,6 +31,22 @@ export interface ReduceOptions {
   readonly axes?: readonly number[];
   /** Keep reduced axes as 1. Default false. */
   readonly keep?: boolean;
+}
+
+export interface WindowOptions {
+  readonly axes: readonly number[];
+  readonly sizes: Shape;
+  readonly strides?: readonly number[];
+  readonly dilations?: readonly number[];
+}
+
+/** One entry a spatial axis; `after` is `before` unless given. */
+export interface ConvOptions {
+  readonly strides?: readonly number[];
+  readonly dilations?: readonly number[];
+  readonly before?: readonly number[];
+  readonly after?: readonly number[];
+  readonly groups?: number;
 }
 
 export function isValue(x: unknown): x is Value {
@@ -275,6 +292,32 @@ export class GraphBuilder {
     return this.op('pad', [x], plain ? { before, after, value } : { before, after, value, interior });
   }
 
+  /** As `pad` with zeros, where negative numbers cut elements off instead. */
+  resize(x: Value, before: Shape, after: Shape, interior: readonly number[]): Value {
+    const grown = (sizes: Shape): Dim[] => sizes.map(n => (typeof n === 'number' ? Math.max(n, 0) : n));
+    const cut = (sizes: Shape): number[] => sizes.map(n => (typeof n === 'number' ? Math.max(-n, 0) : 0));
+    const padded = this.pad(x, grown(before), grown(after), 0, interior);
+    const starts = cut(before);
+    const ends = cut(after);
+    return this.slice(
+      padded,
+      starts,
+      padded.type.shape.map((d, i) => subDim(d, starts[i]! + ends[i]!)),
+    );
+  }
+
+  /**
+   * Windows of `sizes` along `axes`: the axes become positions, and the offsets within the window are new last axes. A view, so that what
+   * reads it (a product, a reduction) reads x itself. Default strides and dilations are 1.
+   */
+  windows(x: Value, options: WindowOptions): Value {
+    const { axes, sizes, strides = axes.map(() => 1), dilations = axes.map(() => 1) } = options;
+    const counts = axes.map((axis, i) => windowCount(x.type.shape[axis]!, sizes[i]!, strides[i]!, dilations[i]!));
+    const spread = this.reshape(x, [...x.type.shape, ...axes.map(() => 1)]);
+    const repeated = this.broadcast(spread, [...x.type.shape, ...sizes]);
+    return this.op('window', [repeated], { axes, strides, dilations, counts });
+  }
+
   flip(x: Value, axes: readonly number[]): Value {
     return axes.length === 0 ? x : this.op('flip', [x], { axes: axes.map(a => this.axis(x, a)) });
   }
@@ -336,6 +379,34 @@ export class GraphBuilder {
     const left = this.broadcast(x, [...batch, ...a.slice(-2)]);
     const right = this.broadcast(y, [...batch, ...c.slice(-2)]);
     return this.op('matmul', [left, right], { transposeA, transposeB });
+  }
+
+  /** Cross-correlation of x [N, G * C, ...spatial] with w [O, C, ...kernel]; per spatial axis, strides and dilations of 1 and no padding unless given. */
+  conv(x: Value, w: Value, options: ConvOptions = {}): Value {
+    const each = (value: number): number[] => x.type.shape.slice(2).map(() => value);
+    const { strides = each(1), dilations = each(1), before = each(0), after = before, groups = 1 } = options;
+    return this.op('conv', [x, w], { strides, dilations, before, after, groups });
+  }
+
+  /** Sums of the elements up to each along `axis`, or from each on if `reverse`. */
+  cumsum(x: Value, axis: number, reverse = false): Value {
+    return this.op('cumsum', [x], { axis: this.axis(x, axis), reverse });
+  }
+
+  /** i32 positions that sort the last axis; equal elements keep their order. */
+  argsort(x: Value, descending = false): Value {
+    return this.op('argsort', [x], { descending });
+  }
+
+  /** Elements of the last axis at `positions` [..., K] i32, whose leading axes are those of x. */
+  takeLast(x: Value, positions: Value): Value {
+    const size = x.type.shape.at(-1)!;
+    const rows = sizeOf(x.type.shape.slice(0, -1));
+    const { shape } = positions.type;
+    if (typeof size !== 'number') throw never('takeLast along a symbolic axis');
+    const first = this.mul(this.iota([rows, 1]), size);
+    const flat = this.add(this.reshape(positions, [rows, shape.at(-1)!]), first);
+    return this.reshape(this.take(this.reshape(x, [-1]), flat), shape);
   }
 
   /** Rows of `table` [N, ...rest] at i32 `indices` [...I]: [...I, ...rest]; zeros where an index is out of range. */

@@ -14,7 +14,10 @@ export interface Tensor {
 /** How the scheduler turns the op into kernels. Index scalars are i32; `input(i, at)` loads input `i` at a multi-index. */
 export type Lowering<A extends Attributes> =
   /** Same shape in and out: one scalar from one scalar an input. */
-  | { readonly kind: 'elementwise'; readonly scalar: (args: readonly Scalar[], attributes: A, output: TensorType) => Scalar }
+  | {
+      readonly kind: 'elementwise';
+      readonly scalar: (args: readonly Scalar[], attributes: A, output: TensorType) => Scalar;
+    }
   /** Element `index` of the output is element `source(index)` of input 0, or `fill` where `inside` is false. */
   | {
       readonly kind: 'view';
@@ -41,6 +44,11 @@ export type Lowering<A extends Attributes> =
   | { readonly kind: 'matmul' }
   | { readonly kind: 'concat' }
   | { readonly kind: 'scatter' }
+  /** Becomes other primitives once gradients are taken: an op that has a better gradient than theirs would give, but needs no kernel of its own. */
+  | {
+      readonly kind: 'expand';
+      readonly build: (b: GraphBuilder, inputs: readonly Value[], attributes: A) => Value;
+    }
   | { readonly kind: 'leaf' };
 
 /** One generated test case: concrete inputs (drawn from `seed` within `domain` unless given), checked for shape, value and gradient. */
@@ -62,10 +70,18 @@ export interface Primitive<A extends Attributes = Attributes> {
   /** Output type; throws ShapeError with the inputs' shapes and what was expected. Symbolic dims allowed. */
   readonly type: (inputs: readonly TensorType[], attributes: A) => TensorType;
   /** Adjoint of each input given the adjoint of the output; undefined where there is none (integers, leaves). */
-  readonly vjp: (b: GraphBuilder, node: { inputs: readonly Value[]; output: Value; attributes: A }, adjoint: Value) => readonly (Value | undefined)[];
+  readonly vjp: (
+    b: GraphBuilder,
+    node: { inputs: readonly Value[]; output: Value; attributes: A },
+    adjoint: Value,
+  ) => readonly (Value | undefined)[];
   readonly lowering: Lowering<A>;
   /** Plain, slow, right: the oracle of every other backend. */
-  readonly evaluate: (inputs: readonly Tensor[], attributes: A, output: { dtype: TensorType['dtype']; shape: readonly number[] }) => Float64Array;
+  readonly evaluate: (
+    inputs: readonly Tensor[],
+    attributes: A,
+    output: { dtype: TensorType['dtype']; shape: readonly number[] },
+  ) => Float64Array;
   readonly flops?: (inputs: readonly TensorType[], attributes: A, output: TensorType) => Dim;
   readonly samples: readonly Sample<A>[];
 }

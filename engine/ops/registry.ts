@@ -4,13 +4,16 @@ import { never } from '../util/errors.ts';
 import type { Primitive } from './primitive.ts';
 import * as binary from './primitives/binary.ts';
 import { concat } from './primitives/concat.ts';
+import { conv } from './primitives/conv.ts';
 import { scatterAdd, take } from './primitives/gather.ts';
 import { iota, randomBits } from './primitives/generate.ts';
 import * as leaves from './primitives/leaves.ts';
 import { matmul } from './primitives/matmul.ts';
+import { argsort, cumsum } from './primitives/order.ts';
 import * as reduce from './primitives/reduce.ts';
 import * as unary from './primitives/unary.ts';
 import * as views from './primitives/views.ts';
+import { unwindow, window } from './primitives/windows.ts';
 
 export const primitives = {
   input: leaves.input,
@@ -55,12 +58,17 @@ export const primitives = {
   slice: views.slice,
   pad: views.pad,
   flip: views.flip,
+  window,
+  unwindow,
   concat,
   sum: reduce.sum,
   max: reduce.max,
   min: reduce.min,
   argmax: reduce.argmax,
+  cumsum,
+  argsort,
   matmul,
+  conv,
   take,
   scatter_add: scatterAdd,
   random_bits: randomBits,

@@ -5,6 +5,7 @@ import { typeOf } from '../ops/registry.ts';
 import { never } from '../util/errors.ts';
 import { cse } from './cse.ts';
 import { dce } from './dce.ts';
+import { expand } from './expand.ts';
 import { simplify } from './simplify.ts';
 
 interface Pass {
@@ -13,6 +14,7 @@ interface Pass {
 }
 
 const passes: readonly Pass[] = [
+  { name: 'expand', run: expand },
   { name: 'simplify', run: simplify },
   { name: 'cse', run: cse },
   { name: 'dce', run: dce },

@@ -1,5 +1,5 @@
 /** What type rules and gradients share: checks that throw ShapeError, shapes after a reduction, text of types. */
-import { type Dim, sameDim, sameShape, showShape } from '../../dim/dim.ts';
+import { addDim, type Dim, floorDivDim, mulDim, sameDim, sameShape, showShape, subDim } from '../../dim/dim.ts';
 import type { Attributes, DType, Shape, TensorType } from '../../ir/graph.ts';
 import type { Primitive } from '../primitive.ts';
 import { ShapeError } from '../shapeError.ts';
@@ -95,4 +95,10 @@ export function expectLength(op: string, name: string, list: readonly unknown[],
 /** The shape left when `axes` are reduced: removed, or kept as 1. */
 export function reducedShape(shape: Shape, axes: readonly number[], keep: boolean): Dim[] {
   return shape.flatMap((d, i) => (axes.includes(i) ? (keep ? [1] : []) : [d]));
+}
+
+/** How many windows of `size` elements, `dilation` apart, fit into `extent`: floor((extent - dilation (size - 1) - 1) / stride) + 1. */
+export function windowCount(extent: Dim, size: Dim, stride: number, dilation: number): Dim {
+  const span = addDim(mulDim(subDim(size, 1), dilation), 1);
+  return addDim(floorDivDim(subDim(extent, span), stride), 1);
 }

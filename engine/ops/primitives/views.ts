@@ -1,5 +1,5 @@
 /** Views: every element of the output is an element of the input, found from the output's index, or a filling. */
-import { addDim, type Dim, sameDim, showShape, sizeOf, subDim } from '../../dim/dim.ts';
+import { addDim, mulDim, sameDim, showShape, sizeOf, subDim } from '../../dim/dim.ts';
 import type { Attributes, Shape, TensorType } from '../../ir/graph.ts';
 import type { Scalar } from '../../ir/scalar.ts';
 import { addInt, all, compare, divInt, flatten, int, modInt, mulInt, subInt, unflatten } from '../../ir/scalars.ts';
@@ -25,7 +25,17 @@ interface View<A extends Attributes> {
   readonly samples: readonly Sample<A>[];
 }
 
-function view<A extends Attributes>({ name, doc, shape, vjp, source, from, fill, samples }: View<A>): Primitive<A> {
+/** Declares a view by its shape, its source as scalars and, for the evaluator, as numbers. */
+export function view<A extends Attributes>({
+  name,
+  doc,
+  shape,
+  vjp,
+  source,
+  from,
+  fill,
+  samples,
+}: View<A>): Primitive<A> {
   return define<A>({
     name,
     doc,
@@ -149,7 +159,7 @@ export const slice = view<SliceAttributes>({
     for (const [axis, d] of input.entries()) {
       const start = starts[axis]!;
       const size = sizes[axis]!;
-      const last = addDim(start, mulStep(subDim(size, 1), steps?.[axis] ?? 1));
+      const last = addDim(start, mulDim(subDim(size, 1), steps?.[axis] ?? 1));
       // Symbolic bounds are requirements of the language; here only what is known to fail is refused.
       const outside = typeof last === 'number' && typeof d === 'number' && (last >= d || size === 0);
       if (!outside && !(typeof start === 'number' && start < 0)) continue;
@@ -166,7 +176,7 @@ export const slice = view<SliceAttributes>({
   },
   vjp: (b, { inputs: [x], attributes: { starts, sizes, steps } }, g) => {
     const after = x!.type.shape.map((d, axis) => {
-      const covered = addDim(mulStep(subDim(sizes[axis]!, 1), steps?.[axis] ?? 1), 1);
+      const covered = addDim(mulDim(subDim(sizes[axis]!, 1), steps?.[axis] ?? 1), 1);
       return subDim(subDim(d, starts[axis]!), covered);
     });
     return [
@@ -190,10 +200,6 @@ export const slice = view<SliceAttributes>({
   ],
 });
 
-function mulStep(d: Dim, step: number): Dim {
-  return Array.from({ length: step }).reduce<Dim>(sum => addDim(sum, d), 0);
-}
-
 type PadAttributes = { before: Shape; after: Shape; value: number; interior?: readonly number[] };
 
 export const pad = view<PadAttributes>({
@@ -203,7 +209,7 @@ export const pad = view<PadAttributes>({
     expectLength('pad', 'numbers before', before, input);
     expectLength('pad', 'numbers after', after, input);
     return input.map((d, axis) => {
-      const spread = addDim(mulStep(subDim(d, 1), (interior?.[axis] ?? 0) + 1), 1);
+      const spread = addDim(mulDim(subDim(d, 1), (interior?.[axis] ?? 0) + 1), 1);
       return addDim(addDim(before[axis]!, spread), after[axis]!);
     });
   },
