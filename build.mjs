@@ -1,5 +1,5 @@
 // Bundles every program of the project into dist/. `node build.mjs [--watch] [--production]`
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { build, context } from 'esbuild';
 
 const watch = process.argv.includes('--watch');
@@ -41,7 +41,7 @@ const programs = [
     platform: 'browser',
     target: 'es2022',
     format: 'iife',
-    entryPoints: { panel: 'client/panel/web/main.ts' },
+    entryPoints: { panel: 'client/panel/web/main.ts', serverWorker: 'server/lsp/browser.ts' },
   },
 ];
 
@@ -56,3 +56,22 @@ const present = programs
 if (!watch) rmSync('dist', { recursive: true, force: true });
 if (watch) await Promise.all(present.map(async options => (await context(options)).watch()));
 else await Promise.all(present.map(options => build(options)));
+await writeDerived();
+
+/** What derives from the registries: the grammar over the library's names, a page of documentation a diagnostic code. */
+async function writeDerived() {
+  const contents =
+    "export { buildGrammar } from './syntaxes/build.ts'; export { diagnosticPages } from './server/ide/diagnostics/pages.ts';";
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: '.' },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'node',
+  });
+  const code = Buffer.from(outputFiles[0].contents).toString('base64');
+  const { buildGrammar, diagnosticPages } = await import(`data:text/javascript;base64,${code}`);
+  mkdirSync('dist/docs/diagnostics', { recursive: true });
+  writeFileSync('dist/strata.tmLanguage.json', JSON.stringify(buildGrammar()));
+  for (const [name, text] of diagnosticPages()) writeFileSync(`dist/docs/diagnostics/${name}`, text);
+}
