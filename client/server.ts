@@ -138,6 +138,7 @@ function clientOptions(context: vscode.ExtensionContext, log: vscode.LogOutputCh
     return {
       engine: context.asAbsolutePath(path.join('dist', 'engine.js')),
       trusted: vscode.workspace.isTrusted,
+      icons: true,
       ...(runtime ? { runtime } : {}),
     };
   };

@@ -126,7 +126,9 @@ function registerEnvironment(session: Session, { diagnostics, training, folders 
   };
   const pullSettings = async (): Promise<void> => {
     if (capabilities.workspace?.configuration === true) {
-      settingsChanged(await connection.workspace.getConfiguration('strata'));
+      // Trust is the client's to tell; a folder's own settings file must not be able to.
+      const { trusted: _, ...section } = record(await connection.workspace.getConfiguration('strata'));
+      settingsChanged(section);
     }
   };
   connection.onInitialized(() => {
