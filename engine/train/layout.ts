@@ -1,0 +1,242 @@
+/** StepLayout: the one table of every persistent buffer of the step graphs, which the loop, checkpoints and benches read. */
+import type { DType, Graph } from '../ir/graph.ts';
+import type { CallArgument, Objective, ParameterSpec, Program } from '../ir/program.ts';
+import { findFunction } from '../ops/library/library.ts';
+import { EngineError, never } from '../util/errors.ts';
+
+/** Samples in each split; `validation` and `test` may be 0. */
+export interface Counts {
+  readonly train: number;
+  readonly validation: number;
+  readonly test: number;
+}
+export type SplitName = keyof Counts;
+
+/** One persistent buffer. `initial` says what the host writes before the first step; `zero` may be skipped where buffers start cleared. */
+export interface BufferSpec {
+  readonly name: string;
+  readonly kind: 'input' | 'state';
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly initial: 'zero' | 'parameters' | 'host';
+  /** What it holds, for `--emit plan`. */
+  readonly doc: string;
+}
+
+/** Where a parameter lies: `length` elements of the f32 state `buffer`, row-major, from `offset`. */
+export interface ParameterPlace {
+  readonly spec: ParameterSpec;
+  readonly buffer: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/**
+ * Parameters that the same objectives update, in one flat f32 buffer: `params` (and `params2` … where objectives differ in what they
+ * are over), `frozen` for those nothing updates, `statistics` for those the train graph assigns itself.
+ */
+export interface Group {
+  readonly buffer: string;
+  readonly length: number;
+  /** Positions in `Program.objectives`. */
+  readonly objectives: readonly number[];
+  readonly places: readonly ParameterPlace[];
+  readonly role: 'trained' | 'frozen' | 'statistics';
+}
+
+/** One flat f32 state of one objective's optimiser for one group, of the group's length: `params.m`. */
+export interface MomentSpec {
+  readonly buffer: string;
+  readonly group: Group;
+  readonly objective: number;
+  /** The optimiser's own name for it, `m`. */
+  readonly name: string;
+}
+
+export interface StepLayout {
+  readonly batch: number;
+  readonly counts: Counts;
+  /** Full batches and the partial one, if there is one. */
+  readonly stepsPerEpoch: number;
+  /** Planned steps of the whole run. */
+  readonly steps: number;
+  readonly groups: readonly Group[];
+  /** By parameter name. */
+  readonly parameters: Readonly<Record<string, ParameterPlace>>;
+  readonly moments: readonly MomentSpec[];
+  /** State `ring` f32 [rows, columns]: step s (from 0) writes row s % rows. */
+  readonly ring: { readonly rows: number; readonly columns: readonly string[] };
+  /** State `sums` f32 [columns]: count-weighted sums that the evaluation entries add to; divide by the split's size. */
+  readonly sums: { readonly columns: readonly string[] };
+  readonly buffers: readonly BufferSpec[];
+}
+
+/** Names of the buffers that are not parameters, moments or data. */
+export const BUFFERS = {
+  /** i32 [] input: the run's seed. */
+  seed: 'seed',
+  /** i32 [] state: steps done. Batch, epoch, schedules and random numbers follow from it. */
+  step: 'step',
+  /** i32 [] state: 0, or the step (from 1) whose loss or gradient was not finite; from then on nothing is updated any more. */
+  bad: 'bad',
+  /** i32 [] state: batches evaluated; the host sets it to 0 before a pass over a split. */
+  evaluated: 'evaluated',
+  ring: 'ring',
+  sums: 'sums',
+} as const;
+
+export const RING_ROWS = 4096;
+
+/** Input buffer of field `field` of a split, [samples, ...]. */
+export function fieldBuffer(split: SplitName, field: string): string {
+  return `${split}.${field}`;
+}
+
+/** i32 [train] input: the order of the training samples in this epoch; the host rewrites it between epochs. */
+export const ORDER = 'train.order';
+
+/** Fields that `graph` reads: inputs that are neither seed nor step, with their types per sample. */
+export function fieldsOf(graph: Graph): readonly { name: string; dtype: DType; shape: readonly number[] }[] {
+  return graph.nodes
+    .filter(node => node.op === 'input' && node.attributes.name !== 'seed' && node.attributes.name !== 'step')
+    .map(node => ({
+      name: String(node.attributes.name),
+      dtype: node.type.dtype,
+      shape: node.type.shape.slice(1).map(d => {
+        if (typeof d !== 'number') throw never('a field with a symbolic size', String(node.attributes.name));
+        return d;
+      }),
+    }));
+}
+
+/** Numbers and flags of an optimiser's or schedule's call, without `lr`. */
+export function settings(args: Readonly<Record<string, CallArgument>>): Record<string, number | boolean> {
+  const kept: Record<string, number | boolean> = {};
+  for (const [name, value] of Object.entries(args)) {
+    if (name !== 'lr' && (typeof value === 'number' || typeof value === 'boolean')) kept[name] = value;
+  }
+  return kept;
+}
+
+/** The optimiser an objective names. Throws `program-malformed`. */
+export function optimizerOf(objective: Objective) {
+  const found = findFunction(objective.optimizer.name, 'optimizer');
+  if (found) return found;
+  throw new EngineError('program-malformed', `expected an optimizer, found ${objective.optimizer.name}`);
+}
+
+/** Assigns every parameter its group and place, in the order of the program within each group. */
+function groupParameters(program: Program): readonly Group[] {
+  const assigned = new Set(program.train.outputs.filter(o => o.kind === 'assign').map(o => o.name));
+  const members = new Map<string, ParameterSpec[]>();
+  for (const spec of program.parameters) {
+    const over = program.objectives.flatMap((o, at) => (spec.trainable && o.over.includes(spec.name) ? [at] : []));
+    const key = over.length > 0 ? over.join() : assigned.has(spec.name) ? 'statistics' : 'frozen';
+    members.set(key, [...(members.get(key) ?? []), spec]);
+  }
+  let trained = 0;
+  return [...members].map(([key, specs]) => {
+    const role = key === 'statistics' || key === 'frozen' ? key : 'trained';
+    const buffer = role === 'trained' ? `params${++trained > 1 ? trained : ''}` : role;
+    let length = 0;
+    const places = specs.map(spec => {
+      const place = { spec, buffer, offset: length, length: spec.shape.reduce((n, d) => n * d, 1) };
+      length += place.length;
+      return place;
+    });
+    return { buffer, length, places, role, objectives: role === 'trained' ? key.split(',').map(Number) : [] };
+  });
+}
+
+function momentsOf(program: Program, groups: readonly Group[]): readonly MomentSpec[] {
+  return groups.flatMap(group =>
+    group.objectives.flatMap((objective, turn) => {
+      const spec = program.objectives[objective]!;
+      const names = optimizerOf(spec).state(settings(spec.optimizer.args));
+      const suffix = turn > 0 ? `.${turn + 1}` : '';
+      return names.map(name => ({ buffer: `${group.buffer}.${name}${suffix}`, group, objective, name }));
+    }),
+  );
+}
+
+/** Sums of losses come first, under the name `loss`; each objective by itself only where there are several. */
+function metricColumns(program: Program): readonly string[] {
+  const several = program.objectives.length > 1 ? program.objectives.map(o => o.loss) : [];
+  return ['loss', ...several, ...program.reports.map(r => r.name)];
+}
+
+/** Lays out the buffers of a program over splits of the given sizes. Throws `batch-too-large`, `program-malformed`. */
+export function layOut(program: Program, counts: Counts): StepLayout {
+  const { batch } = program.data;
+  if (counts.train < batch) {
+    throw new EngineError(
+      'batch-too-large',
+      `expected a batch of at most ${counts.train} training samples, found ${batch}; lower \`batch\` or add data`,
+    );
+  }
+  const groups = groupParameters(program);
+  const stepsPerEpoch = Math.ceil(counts.train / batch);
+  const columns = metricColumns(program);
+  const rates = program.objectives.map((_, at) => (at === 0 ? 'lr' : `lr_${at + 1}`));
+  const moments = momentsOf(program, groups);
+  const table = {
+    batch,
+    counts,
+    stepsPerEpoch,
+    steps: program.run.steps ?? (program.run.epochs ?? 1) * stepsPerEpoch,
+    groups,
+    parameters: Object.fromEntries(groups.flatMap(g => g.places.map(p => [p.spec.name, p]))),
+    moments,
+    ring: { rows: RING_ROWS, columns: [...columns, ...rates] },
+    sums: { columns },
+  };
+  return { ...table, buffers: bufferTable(program, table) };
+}
+
+function bufferTable(program: Program, layout: Omit<StepLayout, 'buffers'>): readonly BufferSpec[] {
+  const state = (name: string, dtype: DType, shape: readonly number[], doc: string): BufferSpec => ({
+    name,
+    kind: 'state',
+    dtype,
+    shape,
+    initial: 'zero',
+    doc,
+  });
+  return [
+    ...layout.groups.map(g => ({
+      ...state(g.buffer, 'f32', [g.length], `${g.role} parameters`),
+      initial: 'parameters' as const,
+    })),
+    ...layout.moments.map(m => state(m.buffer, 'f32', [m.group.length], `${m.name} of the optimizer`)),
+    state(BUFFERS.step, 'i32', [], 'steps done'),
+    state(BUFFERS.bad, 'i32', [], 'step whose loss or gradient was not finite, or 0'),
+    state(BUFFERS.ring, 'f32', [layout.ring.rows, layout.ring.columns.length], layout.ring.columns.join(', ')),
+    state(BUFFERS.evaluated, 'i32', [], 'batches evaluated'),
+    state(BUFFERS.sums, 'f32', [layout.sums.columns.length], layout.sums.columns.join(', ')),
+    ...inputTable(program, layout.counts),
+  ];
+}
+
+function inputTable(program: Program, counts: Counts): readonly BufferSpec[] {
+  const input = (name: string, dtype: DType, shape: readonly number[], doc: string): BufferSpec => ({
+    name,
+    kind: 'input',
+    dtype,
+    shape,
+    initial: 'host',
+    doc,
+  });
+  const fields = (split: SplitName, graphs: readonly Graph[]): BufferSpec[] => {
+    const specs = graphs.flatMap(fieldsOf).map(f => {
+      const name = fieldBuffer(split, f.name);
+      return input(name, f.dtype, [counts[split], ...f.shape], `${f.name} of the ${split} split`);
+    });
+    return [...new Map(specs.map(s => [s.name, s])).values()];
+  };
+  return [
+    input(BUFFERS.seed, 'i32', [], 'seed of the run'),
+    input(ORDER, 'i32', [counts.train], 'order of the training samples in this epoch'),
+    ...fields('train', [program.train, ...(program.data.augment ? [program.data.augment] : [])]),
+    ...(['validation', 'test'] as const).flatMap(split => (counts[split] > 0 ? fields(split, [program.evaluate]) : [])),
+  ];
+}

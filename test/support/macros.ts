@@ -1,0 +1,78 @@
+/** Builds library macros without the language: a context that collects parameters, defaults read from the signature. */
+import type { Dim } from '../../engine/dim/dim.ts';
+import type { CallArgument, Init, ParameterSpec } from '../../engine/ir/program.ts';
+import { GraphBuilder, type Value } from '../../engine/ops/builder.ts';
+import type { Arguments, BuildContext, LibraryFunction } from '../../engine/ops/library/function.ts';
+import { library, type Place } from '../../engine/ops/library/library.ts';
+
+/** A context whose weights are states named `scope.name`, listed in `parameters`. */
+export interface TestContext extends BuildContext {
+  readonly parameters: ParameterSpec[];
+  /** New values of running statistics, by parameter name. */
+  readonly updates: Record<string, Value>;
+  scope: string;
+}
+
+export function testContext(b = new GraphBuilder(), training = true): TestContext {
+  const parameters: ParameterSpec[] = [];
+  const updates: Record<string, Value> = {};
+  let streams = 0;
+  const scalar = { dtype: 'i32', shape: [] } as const;
+  const declare = (name: string, shape: readonly Dim[], init: Init, trainable: boolean): Value => {
+    if (!parameters.some(p => p.name === name)) parameters.push({ name, shape: shape as number[], init, trainable });
+    return b.state(name, { dtype: 'f32', shape });
+  };
+  return {
+    b,
+    training,
+    parameters,
+    updates,
+    scope: '',
+    parameter(name, shape, init) {
+      return declare(this.scope + name, shape, init, true);
+    },
+    statistic(name, shape, initial) {
+      const full = this.scope + name;
+      const value = declare(full, shape, { kind: 'constant', value: initial }, false);
+      return {
+        value,
+        update: next => {
+          updates[full] = next;
+        },
+      };
+    },
+    stream: () => streams++,
+    uniform(shape) {
+      return b.uniform(b.input('seed', scalar), b.input('step', scalar), shape, streams++);
+    },
+  };
+}
+
+/** Literal defaults of a signature: `(x: [...], rate: float = 0.5)` gives `{ rate: 0.5 }`. */
+export function defaultsOf(signature: string): Record<string, number | boolean | string> {
+  const defaults = [...signature.matchAll(/(\w+): (?:int|float|bool|string|schedule) = ("[^"]*"|[-\w.]+)/g)];
+  return Object.fromEntries(defaults.map(([, name, text]) => [name!, JSON.parse(text!) as number | boolean | string]));
+}
+
+export function libraryFunction<P extends Place>(name: string, place: P) {
+  const found = library[place][name];
+  if (found === undefined) throw new Error(`no ${place} ${name}`);
+  return found;
+}
+
+/** Applies a tensor function, metric or transform with its defaults filled in. */
+export function apply(
+  context: BuildContext,
+  name: string,
+  args: Arguments,
+  place: 'model' | 'metric' | 'transform' = 'model',
+): Value {
+  const { build, signature } = libraryFunction(name, place);
+  return build(context, { ...defaultsOf(signature), ...args });
+}
+
+/** A call with its defaults filled in, as the language lowers it. */
+export function call(name: string, place: Place, args: Readonly<Record<string, CallArgument>>) {
+  const { signature }: LibraryFunction = libraryFunction(name, place);
+  return { name, args: { ...defaultsOf(signature), ...args } };
+}
