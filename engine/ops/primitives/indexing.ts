@@ -28,22 +28,3 @@ export function offsetOf(index: readonly number[], shape: readonly number[]): nu
   for (let axis = 0; axis < shape.length; axis++) flat = flat * shape[axis]! + index[axis]!;
   return flat;
 }
-
-/** Multi-index of a row-major position. */
-export function indexOf(flat: number, shape: readonly number[]): number[] {
-  const index = shape.map(() => 0);
-  let rest = flat;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    index[axis] = rest % shape[axis]!;
-    rest = Math.floor(rest / shape[axis]!);
-  }
-  return index;
-}
-
-/** Concrete sizes of a shape attribute after binding. */
-export function numbers(shape: readonly unknown[]): readonly number[] {
-  return shape.map(d => {
-    if (typeof d !== 'number') throw new TypeError('symbolic size in an evaluator');
-    return d;
-  });
-}
