@@ -15,15 +15,17 @@ export interface DataFile {
   readonly name: string;
 }
 
+/** Bytes read from the disk at least. */
+const PAGE = 4096;
 /** Compressed bytes handed to the streaming decompressor at a time: deflate expands at most 1032-fold. */
-const CHUNK = 4096;
+const CHUNK = 512;
 
 /**
  * Up to `bytes` decompressed bytes from the start of a file; reads little more of the disk than that takes, and stops inflating there.
  * Throws `data-missing`, `data-empty`, `data-malformed`.
  */
 export function readHead(file: DataFile, bytes: number): Uint8Array {
-  const raw = readStart(file, Math.max(bytes, CHUNK));
+  const raw = readStart(file, Math.max(bytes, PAGE));
   return isGzip(raw) ? inflateHead(file, raw, bytes) : raw.subarray(0, bytes);
 }
 

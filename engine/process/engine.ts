@@ -1,5 +1,5 @@
 /** The background process of one run: lock, log, socket, trainer; ends with a `done` event whatever happens. */
-import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { workspacePaths } from '../data/paths.ts';
 import { parseProgram } from '../ir/programText.ts';
@@ -133,9 +133,12 @@ function fail(desk: Desk, error: unknown): DoneEvent {
 }
 
 function failed(error: unknown, step = 0): DoneEvent {
-  const code = error instanceof EngineError ? error.code : 'engine-died';
+  const coded = error instanceof EngineError;
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? message) : message}\n`);
+  if (!coded && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  const code = coded ? error.code : 'engine-died';
+  // The last line of the log is what a run manager shows of an engine that could not say more.
+  process.stderr.write(`${code}: ${message}\n`);
   return {
     type: 'done',
     reason: 'failed',
@@ -150,7 +153,6 @@ function failed(error: unknown, step = 0): DoneEvent {
 }
 
 async function close(desk: Desk): Promise<void> {
-  rmSync(join(desk.folder, INFO_FILE), { force: true });
   try {
     desk.log?.sync();
     desk.log?.close();

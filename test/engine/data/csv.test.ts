@@ -1,0 +1,153 @@
+/** The CSV reader: types found in cells, categories, gaps, targets, and errors with line numbers. */
+import { expect, test } from 'vitest';
+import { workspacePaths } from '../../../engine/data/paths.ts';
+import type { DataSet, SourceColumn } from '../../../engine/data/schema.ts';
+import { loadSource, readSchema } from '../../../engine/data/sources.ts';
+import { sharedData } from '../../support/data.ts';
+import { temporaryFolder } from '../../support/files.ts';
+
+const source = (target?: string) => ({ name: 'csv', args: { path: 't.csv', ...(target !== undefined && { target }) } });
+
+function load(text: string, target?: string, expected?: readonly SourceColumn[]): Promise<DataSet> {
+  const resolvePath = workspacePaths(temporaryFolder({ 't.csv': text }));
+  return loadSource(source(target), { resolvePath, ...(expected && { expected }) });
+}
+
+const table = 'size,weight,"kind, of",count\n1.5,2,cat,1\n,3,"do""g",2\n-2e1,NA,cat,3\n';
+
+test('columns: floats with gaps, whole numbers, categories in alphabetical order', async () => {
+  const set = await load(table);
+  expect(set.samples).toBe(3);
+  expect(set.columns).toEqual([
+    { name: 'size', dtype: 'f32', shape: [], missing: 1, data: Float32Array.of(1.5, Number.NaN, -20) },
+    { name: 'weight', dtype: 'f32', shape: [], missing: 1, data: Float32Array.of(2, 3, Number.NaN) },
+    {
+      name: 'kind, of',
+      dtype: 'i32',
+      shape: [],
+      classes: 2,
+      classNames: ['cat', 'do"g'],
+      data: Int32Array.of(0, 1, 0),
+    },
+    { name: 'count', dtype: 'i32', shape: [], data: Int32Array.of(1, 2, 3) },
+  ]);
+});
+
+test('a target gathers the other numbers as features', async () => {
+  const { columns, target } = await load('a,b,y,k\n1,2.5,0,u\n3,4.5,1,v\n', 'y');
+  expect(target).toBe('y');
+  expect(columns.at(-1)).toEqual({ name: 'features', dtype: 'f32', shape: [2], data: Float32Array.of(1, 2.5, 3, 4.5) });
+});
+
+test('the schema is that of the loaded columns', async () => {
+  const folder = temporaryFolder({ 't.csv': table });
+  const { columns } = await load(table);
+  expect(readSchema(source(), workspacePaths(folder))).toEqual({
+    samples: 3,
+    columns: columns.map(({ data: _, ...c }) => c),
+  });
+});
+
+test.each([
+  ['CRLF', 'a,b\r\n1,x\r\n2,y\r\n'],
+  ['a byte order mark', '\uFEFFa,b\n1,x\n2,y\n'],
+  ['semicolons', 'a;b\n1;x\n2;y\n'],
+  ['tabs', 'a\tb\n1\tx\n2\ty'],
+  ['blank lines', 'a,b\n\n1,x\n2,y\n\n'],
+])('reads %s', async (_, text) => {
+  const { columns } = await load(text);
+  expect(columns.map(column => [column.name, ...column.data])).toEqual([
+    ['a', 1, 2],
+    ['b', 0, 1],
+  ]);
+});
+
+test('a gap among categories is -1 and counted', async () => {
+  const { columns } = await load('sex\nF\nNA\nM\n');
+  expect(columns[0]).toMatchObject({ missing: 1, data: Int32Array.of(0, -1, 1) });
+});
+
+test('a test table is read with the training categories and types', async () => {
+  const expected = [{ name: 'k', dtype: 'i32' as const, shape: [], classes: 3, classNames: ['a', 'b', 'c'] }];
+  const { columns } = await load('k\nc\nb\n', undefined, expected);
+  expect([...columns[0]!.data]).toEqual([2, 1]);
+});
+
+const k3 = { name: 'k', dtype: 'i32' as const, shape: [], classes: 2, classNames: ['a', 'b'] };
+const bad: [string, string, string | undefined, SourceColumn[], string, RegExp][] = [
+  ['a ragged row', 'a,b\n1,2\n3\n', undefined, [], 'data-malformed', /^t.csv, line 3: expected 2 cells, found 1/],
+  [
+    'a ragged row after a quoted line break',
+    'a,b\n"x\ny",2\n3,4,5\n',
+    undefined,
+    [],
+    'data-malformed',
+    /line 4: expected 2 cells, found 3/,
+  ],
+  ['an open quote', 'a,b\n1,"2\n', undefined, [], 'data-malformed', /expected a closing quote/],
+  ['a header alone', 'a,b\n', undefined, [], 'data-empty', /^t.csv: expected rows below the header, found none/],
+  ['blanks alone', '\n\n', undefined, [], 'data-empty', /expected a header line/],
+  ['no header', '1,2\n3,4\n', undefined, [], 'data-malformed', /line 1: expected a header/],
+  [
+    'a name twice',
+    'a,a\n1,2\n',
+    undefined,
+    [],
+    'data-malformed',
+    /line 1: expected different column names, found "a" twice/,
+  ],
+  ['a column without name', 'a,\n1,2\n', undefined, [], 'data-malformed', /a name for column 2/],
+  ['no such target', 'a,b\n1,2\n', 'c', [], 'data-malformed', /expected a column "c", found a, b/],
+  ['a target with gaps', 'a,y\n1,2\n3,\n', 'y', [], 'data-not-finite', /line 3: expected a value for the target "y"/],
+  [
+    'a new category',
+    'k\na\nz\n',
+    undefined,
+    [k3],
+    'data-out-of-range',
+    /line 3, column "k": expected one of a, b, found "z"/,
+  ],
+  [
+    'text among numbers',
+    'k\n1\nz\n',
+    undefined,
+    [{ name: 'k', dtype: 'f32', shape: [] }],
+    'data-malformed',
+    /line 3, column "k": expected a number, found "z"/,
+  ],
+  [
+    'a gap among whole numbers',
+    'k,j\n1,1\n,1\n',
+    undefined,
+    [{ name: 'k', dtype: 'i32', shape: [] }],
+    'data-malformed',
+    /line 3, column "k": expected a whole number, found nothing/,
+  ],
+  [
+    'a column that went away',
+    'a\n1\n',
+    undefined,
+    [k3],
+    'data-malformed',
+    /^t.csv: expected a column "k" of type i32\[\], found none/,
+  ],
+];
+
+test.each(bad)('%s', async (_, text, target, expected, code, message) => {
+  await expect(load(text, target, expected)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+});
+
+const penguins = sharedData('tabular/penguins.csv');
+test.skipIf(penguins === undefined)('penguins: gaps and categories are found', () => {
+  const { columns, samples } = readSchema({ name: 'csv', args: { path: penguins! } }, path => path);
+  expect(samples).toBe(344);
+  expect(columns.map(column => [column.name, column.dtype, column.classes ?? 0])).toMatchObject([
+    ['species', 'i32', 3],
+    ['island', 'i32', 3],
+    ['bill_length_mm', 'f32', 0],
+    ['bill_depth_mm', 'f32', 0],
+    ['flipper_length_mm', 'f32', 0],
+    ['body_mass_g', 'f32', 0],
+    ['sex', 'i32', 2],
+  ]);
+});
