@@ -1,0 +1,139 @@
+/** Latency of the language server over stdio, as an editor sees it: `npm run bench:lsp`. */
+import { existsSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { resolve } from 'node:path';
+import { type LspClient, startLspClient } from './lspClient.ts';
+
+const server = resolve('dist/server.js');
+const uri = 'untitled:bench.strata';
+
+interface Row {
+  readonly what: string;
+  readonly lines: number;
+  readonly times: readonly number[];
+  readonly target: number | undefined;
+}
+
+/** A program of about `lines` lines: as many models as it takes, then data and a train block. */
+function sourceOf(lines: number): string {
+  const models = Math.max(1, Math.floor((lines - 22) / 9));
+  const model = (i: number): string =>
+    `/// Network ${i}.\nmodel Net${i}(x: [B, 784], width: int = 128) -> [B, 10] {\n  fc1 = linear(width)\n  fc2 = linear(64)\n  h = x |> fc1 |> relu |> fc2\n  y = h |> gelu |> linear(32) |> relu\n  y |> linear(10)\n}\n`;
+  const rest = `data Digits = digits() {\n  image = image |> flatten\n  split validation: 0.1, test: 0.1\n  batch 64\n}\n\ntrain first on Digits {\n  net = Net0()\n  logits = net(image)\n  minimize cross_entropy(logits, label) using adam(lr: 0.001)\n  report accuracy(logits, label)\n  epochs 10\n}\n`;
+  return `${Array.from({ length: models }, (_, i) => model(i)).join('\n')}\n${rest}`;
+}
+
+interface Editor {
+  readonly client: LspClient;
+  version: number;
+}
+interface Published {
+  readonly version?: number;
+  readonly diagnostics: readonly { readonly message: string }[];
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+/** Types a wrong size in the middle of the file and mends it, in turn; each is timed until its diagnostics are there. */
+async function edits(editor: Editor, text: string, count: number): Promise<readonly number[]> {
+  const lines = text.split('\n');
+  const middle = lines.findIndex((line, i) => i > lines.length / 2 && line.includes('|> linear(10)'));
+  const column = lines[middle]!.indexOf('10');
+  const times: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const version = ++editor.version;
+    const wrong = i % 2 === 0;
+    const range = { start: { line: middle, character: column }, end: { line: middle, character: column + 2 } };
+    const time = await timed(async () => {
+      const published = editor.client.next<Published>('textDocument/publishDiagnostics', p => p.version === version);
+      editor.client.notify('textDocument/didChange', {
+        textDocument: { uri, version },
+        contentChanges: [{ range, text: wrong ? '12' : '10' }],
+      });
+      const { diagnostics } = await published;
+      if (diagnostics.length > 0 !== wrong)
+        throw new Error(`expected ${wrong ? 'an error' : 'none'}: ${JSON.stringify(diagnostics)}`);
+    });
+    times.push(time);
+  }
+  return times;
+}
+
+async function measure(lines: number, count: number): Promise<readonly Row[]> {
+  const client = startLspClient(server);
+  await client.request('initialize', { processId: process.pid, rootUri: null, capabilities: {} });
+  client.notify('initialized', {});
+  const text = sourceOf(lines);
+  const editor = { client, version: 1 };
+  const first = client.next<Published>('textDocument/publishDiagnostics', () => true);
+  client.notify('textDocument/didOpen', { textDocument: { uri, languageId: 'strata', version: 1, text } });
+  await first;
+  await edits(editor, text, 20); // warm
+  const big = lines > 1000;
+  const at = text.split('\n').findIndex((line, i) => i > lines / 2 && line.includes('h = x |>'));
+  const where = { textDocument: { uri }, position: { line: at, character: 11 } };
+  const each = async (method: string, params: object): Promise<readonly number[]> => {
+    const times: number[] = [];
+    for (let i = 0; i < count; i++) times.push(await timed(() => client.request(method, params)));
+    return times;
+  };
+  const real = text.split('\n').length;
+  const rows: Row[] = [
+    { what: 'edit to diagnostics', lines: real, times: await edits(editor, text, count), target: big ? 100 : 20 },
+    { what: 'completion', lines: real, times: await each('textDocument/completion', where), target: big ? 60 : 25 },
+    { what: 'hover', lines: real, times: await each('textDocument/hover', where), target: big ? 20 : 10 },
+    { what: 'definition', lines: real, times: await each('textDocument/definition', where), target: big ? 20 : 10 },
+    {
+      what: 'formatting',
+      lines: real,
+      times: await each('textDocument/formatting', {
+        textDocument: { uri },
+        options: { tabSize: 2, insertSpaces: true },
+      }),
+      target: big ? 300 : 30,
+    },
+    {
+      what: 'semantic tokens',
+      lines: real,
+      times: await each('textDocument/semanticTokens/full', where),
+      target: undefined,
+    },
+    {
+      what: 'inlay hints',
+      lines: real,
+      times: await each('textDocument/inlayHint', {
+        textDocument: { uri },
+        range: { start: { line: at - 30, character: 0 }, end: { line: at + 60, character: 0 } },
+      }),
+      target: undefined,
+    },
+  ];
+  console.log(`${real} lines: resident memory ${residentMegabytes(client.child.pid)} MB`);
+  await client.close();
+  return rows;
+}
+
+function residentMegabytes(pid: number | undefined): string {
+  const status = `/proc/${pid}/status`;
+  const kilobytes = existsSync(status) ? /VmRSS:\s+(\d+)/.exec(readFileSync(status, 'utf8'))?.[1] : undefined;
+  return kilobytes === undefined ? 'unknown' : (Number(kilobytes) / 1024).toFixed(0);
+}
+
+function percentile(times: readonly number[], p: number): number {
+  const sorted = [...times].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))]!;
+}
+
+console.log(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}`);
+const rows = [...(await measure(200, 200)), ...(await measure(10_000, 40))];
+console.log('\nrequest               lines    p50 ms   p95 ms   target p95');
+for (const { what, lines, times, target } of rows) {
+  const p95 = percentile(times, 0.95);
+  const verdict = target === undefined ? '' : `${target}${p95 <= target ? '' : '  MISSED'}`;
+  const numbers = [percentile(times, 0.5), p95].map(n => n.toFixed(1).padStart(9)).join('');
+  console.log(`${what.padEnd(20)}${String(lines).padStart(7)}${numbers}   ${verdict}`);
+}
