@@ -88,7 +88,7 @@ function decodeUtf8(bytes: Uint8Array, name: string): string {
 
 /** Copies a tensor out of the data, which may be unaligned. */
 function decode({ dtype, begin, end }: TensorEntry, data: Uint8Array, file: string): HostArray {
-  const bytes = data.slice(begin, end);
+  const bytes = new Uint8Array(data.subarray(begin, end));
   switch (dtype) {
     case 'F32':
       return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);

@@ -23,8 +23,7 @@ export interface TrainerOptions extends SetupOptions {
   readonly durable?: () => void;
   /** Aborting stops the run. */
   readonly signal?: AbortSignal;
-  /** Milliseconds between checkpoints within an epoch. */
-  readonly checkpointMs?: number;
+  readonly pace?: Partial<Pace>;
 }
 
 export interface Trainer {
@@ -35,14 +34,21 @@ export interface Trainer {
   run(): Promise<DoneEvent>;
 }
 
-/** Milliseconds of steps between two looks at the controls. */
-const CHUNK_MS = 25;
-/** Milliseconds between two drains of the metric ring. */
-const DRAIN_MS = 100;
-const CHECKPOINT_MS = 60_000;
+/** Milliseconds between what the loop does now and then. */
+export interface Pace {
+  /** Steps between two looks at the controls. */
+  readonly chunk: number;
+  /** Drains of the metric ring. */
+  readonly drain: number;
+  /** Checkpoints within an epoch. */
+  readonly checkpoint: number;
+}
+
+const PACE: Pace = { chunk: 25, drain: 100, checkpoint: 60_000 };
 
 /** What changes while a run goes on. */
 interface Live {
+  readonly pace: Pace;
   readonly options: TrainerOptions;
   readonly session: Session;
   readonly entries: readonly Graph[];
@@ -108,6 +114,7 @@ async function begin(options: TrainerOptions, control: Control): Promise<Live> {
   const resumed = options.resumeFrom?.checkpoint.state;
   const now = performance.now();
   return {
+    pace: { ...PACE, ...options.pace },
     options,
     session,
     entries: steps.entries,
@@ -124,7 +131,7 @@ async function begin(options: TrainerOptions, control: Control): Promise<Live> {
     epochMs: 0,
     epochSteps: 0,
     epochStart: now,
-    msPerStep: CHUNK_MS,
+    msPerStep: PACE.chunk,
     drainedAt: Number.NEGATIVE_INFINITY,
     savedAt: now,
     order: -1,
@@ -152,8 +159,8 @@ async function loop(live: Live, face: Face): Promise<DoneReason> {
 async function mayGoOn(live: Live, face: Face): Promise<boolean> {
   const { control, options } = live;
   await setImmediate();
-  const every = options.checkpointMs ?? CHECKPOINT_MS;
-  if (control.takeCheckpointRequest() || performance.now() - live.savedAt > every) await save(live, false);
+  if (control.takeCheckpointRequest() || performance.now() - live.savedAt > live.pace.checkpoint)
+    await save(live, false);
   while (control.paused) {
     await drain(live);
     setState(options, face, 'paused');
@@ -172,7 +179,7 @@ async function chunk(live: Live): Promise<void> {
   if (live.order !== epoch) session.setOrder(epoch);
   live.order = epoch;
   const room = Math.min((epoch + 1) * stepsPerEpoch, steps, recorder.recorded + ring.rows) - live.step;
-  const times = Math.min(room, Math.max(1, Math.round(CHUNK_MS / live.msPerStep)));
+  const times = Math.min(room, Math.max(1, Math.round(live.pace.chunk / live.msPerStep)));
   const start = performance.now();
   session.train(live.step, times);
   await session.executable.sync();
@@ -184,7 +191,7 @@ async function chunk(live: Live): Promise<void> {
   live.epochSteps += times;
   live.msPerStep = Math.max(1e-3, live.trained === times ? ms / times : (live.msPerStep + ms / times) / 2);
   const full = live.step - recorder.recorded >= ring.rows;
-  if (full || performance.now() - live.drainedAt > DRAIN_MS) await drain(live);
+  if (full || performance.now() - live.drainedAt >= live.pace.drain) await drain(live);
 }
 
 /** Reads what the ring has gathered. Throws `not-finite` at the first step that was not. */

@@ -31,7 +31,7 @@ export function moonsProgram({ run, data, lr = 0.05, hidden = 8 }: MoonsOptions 
       prepare: moonsPrepare(),
       ...data,
     },
-    run: { epochs: 3, seed: 7, device: 'cpu', ...run },
+    run: { seed: 7, device: 'cpu', ...(run?.steps === undefined && { epochs: 3 }), ...run },
   };
 }
 
