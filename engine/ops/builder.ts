@@ -136,7 +136,8 @@ export class GraphBuilder extends NodeBuilder {
   transpose(x: Value, permutation?: readonly number[]): Value {
     const rank = x.type.shape.length;
     const order =
-      permutation?.map(a => this.axis(x, a)) ?? [...Array(rank).keys()].map(i => (i < rank - 2 ? i : 2 * rank - 3 - i));
+      permutation?.map(a => this.axis(x, a, 'transpose')) ??
+      [...Array(rank).keys()].map(i => (i < rank - 2 ? i : 2 * rank - 3 - i));
     return order.every((a, i) => a === i) ? x : this.op('transpose', [x], { permutation: order });
   }
 
@@ -149,7 +150,7 @@ export class GraphBuilder extends NodeBuilder {
 
   /** Elements `start` .. `start + size - 1` along one axis. */
   sliceAxis(x: Value, axis: number, start: Dim, size: Dim): Value {
-    const at = this.axis(x, axis);
+    const at = this.axis(x, axis, 'slice');
     return this.slice(
       x,
       x.type.shape.map((_, i) => (i === at ? start : 0)),
@@ -191,12 +192,12 @@ export class GraphBuilder extends NodeBuilder {
   }
 
   flip(x: Value, axes: readonly number[]): Value {
-    return axes.length === 0 ? x : this.op('flip', [x], { axes: axes.map(a => this.axis(x, a)) });
+    return axes.length === 0 ? x : this.op('flip', [x], { axes: axes.map(a => this.axis(x, a, 'flip')) });
   }
 
   /** Removes axes of size 1. */
   squeeze(x: Value, axes: readonly number[]): Value {
-    const gone = axes.map(a => this.axis(x, a));
+    const gone = axes.map(a => this.axis(x, a, 'squeeze'));
     return this.reshape(
       x,
       x.type.shape.filter((_, i) => !gone.includes(i)),
@@ -212,7 +213,7 @@ export class GraphBuilder extends NodeBuilder {
   concat(values: readonly Value[], axis = 0): Value {
     const first = values[0];
     if (first === undefined) throw never('concat of nothing');
-    return values.length === 1 ? first : this.op('concat', values, { axis: this.axis(first, axis) });
+    return values.length === 1 ? first : this.op('concat', values, { axis: this.axis(first, axis, 'concat') });
   }
 
   /** Joins values of one shape along a new axis. */
@@ -262,7 +263,7 @@ export class GraphBuilder extends NodeBuilder {
 
   /** Sums of the elements up to each along `axis`, or from each on if `reverse`. */
   cumsum(x: Value, axis: number, reverse = false): Value {
-    return this.op('cumsum', [x], { axis: this.axis(x, axis), reverse });
+    return this.op('cumsum', [x], { axis: this.axis(x, axis, 'cumsum'), reverse });
   }
 
   /** i32 positions that sort the last axis; equal elements keep their order. */
@@ -279,6 +280,12 @@ export class GraphBuilder extends NodeBuilder {
     const first = this.mul(this.iota([rows, 1]), size);
     const flat = this.add(this.reshape(positions, [rows, shape.at(-1)!]), first);
     return this.reshape(this.take(this.reshape(x, [-1]), flat), shape);
+  }
+
+  /** The k greatest of the last axis in descending order, and their i32 positions; at ties the first come first. */
+  topK(x: Value, k: number): { readonly values: Value; readonly positions: Value } {
+    const positions = this.sliceAxis(this.argsort(x, true), -1, 0, k);
+    return { values: this.takeLast(x, positions), positions };
   }
 
   /** Rows of `table` [N, ...rest] at i32 `indices` [...I]: [...I, ...rest]; zeros where an index is out of range. */
@@ -302,17 +309,17 @@ export class GraphBuilder extends NodeBuilder {
     return this.mul(this.cast(upper, 'f32'), 2 ** -24);
   }
 
-  /** `axis` counted from the front; ShapeError where it lies outside. */
-  axis(x: Value, axis: number): number {
+  /** `axis` counted from the front; ShapeError, in the name of `op`, where it lies outside. */
+  axis(x: Value, axis: number, op = 'axis'): number {
     const rank = x.type.shape.length;
     const at = axis < 0 ? axis + rank : axis;
     if (Number.isInteger(at) && at >= 0 && at < rank) return at;
     const expected = `an axis from ${-rank} to ${rank - 1} for ${showShape(x.type.shape)}`;
-    throw new ShapeError({ code: 'axis-out-of-range', op: 'axis', expected, found: String(axis), axis });
+    throw new ShapeError({ code: 'axis-out-of-range', op, expected, found: String(axis), axis });
   }
 
   private reduce(name: PrimitiveName, x: Value, options: ReduceOptions = {}): Value {
-    const axes = (options.axes?.map(a => this.axis(x, a)) ?? [...x.type.shape.keys()]).toSorted((a, b) => a - b);
+    const axes = (options.axes?.map(a => this.axis(x, a, name)) ?? [...x.type.shape.keys()]).toSorted((a, b) => a - b);
     if (axes.length === 0 && name !== 'argmax') return x;
     return this.op(name, [x], { axes, keep: options.keep ?? false });
   }

@@ -102,7 +102,7 @@ describe('views', () => {
 
   it('refuses an axis outside the rank', () => {
     expect(() => built(['f32[2]'], (b, x) => b.sum(x, { axes: [1] }))).toThrow(
-      'expects an axis from -1 to 0 for [2], found 1',
+      'sum expects an axis from -1 to 0 for [2], found 1',
     );
   });
 });

@@ -117,6 +117,12 @@ describe('running sums and sorting', () => {
     expect(elementsOf(x, (b, v) => b.takeLast(v, b.slice(b.argsort(v, true), [0], [2])))).toEqual([9, 7]);
   });
 
+  it('topK gives values and positions, the first of ties first', () => {
+    const x = vector(1, 5, 3, 5);
+    expect(elementsOf(x, (b, v) => b.topK(v, 3).values)).toEqual([5, 5, 3]);
+    expect(elementsOf(x, (b, v) => b.topK(v, 3).positions)).toEqual([1, 3, 2]);
+  });
+
   it('takeLast works by rows, and its gradient goes back to them', () => {
     const x: Tensor = { dtype: 'f32', shape: [2, 3], data: Float64Array.of(1, 2, 3, 6, 5, 4) };
     const best = (b: GraphBuilder, v: Value) => b.takeLast(v, b.sliceAxis(b.argsort(v, true), 1, 0, 2));
