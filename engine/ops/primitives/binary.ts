@@ -73,6 +73,7 @@ function domainFor(dtype: DType): Pick<Sample<None>, 'domain'> {
 }
 
 const tied = [{ special: [1, 1, 0] }];
+const withKink = [{}, { special: [0, 1, -1], noGradient: 'a kink where both are equal' }];
 const awayFromZero = [
   {
     domain: [
@@ -151,6 +152,7 @@ export const pow = binary({
 export const minimum = binary({
   name: 'minimum',
   doc: 'The lesser; NaN if either is. At a tie the gradient goes to y.',
+  samples: withKink,
   scalar: 'min',
   of: Math.min,
   vjp: (b, { inputs: [x, y] }, g) => {
@@ -161,6 +163,7 @@ export const minimum = binary({
 export const maximum = binary({
   name: 'maximum',
   doc: 'The greater; NaN if either is. At a tie the gradient goes to y, so that relu = maximum(x, 0) has 0 at 0.',
+  samples: withKink,
   scalar: 'max',
   of: Math.max,
   vjp: (b, { inputs: [x, y] }, g) => {

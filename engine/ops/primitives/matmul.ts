@@ -3,7 +3,7 @@ import { mulDim, sameDim, showShape, sizeOf } from '../../dim/dim.ts';
 import type { TensorType } from '../../ir/graph.ts';
 import type { Primitive } from '../primitive.ts';
 import { ShapeError } from '../shapeError.ts';
-import { offsetOf, tabulate } from './indexing.ts';
+import { tabulate } from './indexing.ts';
 import { define, expectDType, expectInputs, expectRank } from './rules.ts';
 
 type MatmulAttributes = { transposeA: boolean; transposeB: boolean };
@@ -52,15 +52,17 @@ export const matmul: Primitive<MatmulAttributes> = define<MatmulAttributes>({
   ],
   lowering: { kind: 'matmul' },
   evaluate: ([x, y], { transposeA, transposeB }, output) => {
-    const depth = x!.shape.at(transposeA ? -2 : -1)!;
-    return tabulate(output.shape, index => {
-      const batch = index.slice(0, -2);
-      const [m, n] = index.slice(-2) as [number, number];
+    const [m, n] = output.shape.slice(-2) as [number, number];
+    const k = x!.shape.at(transposeA ? -2 : -1)!;
+    // Strides of rows and columns of the operands as they are read.
+    const [xm, xk] = transposeA ? [1, m] : [k, 1];
+    const [yk, yn] = transposeB ? [1, k] : [n, 1];
+    return tabulate(output.shape, (index, flat) => {
+      const batch = Math.floor(flat / (m * n));
+      const from = batch * m * k + index.at(-2)! * xm;
+      const to = batch * k * n + index.at(-1)! * yn;
       let total = 0;
-      for (let k = 0; k < depth; k++) {
-        const a = x!.data[offsetOf([...batch, ...(transposeA ? [k, m] : [m, k])], x!.shape)]!;
-        total += a * y!.data[offsetOf([...batch, ...(transposeB ? [n, k] : [k, n])], y!.shape)]!;
-      }
+      for (let p = 0; p < k; p++) total += x!.data[from + p * xk]! * y!.data[to + p * yk]!;
       return total;
     });
   },

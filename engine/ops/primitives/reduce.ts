@@ -24,6 +24,7 @@ const samples = (special: readonly number[] = []): readonly Sample<ReduceAttribu
     { inputs: f32(3, 5), attributes: { axes: [0], keep: false } },
     { inputs: f32(2, 3, 4), attributes: { axes: [0, 2], keep: false } },
     { inputs: f32(2, 3), attributes: { axes: [0, 1], keep: true } },
+    { inputs: [{ dtype: 'i32', shape: [4, 6] } as const], attributes: { axes: [1], keep: false } },
   ].map(s => (special.length > 0 ? { ...s, special } : s));
 
 const f32 = (...shape: number[]): readonly TensorType[] => [{ dtype: 'f32', shape }];
