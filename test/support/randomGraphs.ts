@@ -27,9 +27,10 @@ export function randomGraphs(size = 14): fc.Arbitrary<Graph> {
   return fc.array(fc.nat(2 ** 24), { minLength: 8, maxLength: size * 6 }).map(choices => buildRandom(choices));
 }
 
-/** A graph from a list of choices; an empty rest chooses 0, so that shrinking the list shrinks the graph. */
+/** A graph from a list of at least 8 choices; an empty rest chooses 0, so that shrinking the list shrinks the graph. */
 export function buildRandom(choices: readonly number[]): Graph {
   let at = 0;
+  let taken = 0;
   const next = (n: number): number => (choices[at++] ?? 0) % n;
   const b = new GraphBuilder();
   const pool: Entry[] = [];
@@ -44,7 +45,9 @@ export function buildRandom(choices: readonly number[]): Graph {
   const floats = () => pool.filter(e => e.value.type.dtype === 'f32');
   const pick = () => floats()[next(floats().length)]!;
   while (at < choices.length) step(b, next, pick, push, indices, counter);
-  return b.finish('random', outputs(b, next, pick, states, counter));
+  // The latest values, which depend on the most.
+  const late = () => floats().at(-1 - (taken++ % floats().length))!;
+  return b.finish('random', outputs(b, choices, late, states, counter));
 }
 
 type Pick = () => Entry;
@@ -124,7 +127,7 @@ function softmax(b: GraphBuilder, x: Value, axis: number): Value {
 
 function outputs(
   b: GraphBuilder,
-  next: (n: number) => number,
+  choices: readonly number[],
   pick: Pick,
   states: readonly Value[],
   counter: Value,
@@ -141,11 +144,11 @@ function outputs(
       b.add(state, meanOf(b, pick().value)),
       b.flip(state, state.type.shape.length > 0 ? [0] : []),
     ];
-    if (next(4) > 0) found.push({ name: `s${i}`, value: sources[next(3)]!, kind: 'assign' });
+    if (choices[i]! % 4 > 0) found.push({ name: `s${i}`, value: sources[choices[i + 2]! % 3]!, kind: 'assign' });
   }
   const row = b.concat([b.reshape(meanOf(b, pick().value), [1]), b.reshape(meanOf(b, pick().value), [1])]);
   b.state('ring', { dtype: 'f32', shape: [4, 2] });
-  if (next(2) === 0) found.push({ name: 'ring', value: row, kind: 'write', at: b.mul(b.mod(counter, 4), 2) });
+  if (choices[4]! % 2 === 0) found.push({ name: 'ring', value: row, kind: 'write', at: b.mul(b.mod(counter, 4), 2) });
   return found;
 }
 
