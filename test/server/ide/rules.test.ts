@@ -100,11 +100,14 @@ const samples: readonly (readonly [fact: DiagnosticFact, message: string, help?:
 ];
 
 describe('messages', () => {
-  it.each(samples)('$code $#', (sample, message, help) => {
-    const rendered = renderFact(sample);
-    expect(rendered.message).toBe(message);
-    expect(rendered.help).toBe(help);
-  });
+  it.each(samples.map(([sample, message, help]) => ({ sample, message, help })))(
+    '$sample.code $#',
+    ({ sample, message, help }) => {
+      const rendered = renderFact(sample);
+      expect(rendered.message).toBe(message);
+      expect(rendered.help).toBe(help);
+    },
+  );
 
   it('are one lower-case sentence without a full stop', () => {
     for (const [sample] of samples) {

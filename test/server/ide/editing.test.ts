@@ -1,0 +1,195 @@
+/** The features that change text or find names: completion, rename, references, formatting, quick fixes. */
+import { describe, expect, it } from 'vitest';
+import { codeActions } from '../../../server/ide/codeActions.ts';
+import { completion, spaceAsks } from '../../../server/ide/completion.ts';
+import { formatting, onTypeFormatting } from '../../../server/ide/formatting.ts';
+import { definition, highlights, references } from '../../../server/ide/navigation.ts';
+import { prepareRename, rename } from '../../../server/ide/rename.ts';
+import { applyEdits } from '../../../server/lang/text.ts';
+import { body, digits, fixture, program } from './fixture.ts';
+
+const layers = body('  fc1 = linear(128)\n  fc2 = linear(10)\n  x |> fc1 |> relu |> fc2');
+
+describe('completion', () => {
+  const labels = (marked: string) => {
+    const { analysis, offset } = fixture(marked);
+    const { items } = completion(analysis, offset);
+    return [...items].sort((a, b) => (a.sort < b.sort ? -1 : 1)).map(item => item.label);
+  };
+  it('offers layers, functions and bindings behind a pipe', () => {
+    const list = labels(body('  fc1 = linear(10)\n  x |> $0'));
+    expect(list).toEqual(expect.arrayContaining(['fc1', 'relu', 'linear', 'flatten']));
+    expect(list).not.toContain('adam');
+  });
+  it('puts what type-checks first', () => {
+    const list = labels(body('  fits = linear(10)\n  other = linear(7)\n  y = x |> other\n  x |> $0'));
+    expect(list.indexOf('fits')).toBeLessThan(list.indexOf('other'));
+  });
+  it.each([
+    ['using', program().replace('adam(lr: 0.001)', '$0'), ['adam', 'sgd'], ['relu']],
+    ['report', program('report $0'), ['accuracy'], ['adam']],
+    ['a statement of train', program('$0'), ['stop', 'seed'], ['batch']],
+    ['a statement of data', digits.replace('  batch', '  $0\n  batch'), ['augment'], ['epochs']],
+    ['a field', digits.replace('|> flatten', '|> $0'), ['flatten', 'scale'], ['adam']],
+    ['the top of a file', `${layers}\n$0`, ['data', 'train', 'model'], ['relu']],
+    ['the name of a data block', program().replace('on Digits', 'on $0'), ['Digits'], ['Net']],
+    ['arguments by name', program().replace('lr: 0.001', '$0'), ['lr', 'beta1'], []],
+  ])('%s', (_, marked, present, absent) => {
+    const list = labels(marked);
+    expect(list).toEqual(expect.arrayContaining(present));
+    for (const name of absent) expect(list).not.toContain(name);
+  });
+  it('replaces the word at the cursor', () => {
+    const { analysis, offset, text } = fixture(body('  x |> rel$0u |> linear(10)'));
+    const { replace } = completion(analysis, offset);
+    expect(text.slice(replace.start, replace.end)).toMatch(/^relu?$/);
+  });
+  it('is silent in comments', () => {
+    expect(labels(body('  // x |> $0\n  x |> linear(10)'))).toEqual([]);
+  });
+  it('offers the files of the folder typed so far', () => {
+    const { analysis, offset, text } = fixture('data D = csv("data/tr$0") {\n  batch 4\n}\n');
+    const asked: string[] = [];
+    const { items, replace } = completion(analysis, offset, path => {
+      asked.push(path);
+      return [
+        { name: 'train.csv', folder: false },
+        { name: 'more', folder: true },
+      ];
+    });
+    expect(asked).toEqual(['data/']);
+    expect(items.map(item => item.insert)).toEqual(['train.csv', 'more/']);
+    expect(text.slice(replace.start, replace.end)).toBe('tr');
+  });
+  it.each([
+    ['x |> ', true],
+    ['  minimize l using ', true],
+    ['fc1 = ', true],
+    ['lr: ', true],
+    ['x ', false],
+    ['// x |> ', false],
+  ])('a space behind %j asks for a list: %s', (line, asks) => {
+    expect(spaceAsks(`model\n${line}`, 6 + line.length)).toBe(asks);
+  });
+});
+
+describe('navigation', () => {
+  it.each([
+    ['a layer', layers.replace('|> fc1', '|> f$0c1'), 'fc1'],
+    ['a parameter', layers.replace('  x |>', '  $0x |>'), 'x'],
+    ['a model', program().replace('= Net', '= N$0et'), 'Net'],
+    ['a data block', program().replace('on Dig', 'on $0Dig'), 'Digits'],
+    ['a binding of a train block', program().replace('= net(', '= $0net('), 'net'],
+  ])('finds the definition of %s', (_, marked, name) => {
+    const { analysis, offset, text } = fixture(marked);
+    const found = definition(analysis, offset);
+    expect(text.slice(found!.to.start, found!.to.end)).toBe(name);
+    expect(found!.to.start).toBeLessThan(found!.from.start);
+  });
+  it('finds none for what is built in', () => {
+    const { analysis, offset } = fixture(layers.replace('relu', 'r$0elu'));
+    expect(definition(analysis, offset)).toBeUndefined();
+  });
+  it('highlights each use and marks the definition', () => {
+    const { analysis, offset } = fixture(layers.replace('|> fc1', '|> f$0c1'));
+    expect(highlights(analysis, offset).map(h => h.written)).toEqual([true, false]);
+  });
+  it('references come with or without the declaration', () => {
+    const { analysis, offset } = fixture(program().replace('= Net', '= N$0et'));
+    expect(references(analysis, offset, [analysis], true)).toHaveLength(2);
+    expect(references(analysis, offset, [analysis], false)).toHaveLength(1);
+  });
+  it('two bindings of one name in two models are two things', () => {
+    const { analysis, offset } = fixture(`${layers.replace('|> fc1', '|> f$0c1')}\n${layers.replace('Net', 'Other')}`);
+    expect(references(analysis, offset, [analysis], true)).toHaveLength(2);
+  });
+});
+
+describe('rename', () => {
+  it.each([
+    ['a layer', layers.replace('|> fc1', '|> f$0c1'), 'hidden', layers.replaceAll('fc1', 'hidden')],
+    [
+      'a parameter',
+      layers.replace('(x', '($0x'),
+      'pixels',
+      layers.replace('(x', '(pixels').replace('  x |>', '  pixels |>'),
+    ],
+    ['a dimension', layers.replace('[B, 784', '[$0B, 784'), 'N', layers.replaceAll('[B,', '[N,')],
+    ['a model', program().replace('= Net', '= N$0et'), 'Two', program().replaceAll('Net', 'Two')],
+  ])('%s everywhere', (_, marked, name, expected) => {
+    const { analysis, offset, text } = fixture(marked);
+    const result = rename(analysis, offset, name, [analysis]);
+    expect(result.kind).toBe('edits');
+    if (result.kind === 'edits') expect(applyEdits(text, result.files.get(analysis.uri) ?? [])).toBe(expected);
+  });
+  it.each([
+    ['what is built in', layers.replace('relu', 'r$0elu'), 'x', /^relu is built in/],
+    ['to no name', layers.replace('|> fc1', '|> f$0c1'), '1st', /^expected a name/],
+    ['to a word of the language', layers.replace('|> fc1', '|> f$0c1'), 'model', /a word of the language/],
+    ['a dimension to lower case', layers.replace('[B, 784', '[$0B, 784'), 'n', /upper-case/],
+    ['nothing', `${layers}\n$0\n`, 'x', /^nothing here/],
+  ])('refuses %s', (_, marked, name, reason) => {
+    const { analysis, offset } = fixture(marked);
+    expect(rename(analysis, offset, name, [analysis])).toMatchObject({
+      kind: 'refused',
+      reason: expect.stringMatching(reason),
+    });
+  });
+  it('prepares with the name at the cursor', () => {
+    const { analysis, offset } = fixture(layers.replace('|> fc1', '|> f$0c1'));
+    expect(prepareRename(analysis, offset)).toMatchObject({ kind: 'name', name: 'fc1' });
+  });
+});
+
+describe('formatting', () => {
+  const messy = 'model   Net(x:[B,784])->[B,10]{\n      fc1=linear( 128 )\n  x|>fc1|>relu|>linear(10)\n}\n';
+  const tidy = 'model Net(x: [B, 784]) -> [B, 10] {\n  fc1 = linear(128)\n  x |> fc1 |> relu |> linear(10)\n}\n';
+  it('the whole document', () => {
+    const { analysis, text } = fixture(messy);
+    expect(applyEdits(text, formatting(analysis))).toBe(tidy);
+  });
+  it('leaves a tidy one alone', () => {
+    expect(formatting(fixture(tidy).analysis)).toEqual([]);
+  });
+  it('a range touches nothing outside of it', () => {
+    const { analysis, text } = fixture(messy);
+    const start = text.indexOf('      fc1');
+    const edits = formatting(analysis, { start, end: start + 10 });
+    const line = text.indexOf('\n', start);
+    expect(edits.every(({ span }) => span.start >= start && span.end <= line + 1)).toBe(true);
+    expect(applyEdits(text, edits)).toContain('\n  fc1 = linear(128)\n');
+  });
+  it('a newline formats the line just finished', () => {
+    const { analysis, text, offset } = fixture(messy.replace('128 )\n', '128 )\n$0'));
+    expect(applyEdits(text, onTypeFormatting(analysis, offset, '\n'))).toContain('\n  fc1 = linear(128)\n  x|>fc1');
+  });
+  it('a closing brace formats its block', () => {
+    const { analysis, text } = fixture(messy);
+    expect(applyEdits(text, onTypeFormatting(analysis, text.lastIndexOf('}') + 1, '}'))).toBe(tidy);
+  });
+});
+
+describe('code actions', () => {
+  it('mend a misspelt name', () => {
+    const { analysis, text, offset } = fixture(body('  x |> re$0llu |> linear(10)'));
+    const actions = codeActions(analysis, { start: offset, end: offset });
+    expect(actions.map(a => a.title)).toContain('change to relu');
+    expect(applyEdits(text, actions.find(a => a.title === 'change to relu')!.edits)).toContain('|> relu |>');
+  });
+  it('are those of the selection', () => {
+    const { analysis } = fixture(body('  x |> rellu |> linear(10)'));
+    expect(codeActions(analysis, { start: 0, end: 0 }).filter(a => a.kind === 'quickfix')).toEqual([]);
+  });
+  it.each([
+    ['a wrong size', body('  x |> linear(12)')],
+    ['softmax before cross_entropy', program().replace('net(image)', 'net(image) |> softmax')],
+    ['a missing flatten', program().replace('  image = image |> flatten\n', '')],
+  ])('for %s, no fix adds an error', (_, text) => {
+    const { analysis } = fixture(text);
+    const before = analysis.facts.length;
+    expect(before).toBeGreaterThan(0);
+    for (const action of codeActions(analysis, { start: 0, end: text.length })) {
+      expect(fixture(applyEdits(text, action.edits)).analysis.facts.length).toBeLessThanOrEqual(before);
+    }
+  });
+});

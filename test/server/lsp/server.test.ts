@@ -1,0 +1,258 @@
+/** The language server as a client meets it: over a stream, message by message. */
+
+import { describe, expect, it } from 'vitest';
+import type { CodeLens, CompletionList, DocumentDiagnosticReport, Hover, InlayHint } from 'vscode-languageserver';
+import { program } from '../ide/fixture.ts';
+import { startTestClient, summary, uri } from './client.ts';
+
+const textDocument = { uri };
+const wrong = program().replace('linear(10)', 'linear(12)');
+const at = (text: string, word: string) => {
+  const before = text.slice(0, text.indexOf(word)).split('\n');
+  return { line: before.length - 1, character: before.at(-1)!.length };
+};
+
+describe('initialize', () => {
+  it.each([
+    [undefined, 'utf-16'],
+    [['utf-8'], 'utf-8'],
+    [['utf-32', 'utf-8'], 'utf-8'],
+    [['utf-8', 'utf-16'], 'utf-16'],
+    [['utf-7'], 'utf-16'],
+  ])('of the encodings %j it takes %s', async (positionEncodings, expected) => {
+    const client = await startTestClient({ capabilities: positionEncodings ? { general: { positionEncodings } } : {} });
+    expect(client.result.capabilities.positionEncoding).toBe(expected);
+  });
+
+  it('offers to pull diagnostics only to those who can', async () => {
+    const pushes = await startTestClient();
+    expect(pushes.result.capabilities.diagnosticProvider).toBeUndefined();
+    const pulls = await startTestClient({ capabilities: { textDocument: { diagnostic: {} } } });
+    expect(pulls.result.capabilities.diagnosticProvider).toBeDefined();
+  });
+});
+
+describe('diagnostics', () => {
+  it('are pushed on opening and after each edit', async () => {
+    const client = await startTestClient();
+    client.open(program());
+    expect((await client.diagnostics(1)).diagnostics).toEqual([]);
+    client.edit(2, wrong);
+    const { diagnostics } = await client.diagnostics(2);
+    expect(diagnostics.length).toBeGreaterThan(0);
+    expect(diagnostics[0]).toMatchObject({ source: 'strata', severity: 1 });
+    client.edit(3, program());
+    expect((await client.diagnostics(3)).diagnostics).toEqual([]);
+  });
+
+  it('are pulled with a result id that says when nothing has changed', async () => {
+    const client = await startTestClient({ capabilities: { textDocument: { diagnostic: {} } } });
+    client.open(wrong);
+    const pull = (previousResultId?: string) =>
+      client.request<DocumentDiagnosticReport>('textDocument/diagnostic', {
+        textDocument,
+        ...(previousResultId ? { previousResultId } : {}),
+      });
+    const first = await pull();
+    expect(first.kind).toBe('full');
+    expect(await pull(first.resultId)).toEqual({ kind: 'unchanged', resultId: first.resultId });
+    client.edit(2, program());
+    expect(await pull(first.resultId)).toMatchObject({ kind: 'full', items: [] });
+  });
+
+  it.each([
+    ['utf-8', (text: string) => Buffer.byteLength(text)],
+    ['utf-16', (text: string) => text.length],
+    ['utf-32', (text: string) => [...text].length],
+  ] as const)('count positions in %s', async (encoding, length) => {
+    const before = 'data D = csv("𝛿é語.csv", ';
+    const client = await startTestClient({ capabilities: { general: { positionEncodings: [encoding] } } });
+    client.open(`${before}bogus: 1) {\n  batch 4\n}\n`);
+    const { diagnostics } = await client.diagnostics();
+    const start = { line: 0, character: length(before) };
+    expect(diagnostics.find(d => d.code === 'unknown-argument')?.range.start).toEqual(start);
+  });
+});
+
+describe('features', () => {
+  it('answer for an untitled text as for a file', async () => {
+    const client = await startTestClient();
+    client.open(program(), 'untitled:one');
+    const hover = await client.request<Hover>('textDocument/hover', {
+      textDocument: { uri: 'untitled:one' },
+      position: at(program(), 'net = Net()'),
+    });
+    expect(JSON.stringify(hover.contents)).toContain('Net');
+  });
+
+  it('are empty, not errors, for a document that was never opened', async () => {
+    const client = await startTestClient();
+    const nowhere = { textDocument: { uri: 'untitled:never' }, position: { line: 0, character: 0 } };
+    expect(await client.request('textDocument/hover', nowhere)).toBeNull();
+    expect(await client.request('textDocument/documentSymbol', nowhere)).toEqual([]);
+    expect(await client.request('textDocument/semanticTokens/full', nowhere)).toEqual({ data: [] });
+  });
+
+  it('survive positions outside of the text', async () => {
+    const client = await startTestClient();
+    client.open(program());
+    const position = { line: 10_000, character: 10_000 };
+    for (const feature of [
+      'hover',
+      'completion',
+      'definition',
+      'signatureHelp',
+      'documentHighlight',
+      'selectionRange',
+    ]) {
+      await client.request(`textDocument/${feature}`, { textDocument, position, positions: [position] });
+    }
+  });
+
+  it('complete paths of data files from the workspace', async () => {
+    const client = await startTestClient();
+    const text = 'data Digits = idx(images: "data/", labels: "x") {\n  batch 64\n}\n';
+    client.open(text);
+    const position = { line: 0, character: text.indexOf('data/') + 5 };
+    const list = await client.request<CompletionList>('textDocument/completion', { textDocument, position });
+    expect(list.items.map(item => item.label)).toEqual(['images.gz']);
+  });
+
+  it('show inlay hints by kind, as the settings say', async () => {
+    const client = await startTestClient();
+    client.open(program());
+    const range = { start: { line: 0, character: 0 }, end: { line: 100, character: 0 } };
+    const hints = () => client.request<InlayHint[]>('textDocument/inlayHint', { textDocument, range });
+    expect((await hints()).map(h => h.label)).toContain('[B, 128]');
+    await client.connection.sendNotification('workspace/didChangeConfiguration', {
+      settings: { strata: { inlayHints: { shapes: false, counts: false } } },
+    });
+    expect(await hints()).toEqual([]);
+  });
+});
+
+describe('training', () => {
+  const train = { command: 'strata.train', arguments: [{ uri }] };
+
+  it('starts the run of a sound file', async () => {
+    const client = await startTestClient();
+    client.open(program());
+    expect(await client.request('workspace/executeCommand', train)).toMatchObject({
+      name: 'first',
+      source: 'first.strata',
+    });
+    expect(client.calls).toEqual(['start first']);
+  });
+
+  it.each([
+    ['errors in the file', wrong, {}, [{ uri }], /^can't train: .*/],
+    ['an untrusted workspace', program(), { trusted: false }, [{ uri }], /^can't train: the workspace is not trusted$/],
+    [
+      'a train block that is not there',
+      program(),
+      {},
+      [{ uri, train: 'second' }],
+      /^no train block is called second: there are first$/,
+    ],
+    ['a malformed argument', program(), {}, ['first'], /^malformed argument/],
+    ['no argument', program(), {}, undefined, /^malformed argument/],
+  ])('refuses %s', async (_, text, initializationOptions, args, reason) => {
+    const client = await startTestClient({ initializationOptions });
+    client.open(text);
+    const request = client.request('workspace/executeCommand', { command: 'strata.train', arguments: args });
+    await expect(request).rejects.toThrow(reason);
+    expect(client.calls).toEqual([]);
+  });
+
+  it('refuses a text that was never saved', async () => {
+    const client = await startTestClient();
+    client.open(program(), 'untitled:one');
+    const request = client.request('workspace/executeCommand', { ...train, arguments: [{ uri: 'untitled:one' }] });
+    await expect(request).rejects.toThrow("can't train: save the file first");
+  });
+
+  it('trains when trust is granted, and not because a settings file says so', async () => {
+    const client = await startTestClient({ initializationOptions: { trusted: false } });
+    client.open(program());
+    await client.connection.sendNotification('workspace/didChangeConfiguration', {
+      settings: { strata: { trusted: true } },
+    });
+    await client.request('workspace/executeCommand', train);
+    expect(client.calls).toEqual(['start first']);
+  });
+
+  it.each(['pause', 'continue', 'stop', 'resume'])('passes %s on to the run', async action => {
+    const client = await startTestClient();
+    const folder = '/work/.strata/runs/1';
+    await client.request('workspace/executeCommand', { command: `strata.${action}`, arguments: [{ folder }] });
+    expect(client.calls).toEqual([`${action} ${folder}`]);
+  });
+
+  it('touches no folder that is not a run of the workspace', async () => {
+    const client = await startTestClient();
+    for (const folder of ['/etc', '/work', '']) {
+      const request = client.request('workspace/executeCommand', { command: 'strata.stop', arguments: [{ folder }] });
+      await expect(request).rejects.toThrow('expected a run of this workspace');
+      await expect(client.request('strata/attach', { folder })).rejects.toThrow('expected a run of this workspace');
+    }
+    expect(client.calls).toEqual([]);
+  });
+
+  it('hands on events as strata/run and as progress that ends with the run', async () => {
+    const client = await startTestClient({ capabilities: { window: { workDoneProgress: true } } });
+    const event = { type: 'step', step: 1, epoch: 1, loss: 2, lr: 1, metrics: {}, time: 0 } as const;
+    client.emit(summary({ step: 1 }), [event]);
+    const seen = (method: string) => client.received.filter(m => m.method === method).map(m => m.params);
+    await expect.poll(() => seen('$/progress')).toHaveLength(1);
+    expect(seen('strata/run')).toEqual([{ summary: summary({ step: 1 }), events: [event] }]);
+    client.emit(summary({ state: 'finished' }), []);
+    await expect.poll(() => seen('$/progress').at(-1)).toMatchObject({ value: { kind: 'end' } });
+  });
+});
+
+describe('lenses', () => {
+  const titles = async (client: Awaited<ReturnType<typeof startTestClient>>) =>
+    (await client.request<CodeLens[]>('textDocument/codeLens', { textDocument })).map(l => l.command?.title);
+
+  it('offer training, and resuming where a run of the file has stopped', async () => {
+    const stopped = summary({ state: 'stopped', resumable: true, step: 40 });
+    const other = summary({ state: 'stopped', resumable: true, source: 'other.strata' });
+    const client = await startTestClient({ runs: [other, stopped] });
+    client.open(program());
+    expect(await titles(client)).toEqual(expect.arrayContaining(['Train', 'Resume at step 40 of 100']));
+  });
+
+  it('say why there is no training', async () => {
+    const client = await startTestClient({ initializationOptions: { trusted: false } });
+    client.open(program());
+    expect(await titles(client)).toContain("can't train: the workspace is not trusted");
+    expect(await titles(client)).not.toContain('Train');
+  });
+});
+
+describe('bad messages', () => {
+  const frame = (text: string) => `Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
+  it.each([
+    ['no JSON', frame('{"jsonrpc": "2.0", "id": 7, "method"')],
+    ['JSON of another kind', frame('[1, 2, 3]')],
+    ['null', frame('null')],
+    ['an unknown method', frame('{"jsonrpc":"2.0","id":99,"method":"strata/none"}')],
+    [
+      'params of a wrong shape',
+      frame('{"jsonrpc":"2.0","id":98,"method":"textDocument/hover","params":{"textDocument":3}}'),
+    ],
+    [
+      'a change to a document that is not open',
+      frame(
+        '{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":{"uri":"a:b","version":2},"contentChanges":[{"text":""}]}}',
+      ),
+    ],
+    ['a change without changes', frame('{"jsonrpc":"2.0","method":"textDocument/didChange","params":{}}')],
+    ['an answer nobody asked for', frame('{"jsonrpc":"2.0","id":12345,"result":1}')],
+  ])('%s leave the server serving', async (_, bytes) => {
+    const client = await startTestClient();
+    client.raw.write(bytes);
+    client.open(program());
+    expect((await client.diagnostics()).diagnostics).toEqual([]);
+  });
+});
