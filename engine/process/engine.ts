@@ -38,14 +38,20 @@ export async function runEngine(folder: string, options: EngineOptions = {}): Pr
   try {
     unlock = lockRun(folder);
     closeToOthers(folder);
-    return await Promise.race([serve(desk, options), accidents.ended]);
+    return report(await Promise.race([serve(desk, options), accidents.ended]));
   } catch (error) {
-    return unlock === undefined ? failed(error) : fail(desk, error);
+    return report(unlock === undefined ? failed(error) : fail(desk, error));
   } finally {
     if (unlock !== undefined) await close(desk);
     accidents.dispose();
     unlock?.();
   }
+}
+
+/** The last line of the engine's log is what a run manager shows of an engine that could not say more. */
+function report(done: DoneEvent): DoneEvent {
+  if (done.error) process.stderr.write(`${done.error.code}: ${done.error.message}\n`);
+  return done;
 }
 
 async function serve(desk: Desk, options: EngineOptions): Promise<DoneEvent> {
@@ -137,8 +143,6 @@ function failed(error: unknown, step = 0): DoneEvent {
   const message = error instanceof Error ? error.message : String(error);
   if (!coded && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   const code = coded ? error.code : 'engine-died';
-  // The last line of the log is what a run manager shows of an engine that could not say more.
-  process.stderr.write(`${code}: ${message}\n`);
   return {
     type: 'done',
     reason: 'failed',

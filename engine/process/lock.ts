@@ -1,5 +1,5 @@
 /** One engine a run folder: a lock file that dies with its process. */
-import { closeSync, linkSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '../util/errors.ts';
 import { LOCK_FILE } from './runFolder.ts';
@@ -23,15 +23,18 @@ export function isLocked(folder: string): boolean {
   return holder !== undefined && isAlive(holder);
 }
 
+/** The lock appears with its content, by a link: it is never seen empty. */
 function create(path: string, content: string): boolean {
+  const draft = `${path}.${process.pid}.new`;
+  writeFileSync(draft, content, { mode: 0o600 });
   try {
-    const handle = openSync(path, 'wx', 0o600);
-    writeSync(handle, content);
-    closeSync(handle);
+    linkSync(draft, path);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
+  } finally {
+    rmSync(draft, { force: true });
   }
 }
 
@@ -53,12 +56,13 @@ function removeStale(path: string, stale: string): void {
 
 function isAlive(holder: string): boolean {
   const [pid = '', start = ''] = holder.split(' ');
+  if (!/^[1-9]\d*$/.test(pid)) return false;
   try {
     process.kill(Number(pid), 0);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  return holder === '' || startOf(Number(pid)) === start;
+  return startOf(Number(pid)) === start;
 }
 
 /** When a process started, in ticks since boot, where the system tells (Linux): a reused pid is then not mistaken for the old process. */

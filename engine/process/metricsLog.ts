@@ -1,5 +1,5 @@
 /** The engine's end of `metrics.jsonl`: appends whole lines, mends what a crash left, forgets what a resumed run will do again. */
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { asDiskFull, writeAtomic } from '../train/atomicFile.ts';
 import type { RunEvent } from '../train/events.ts';
 import { parseMetrics } from './runFolder.ts';
@@ -29,7 +29,8 @@ export async function openMetricsLog(path: string, fromStep: number): Promise<Me
     },
     append(events) {
       try {
-        writeSync(handle, events.map(toLine).join(''));
+        // Unlike writeSync this goes on after a short write, as a disk gives that fills up.
+        writeFileSync(handle, events.map(toLine).join(''));
       } catch (cause) {
         throw asDiskFull(path, cause);
       }

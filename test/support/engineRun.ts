@@ -51,9 +51,14 @@ export interface Child {
   output(): { readonly stdout: string; readonly stderr: string };
 }
 
-/** Starts an engine on a folder; it is killed when the test has finished. */
-export function startChild(bundle: string, folder: string): Child {
-  const child = spawn(process.execPath, [bundle, folder], { stdio: ['ignore', 'pipe', 'pipe'] });
+/**
+ * Starts an engine on a folder; it is killed when the test has finished. With `blocks`, no file may grow beyond so many blocks of 512 bytes:
+ * the system then refuses writes as a full disk does.
+ */
+export function startChild(bundle: string, folder: string, blocks?: number): Child {
+  const limited = ['-c', 'ulimit -f "$1"; shift; exec "$@"', 'sh', String(blocks), process.execPath, bundle, folder];
+  const [command, args] = blocks === undefined ? [process.execPath, [bundle, folder]] : ['/bin/sh', limited];
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

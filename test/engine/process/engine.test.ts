@@ -232,3 +232,34 @@ test('a checkpoint that is cut is named, and the history stays', async () => {
     error: { code: 'checkpoint-malformed', message: expect.stringContaining('last.safetensors') },
   });
 });
+
+test.skipIf(process.platform === 'win32')(
+  'no room for the metrics: disk-full, and once there is room the run goes on as if nothing had been',
+  async () => {
+    const whole = makeRun(moonsProgram({ run: { epochs: 20 } }));
+    await startChild(bundle, whole).exited;
+    const cut = makeRun(moonsProgram({ run: { epochs: 20 } }));
+    const child = startChild(bundle, cut, 16); // 8 KiB of metrics
+    expect(await child.exited).toMatchObject({ code: 1 });
+    expect(child.output().stderr).toMatch(
+      /^disk-full: .*metrics.jsonl: no room to write; free some space and resume the run/,
+    );
+    expect(readMetrics(cut).at(-1)!.type).not.toBe('done');
+    writeRequest(cut, { ...readRequest(cut), resume: true });
+    expect(await startChild(bundle, cut).exited).toMatchObject({ code: 0 });
+    expect(essence(cut)).toEqual(essence(whole));
+    expect(readFileSync(join(cut, LAST_CHECKPOINT))).toEqual(readFileSync(join(whole, LAST_CHECKPOINT)));
+  },
+);
+
+test.skipIf(process.platform === 'win32')(
+  'no room for a checkpoint: disk-full is in the log, the folder stays readable',
+  async () => {
+    const folder = makeRun(moonsProgram({ hidden: 512 })); // 3 * 2562 floats: 30 KiB
+    expect(await startChild(bundle, folder, 40).exited).toMatchObject({ code: 1 });
+    const last = readMetrics(folder).at(-1);
+    expect(last).toMatchObject({ type: 'done', reason: 'failed', error: { code: 'disk-full' } });
+    expect(last).not.toHaveProperty('checkpoint');
+    expect(existsSync(join(folder, LAST_CHECKPOINT))).toBe(false);
+  },
+);
