@@ -9,8 +9,8 @@ export const duplicateName: Rule<'duplicate-name'> = {
     title: 'the same name twice',
     about: 'Declarations, parameters, arguments and settings each have a name of their own in their place.',
     example: {
-      wrong: 'model Net(x: [B, 4], x: [B, 4]) -> [B, 4] {\n  x\n}\n',
-      right: 'model Net(x: [B, 4], y: [B, 4]) -> [B, 4] {\n  x + y\n}\n',
+      wrong: 'model Net(x: [B, 4]) -> [B, 4] {\n  x |> dropout(rate: 0.1, rate: 0.2)\n}\n',
+      right: 'model Net(x: [B, 4]) -> [B, 4] {\n  x |> dropout(rate: 0.1)\n}\n',
     },
   },
 };

@@ -8,6 +8,6 @@ export const invalidImport: Rule<'invalid-import'> = {
   page: {
     title: 'an import that does not work',
     about: 'Imports are relative paths to `.strata` files of the workspace, and never go in a circle.',
-    example: { wrong: 'import "missing.strata"\n', right: '' },
+    example: { wrong: 'import Net from "missing.strata"\n', right: '' },
   },
 };

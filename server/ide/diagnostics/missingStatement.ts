@@ -7,11 +7,22 @@ export const missingStatement: Rule<'missing-statement'> = {
   fixTitle: ({ statement }) => `add ${statement}`,
   page: {
     title: 'a missing statement',
-    about:
-      'A `train` block needs `minimize … using …` and a length (`epochs` or `steps`); a `data` block needs `batch`.',
-    example: {
-      wrong: 'data Points = moons() {\n  split validation: 0.1\n}\n',
-      right: 'data Points = moons() {\n  split validation: 0.1\n  batch 50\n}\n',
-    },
+    about: 'A `train` block needs `minimize … using …` and a length: `epochs` or `steps`.',
+    example: { wrong: program([]), right: program(['  epochs 2']) },
   },
 };
+
+function program(more: readonly string[]): string {
+  return [
+    'data Points = moons() {',
+    '  batch 50',
+    '}',
+    '',
+    'train first on Points {',
+    '  logits = point |> linear(2)',
+    '  minimize cross_entropy(logits, label) using adam(lr: 0.001)',
+    ...more,
+    '}',
+    '',
+  ].join('\n');
+}

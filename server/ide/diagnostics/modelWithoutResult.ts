@@ -8,7 +8,7 @@ export const modelWithoutResult: Rule<'model-without-result'> = {
     title: 'a model without a result',
     about: 'The last line of a model is its result: an expression, not a binding.',
     example: {
-      wrong: 'model Net(x: [B, 4]) -> [B, 4] {\n}\n',
+      wrong: 'model Net(x: [B, 4]) -> [B, 4] {\n  y = x\n}\n',
       right: 'model Net(x: [B, 4]) -> [B, 4] {\n  x\n}\n',
     },
   },

@@ -1,17 +1,35 @@
-/** `not-a-value`: something that can't stand where a tensor is wanted. */
+/** `not-a-value`: a declaration where a value, or another kind of declaration, is wanted. */
 import type { Rule } from './rule.ts';
 
 export const notAValue: Rule<'not-a-value'> = {
   severity: 'error',
-  message: ({ name, found }) => `expected a tensor, found ${name === '' ? found : `${name}, ${found}`}`,
-  help: ({ found }) => (found.includes('layer') || found.includes('model') ? 'apply it to a tensor first' : undefined),
+  message: ({ name, found }) => `${name} is ${found}, which can't stand here`,
   page: {
     title: 'not a value here',
     about:
-      'A layer with hyperparameters alone (`linear(128)`) is a layer that owns weights; it becomes a tensor when it is applied to one: `x |> fc`.',
+      'A `data` or `train` block is a declaration, not a tensor: its fields come into scope in the train block that runs `on` it, and `on` takes a data block alone.',
     example: {
-      wrong: 'model Net(x: [B, 4]) -> [B, 2] {\n  fc = linear(2)\n  y = x |> fc\n  fc\n}\n',
-      right: 'model Net(x: [B, 4]) -> [B, 2] {\n  fc = linear(2)\n  x |> fc\n}\n',
+      wrong: program('Net'),
+      right: program('Points'),
     },
   },
 };
+
+function program(on: string): string {
+  return [
+    'model Net(x: [B, 2]) -> [B, 2] {',
+    '  x |> linear(2)',
+    '}',
+    '',
+    'data Points = moons() {',
+    '  batch 50',
+    '}',
+    '',
+    `train first on ${on} {`,
+    '  logits = point |> Net',
+    '  minimize cross_entropy(logits, label) using adam(lr: 0.001)',
+    '  epochs 2',
+    '}',
+    '',
+  ].join('\n');
+}

@@ -9,7 +9,7 @@ export const tooManyArguments: Rule<'too-many-arguments'> = {
     title: 'too many arguments',
     about: 'In a pipeline the value on the left counts too: `x |> f(1)` is `f(x, 1)`.',
     example: {
-      wrong: 'model Net(x: [B, 4]) -> [B, 4] {\n  x |> relu(1, 2)\n}\n',
+      wrong: 'model Net(x: [B, 4]) -> [B, 4] {\n  x |> relu(1)\n}\n',
       right: 'model Net(x: [B, 4]) -> [B, 4] {\n  x |> relu\n}\n',
     },
   },

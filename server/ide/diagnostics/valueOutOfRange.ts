@@ -8,8 +8,8 @@ export const valueOutOfRange: Rule<'value-out-of-range'> = {
     title: 'a number out of range',
     about: 'The value has the right type, but lies outside of what the parameter takes.',
     example: {
-      wrong: 'model Net(x: [B, 4]) -> [B, 2] {\n  x |> linear(0)\n}\n',
-      right: 'model Net(x: [B, 4]) -> [B, 2] {\n  x |> linear(2)\n}\n',
+      wrong: 'model Net(x: [B, 4]) -> [B, 4] {\n  x |> dropout(2)\n}\n',
+      right: 'model Net(x: [B, 4]) -> [B, 4] {\n  x |> dropout(0.2)\n}\n',
     },
   },
 };

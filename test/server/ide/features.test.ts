@@ -132,7 +132,7 @@ describe('symbols', () => {
 describe('document links', () => {
   it('are the paths of sources and imports', () => {
     const { analysis } = fixture(
-      'import "other.strata"\n\ndata D = csv("data/a.csv", target: "species") {\n  batch 4\n}\n',
+      'import Net from "other.strata"\n\ndata D = csv("data/a.csv", target: "species") {\n  batch 4\n}\n',
     );
     expect(documentLinks(analysis).map(l => l.path)).toEqual(['other.strata', 'data/a.csv']);
   });
