@@ -72,10 +72,13 @@ async function transform(
   fields: readonly Field[],
   range: Range,
 ) {
-  const executable = await backend.compile([scheduleGraph(graph)]);
+  const schedule = scheduleGraph(graph);
+  const executable = await backend.compile([schedule]);
+  // A transform may ignore its column (times 0): the buffer is then gone.
+  const used = columns.filter(({ name }) => schedule.buffers.some(buffer => buffer.name === COLUMN + name));
   try {
     for (let at = range.from; at < range.to; at += range.size) {
-      for (const { name, shape, data } of columns) {
+      for (const { name, shape, data } of used) {
         const width = widthOf(shape);
         executable.write(COLUMN + name, data.subarray(at * width, (at + range.size) * width));
       }

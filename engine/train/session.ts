@@ -39,8 +39,9 @@ const EVALUATION_CHUNK = 16;
 /** Compiles `steps` on `backend` and uploads the data; weights are still to be written. */
 export async function openSession(program: Program, steps: Steps, data: SplitData, backend: Backend): Promise<Session> {
   const { layout } = steps;
-  const executable = await backend.compile(steps.entries.map(scheduleGraph));
-  writeInputs(executable, program, layout, data);
+  const device = await openDevice(backend, steps);
+  const { executable } = device;
+  writeInputs(device, program, layout, data);
   const all = Int32Array.from({ length: layout.counts.train }, (_, i) => i);
   const order = new Int32Array(layout.counts.train);
   return {
@@ -49,7 +50,7 @@ export async function openSession(program: Program, steps: Steps, data: SplitDat
     layout,
     setOrder(epoch) {
       epochOrder(order, all, program.run.seed, epoch, program.data.shuffle);
-      executable.write(ORDER, order);
+      device.write(ORDER, order);
     },
     train(step, times) {
       const full = Math.max(0, Math.min(times, passOf(layout, 'train').full - (step % layout.stepsPerEpoch)));
@@ -58,13 +59,38 @@ export async function openSession(program: Program, steps: Steps, data: SplitDat
     },
     readRows: (from, count) => readRows(executable, layout, from, count),
     readBad: async () => (await executable.read(BUFFERS.bad))[0] ?? 0,
-    evaluate: (split, pause) => evaluate(executable, layout, split, pause),
-    readWeights: async step => ({ step, buffers: await readAll(executable, weightBuffers(layout)) }),
-    writeWeights: weights => writeWeights(executable, layout, weights),
+    evaluate: (split, pause) => evaluate(device, layout, split, pause),
+    readWeights: async step => ({ step, buffers: await readAll(device, weightBuffers(layout)) }),
+    writeWeights: weights => writeWeights(device, layout, weights),
     dispose: async () => {
       executable.dispose();
       await backend.dispose();
     },
+  };
+}
+
+/** The executable's named buffers. What no step reads or writes (the seed without dropout, a frozen weight that isn't used) is not there. */
+interface Device {
+  readonly executable: Executable;
+  /** Writes a buffer, or keeps its contents here where the device has none of that name. */
+  write(name: string, data: HostArray): void;
+  read(name: string): Promise<HostArray>;
+}
+
+async function openDevice(backend: Backend, steps: Steps): Promise<Device> {
+  const schedules = steps.entries.map(scheduleGraph);
+  const executable = await backend.compile(schedules);
+  const held = new Set(
+    schedules.flatMap(each => each.buffers).flatMap(each => (each.kind === 'temporary' ? [] : [each.name])),
+  );
+  const kept = new Map<string, HostArray>();
+  return {
+    executable,
+    write(name, data) {
+      if (held.has(name)) executable.write(name, data);
+      else kept.set(name, data);
+    },
+    read: async name => (held.has(name) ? executable.read(name) : (kept.get(name) ?? new Float32Array(0))),
   };
 }
 
@@ -73,13 +99,13 @@ export function weightBuffers({ groups, moments }: StepLayout): string[] {
   return [...groups, ...moments].map(each => each.buffer);
 }
 
-function writeInputs(executable: Executable, program: Program, layout: StepLayout, data: SplitData): void {
+function writeInputs(device: Device, program: Program, layout: StepLayout, data: SplitData): void {
   const wanted = new Set(layout.buffers.filter(buffer => buffer.kind === 'input').map(buffer => buffer.name));
-  executable.write(BUFFERS.seed, Int32Array.of(program.run.seed));
+  device.write(BUFFERS.seed, Int32Array.of(program.run.seed));
   for (const split of ['train', 'validation', 'test'] as const) {
     for (const [field, values] of Object.entries(data.fields[split])) {
       const name = fieldBuffer(split, field);
-      if (wanted.has(name)) executable.write(name, values);
+      if (wanted.has(name)) device.write(name, values);
     }
   }
 }
@@ -101,11 +127,12 @@ async function readRows(
   return rows;
 }
 
-async function evaluate(executable: Executable, layout: StepLayout, split: SplitName, pause: () => Promise<boolean>) {
+async function evaluate(device: Device, layout: StepLayout, split: SplitName, pause: () => Promise<boolean>) {
   const { full, rest } = passOf(layout, split);
   const { columns } = layout.sums;
-  executable.write(BUFFERS.evaluated, Int32Array.of(0));
-  executable.write(BUFFERS.sums, new Float32Array(columns.length));
+  const { executable } = device;
+  device.write(BUFFERS.evaluated, Int32Array.of(0));
+  device.write(BUFFERS.sums, new Float32Array(columns.length));
   for (let done = 0; done < full; done += EVALUATION_CHUNK) {
     executable.run(split, Math.min(EVALUATION_CHUNK, full - done));
     await executable.sync();
@@ -117,9 +144,9 @@ async function evaluate(executable: Executable, layout: StepLayout, split: Split
   return Object.fromEntries(columns.map((column, at) => [column, sums[at]! / layout.counts[split]]));
 }
 
-async function readAll(executable: Executable, names: readonly string[]): Promise<Record<string, Float32Array>> {
+async function readAll(device: Device, names: readonly string[]): Promise<Record<string, Float32Array>> {
   const read: Record<string, Float32Array> = {};
-  for (const name of names) read[name] = asFloats(await executable.read(name));
+  for (const name of names) read[name] = asFloats(await device.read(name));
   return read;
 }
 
@@ -127,10 +154,10 @@ function asFloats(values: HostArray): Float32Array {
   return values instanceof Float32Array ? values : Float32Array.from(values);
 }
 
-function writeWeights(executable: Executable, layout: StepLayout, { step, buffers }: Weights): void {
-  for (const { buffer, length } of layout.groups) executable.write(buffer, buffers[buffer] ?? new Float32Array(length));
+function writeWeights(device: Device, layout: StepLayout, { step, buffers }: Weights): void {
+  for (const { buffer, length } of layout.groups) device.write(buffer, buffers[buffer] ?? new Float32Array(length));
   for (const { buffer, group } of layout.moments)
-    executable.write(buffer, buffers[buffer] ?? new Float32Array(group.length));
-  executable.write(BUFFERS.step, Int32Array.of(step));
-  executable.write(BUFFERS.bad, Int32Array.of(0));
+    device.write(buffer, buffers[buffer] ?? new Float32Array(group.length));
+  device.write(BUFFERS.step, Int32Array.of(step));
+  device.write(BUFFERS.bad, Int32Array.of(0));
 }
