@@ -1,5 +1,5 @@
 /** Definition, references and highlights of the name at a place, within a file and across files. */
-import type { Analysis, Location, Symbol as NamedThing, Span } from '../lang/api.ts';
+import type { Analysis, Location, NameInfo as NamedThing, Span } from '../lang/api.ts';
 
 /** Where the name at `offset` is declared; undefined for what is built in. */
 export function definition(

@@ -43,9 +43,9 @@ export interface Analysis {
   inlays(within?: Span): readonly Inlay[];
   /** The innermost expression, name or declaration at an offset. */
   hover(offset: number): HoverInfo | undefined;
-  symbol(offset: number): Symbol | undefined;
+  symbol(offset: number): NameInfo | undefined;
   /** Spans in this file of a symbol's definition (first) and uses. */
-  references(symbol: Symbol): readonly Span[];
+  references(symbol: NameInfo): readonly Span[];
   /** The call around an offset. */
   signature(offset: number): SignatureInfo | undefined;
   completion(offset: number): CompletionInfo;
@@ -133,7 +133,7 @@ export type SymbolKind =
   | 'library'
   | 'setting';
 
-export interface Symbol {
+export interface NameInfo {
   readonly kind: SymbolKind;
   readonly name: string;
   /** The use or definition at the offset asked for. */

@@ -1,0 +1,257 @@
+/** Matching of a call's arguments with the parameters, and conversion of hyperparameters to the kind that is asked for. */
+import { isConstant } from '../../../engine/dim/dim.ts';
+import type { Place } from '../../../engine/ops/library/library.ts';
+import { closest } from '../names.ts';
+import type { Argument, Expression } from '../syntax/ast.ts';
+import type { Span } from '../text.ts';
+import type { Callee } from './callee.ts';
+import { type Context, refer, report } from './context.ts';
+import { failed, isError, kindOf, type Meaning, showMeaning, type TensorMeaning } from './meaning.ts';
+import { type HyperKind, type SignatureParameter, showParameterType } from './signature.ts';
+
+export interface Bound {
+  readonly meaning: Meaning;
+  readonly span: Span;
+}
+
+/** Arguments by parameter; `failed`: something was wrong and has been reported. */
+export interface Matched {
+  readonly bound: Map<string, Bound>;
+  failed: boolean;
+}
+
+export interface Piped extends Bound {
+  /** The stage it flows into. */
+  readonly stage: Span;
+}
+
+/**
+ * The first tensor parameter takes what is piped in. Without a pipe, arguments are in order of the parameters if the first is a tensor,
+ * and hyperparameters alone (`linear(128)`) if it is not.
+ */
+export function matchArguments(
+  context: Context,
+  callee: Callee,
+  args: readonly Argument[],
+  piped: Piped | undefined,
+  given: ReadonlyMap<string, Meaning> = new Map(),
+): Matched {
+  const matched: Matched = { bound: new Map(), failed: false };
+  const open = callee.signature.parameters.filter(p => !given.has(p.name));
+  for (const [name, meaning] of given)
+    matched.bound.set(name, { meaning, span: piped?.stage ?? args[0] ?? { start: 0, end: 0 } });
+  const first = piped && open.find(p => p.type.kind === 'tensor');
+  if (piped && first) matched.bound.set(first.name, { meaning: piped.meaning, span: piped.stage });
+  if (piped && !first) {
+    matched.failed = true;
+    const data = { callee: callee.signature.name, most: open.length, found: open.length + 1 };
+    report(context, 'too-many-arguments', piped.stage, data);
+  }
+  let positions: readonly SignatureParameter[] | undefined = piped ? open.filter(p => p !== first) : undefined;
+  let position = 0;
+  for (const arg of args) {
+    if (arg.name) named(context, callee, arg, arg.name.name, matched);
+    else {
+      const lone = positions === undefined ? context.rules.evaluate(generally(context, open), arg.value) : undefined;
+      positions ??= directParameters(open, lone ?? failed);
+      positional(context, callee, arg, positions[position++], matched, args, lone);
+    }
+  }
+  return matched;
+}
+
+/** Where the first argument stands for is not known yet: names of schedules must be found if that is what the first parameter takes. */
+function generally(context: Context, open: readonly SignatureParameter[]): Context {
+  return inPlace(context, open[0]);
+}
+
+function directParameters(open: readonly SignatureParameter[], first: Meaning): readonly SignatureParameter[] {
+  const direct = first.kind === 'tensor' || isError(first);
+  const hyper = open.filter(p => p.type.kind !== 'tensor');
+  return direct || hyper.length === open.length ? open : hyper.length > 0 ? hyper : open;
+}
+
+function named(context: Context, callee: Callee, arg: Argument, name: string, matched: Matched): void {
+  const parameter = callee.signature.parameters.find(p => p.name === name);
+  const { name: calleeName, parameters } = callee.signature;
+  if (parameter === undefined) {
+    context.rules.evaluate(context, arg.value);
+    matched.failed = true;
+    const candidates = closest(
+      name,
+      parameters.map(p => p.name),
+    );
+    report(context, 'unknown-argument', arg.name!, { callee: calleeName, name, candidates });
+    return;
+  }
+  const target = callee.model && { kind: 'global' as const, uri: callee.model.uri, name: calleeName, parameter: name };
+  refer(context, arg.name!, name, 'parameter', target);
+  if (matched.bound.has(name)) {
+    matched.failed = true;
+    report(context, 'duplicate-name', arg.name!, { name, what: 'argument' });
+    return;
+  }
+  take(context, callee, parameter, arg.value, matched);
+}
+
+function positional(
+  context: Context,
+  callee: Callee,
+  arg: Argument,
+  parameter: SignatureParameter | undefined,
+  matched: Matched,
+  args: readonly Argument[],
+  evaluated: Meaning | undefined,
+): void {
+  if (parameter === undefined || matched.bound.has(parameter.name)) {
+    if (evaluated === undefined) context.rules.evaluate(context, arg.value);
+    matched.failed = true;
+    const most = callee.signature.parameters.length;
+    report(context, 'too-many-arguments', arg, { callee: callee.signature.name, most, found: args.length });
+    return;
+  }
+  take(context, callee, parameter, arg.value, matched, evaluated);
+}
+
+function take(
+  context: Context,
+  callee: Callee,
+  parameter: SignatureParameter,
+  value: Expression,
+  matched: Matched,
+  evaluated?: Meaning,
+): void {
+  const raw = evaluated ?? argumentMeaning(context, parameter, value);
+  const meaning = convert(context, callee.signature.name, parameter, raw, value);
+  if (isError(meaning)) matched.failed = true;
+  matched.bound.set(parameter.name, { meaning, span: value });
+}
+
+const placesOf: Partial<Record<HyperKind, readonly Place[]>> = {
+  schedule: ['schedule'],
+  optimizer: ['optimizer'],
+  source: ['source'],
+};
+
+function inPlace(context: Context, parameter: SignatureParameter | undefined): Context {
+  const kind = parameter?.type.kind;
+  const places = kind === undefined || kind === 'tensor' || kind === 'error' ? undefined : placesOf[kind];
+  return places ? { ...context, places } : context;
+}
+
+function argumentMeaning(context: Context, parameter: SignatureParameter, value: Expression): Meaning {
+  if (parameter.type.kind === 'metric') return monitorName(context, parameter, value);
+  return context.rules.evaluate(inPlace(context, parameter), value);
+}
+
+/** `validation.loss`: a name, not a value. */
+function monitorName(context: Context, parameter: SignatureParameter, value: Expression): Meaning {
+  const parts: string[] = [];
+  let at = value;
+  while (at.kind === 'member') {
+    parts.unshift(at.member.name);
+    at = at.object;
+  }
+  if (at.kind === 'name') return { kind: 'monitor', name: [at.name, ...parts].join('.') };
+  if (value.kind !== 'missing') {
+    report(context, 'type-mismatch', value, {
+      subject: parameter.name,
+      expected: 'the name of a metric, such as validation.loss',
+      found: 'something else',
+    });
+  }
+  return failed;
+}
+
+const expectations: Readonly<Record<HyperKind, string>> = {
+  int: 'a whole number',
+  float: 'a number',
+  bool: 'true or false',
+  string: 'a string',
+  path: 'a path in quotes',
+  shape: 'a shape such as [B, 64]',
+  schedule: 'a number or a schedule',
+  optimizer: 'an optimizer',
+  source: 'a data source',
+  metric: 'the name of a metric',
+  stop: 'a stop rule',
+};
+
+/** The argument as the parameter's kind, or an error that has been reported. */
+export function convert(
+  context: Context,
+  callee: string,
+  parameter: SignatureParameter,
+  m: Meaning,
+  span: Span,
+): Meaning {
+  const { type, name } = parameter;
+  if (isError(m) || type.kind === 'error') return failed;
+  const converted = type.kind === 'tensor' ? asTensor(m) : converters[type.kind](m);
+  if (converted) return converted;
+  const expected = type.kind === 'tensor' ? `a tensor ${showParameterType(parameter)}` : expectations[type.kind];
+  const found = m.kind === 'number' && type.kind === 'int' ? showMeaning(m) : kindOf(m);
+  report(context, 'type-mismatch', span, { subject: name, callee, expected, found });
+  return failed;
+}
+
+function asTensor(m: Meaning): Meaning | undefined {
+  return m.kind === 'tensor' || m.kind === 'number' ? m : undefined;
+}
+
+const converters: Readonly<Record<HyperKind, (m: Meaning) => Meaning | undefined>> = {
+  int: m => {
+    if (m.kind !== 'number' || m.dim === undefined) return m.kind === 'number' && m.real === undefined ? m : undefined;
+    const whole = m.whole || (m.real !== undefined && Number.isInteger(m.real));
+    return whole ? { ...m, whole: true, ...(isConstant(m.dim) && { real: m.dim }) } : undefined;
+  },
+  float: m =>
+    m.kind === 'number' ? { kind: 'number', whole: false, ...(m.real !== undefined && { real: m.real }) } : undefined,
+  bool: m => (m.kind === 'bool' ? m : undefined),
+  string: m => (m.kind === 'string' ? m : undefined),
+  path: m => (m.kind === 'string' ? m : undefined),
+  shape: m => {
+    if (m.kind !== 'list') return undefined;
+    return m.items.every(i => i.kind === 'number' && i.dim !== undefined) ? m : undefined;
+  },
+  schedule: m => (m.kind === 'number' || (m.kind === 'plan' && m.place === 'schedule') ? m : undefined),
+  optimizer: m => (m.kind === 'plan' && m.place === 'optimizer' ? m : undefined),
+  source: m => (m.kind === 'plan' && m.place === 'source' ? m : undefined),
+  metric: m => (m.kind === 'monitor' ? m : undefined),
+  stop: m => (m.kind === 'plan' && m.place === 'stop' ? m : undefined),
+};
+
+/** Fills in defaults; reports the first parameter that has none. Tensor parameters are left to the caller. */
+export function fillDefaults(context: Context, callee: Callee, matched: Matched, span: Span): void {
+  for (const parameter of callee.signature.parameters) {
+    if (matched.bound.has(parameter.name) || parameter.type.kind === 'tensor' || parameter.optional) continue;
+    if (parameter.fallback) {
+      const raw = argumentMeaning(
+        { ...context, sheet: { ...context.sheet, types: new Map(), references: [], calls: [], facts: [] } },
+        parameter,
+        parameter.fallback,
+      );
+      const meaning = convert(context, callee.signature.name, parameter, raw, span);
+      matched.bound.set(parameter.name, { meaning, span });
+    } else if (parameter.type.kind !== 'error') missing(context, callee, parameter, matched, span);
+  }
+}
+
+export function missing(
+  context: Context,
+  callee: Callee,
+  parameter: SignatureParameter,
+  matched: Matched,
+  span: Span,
+): void {
+  if (!matched.failed) {
+    const { name, label } = callee.signature;
+    const data = { callee: name, parameter: parameter.name, type: showParameterType(parameter), signature: label };
+    report(context, 'missing-argument', span, data);
+  }
+  matched.failed = true;
+}
+
+export function tensorArgument(b: Bound | undefined): b is { meaning: TensorMeaning; span: Span } {
+  return b?.meaning.kind === 'tensor';
+}

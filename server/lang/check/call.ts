@@ -1,0 +1,408 @@
+/** Calls: layer values, applications of library functions and of models, and plans (optimisers, schedules, sources). */
+import { type Dim, isConstant } from '../../../engine/dim/dim.ts';
+import { substituteRequirement } from '../../../engine/dim/facts.ts';
+import type { TensorType } from '../../../engine/ir/graph.ts';
+import type { Call, CallArgument } from '../../../engine/ir/program.ts';
+import { GraphBuilder, type Value } from '../../../engine/ops/builder.ts';
+import type {
+  Argument as BuildArgument,
+  BuildContext,
+  MetricFunction,
+  TensorFunction,
+  TransformFunction,
+  TypeArguments,
+} from '../../../engine/ops/library/function.ts';
+import { ShapeError } from '../../../engine/ops/shapeError.ts';
+import type { Argument } from '../syntax/ast.ts';
+import type { Span } from '../text.ts';
+import { type Bound, fillDefaults, type Matched, matchArguments, missing, type Piped } from './arguments.ts';
+import type { Callee, PlanPlace } from './callee.ts';
+import { type Context, demand, report } from './context.ts';
+import {
+  failed,
+  isError,
+  type LayerMeaning,
+  type Meaning,
+  showMeaning,
+  showShape,
+  type TensorMeaning,
+  wholeNumber,
+} from './meaning.ts';
+import { elementCount } from './operators.ts';
+import { ownName, type SignatureParameter } from './signature.ts';
+import { resultOf, type Unifier, unifier, unifyTensor } from './unify.ts';
+
+/** The call `span` of a function or model; `calleeSpan` is where its name stands. */
+export function callMeaning(
+  context: Context,
+  callee: Callee,
+  args: readonly Argument[],
+  piped: Piped | undefined,
+  calleeSpan: Span,
+): Meaning {
+  const matched = matchArguments(context, callee, args, piped);
+  if (piped && isError(piped.meaning)) matched.failed = true;
+  fillDefaults(context, callee, matched, calleeSpan);
+  const tensors = callee.signature.parameters.filter(p => p.type.kind === 'tensor');
+  if (tensors.length > 0 && tensors.every(p => !matched.bound.has(p.name))) {
+    if (matched.failed) return failed;
+    const given = new Map([...matched.bound].map(([name, { meaning }]) => [name, meaning]));
+    return { kind: 'layer', callee, given, path: '', state: { applied: 0 } };
+  }
+  for (const p of tensors) if (!matched.bound.has(p.name)) missing(context, callee, p, matched, calleeSpan);
+  const path = ownsWeights(callee) ? context.naming.anonymous(callee.signature.name) : '';
+  return apply(context, callee, matched, path, calleeSpan);
+}
+
+/** Application of a layer value. */
+export function applyLayer(
+  context: Context,
+  layer: LayerMeaning,
+  args: readonly Argument[],
+  piped: Piped | undefined,
+  span: Span,
+): Meaning {
+  const { callee, state } = layer;
+  const matched = matchArguments(context, callee, args, piped, layer.given);
+  if (piped && isError(piped.meaning)) matched.failed = true;
+  for (const p of callee.signature.parameters) {
+    if (p.type.kind === 'tensor' && !matched.bound.has(p.name)) missing(context, callee, p, matched, span);
+  }
+  state.applied++;
+  const path = layer.path || (ownsWeights(callee) ? context.naming.anonymous(callee.signature.name) : '');
+  const result = apply(context, callee, matched, path, span, layer);
+  if (!isError(result) && state.output === undefined) {
+    state.input = inputText(callee, matched);
+    state.output = showMeaning(result);
+  }
+  return result;
+}
+
+function inputText(callee: Callee, matched: Matched): string {
+  const tensors = callee.signature.parameters.filter(p => p.type.kind === 'tensor');
+  return tensors.map(p => showMeaning(matched.bound.get(p.name)!.meaning)).join(', ');
+}
+
+function ownsWeights(callee: Callee): boolean {
+  return callee.weights || callee.model !== undefined;
+}
+
+function apply(
+  context: Context,
+  callee: Callee,
+  matched: Matched,
+  path: string,
+  span: Span,
+  layer?: LayerMeaning,
+): Meaning {
+  if (callee.plan) return matched.failed ? failed : plan(callee, matched, callee.plan);
+  const u = unifier(callee.signature);
+  bindSizes(u, matched);
+  if (!unifyAll(context, callee, matched, u) || matched.failed) return failed;
+  if (!requirementsHold(context, callee, u, span)) return failed;
+  if (callee.model) return applyModel(context, callee, matched, u, path, span);
+  return applyLibrary(context, callee, matched, u, path, span, layer);
+}
+
+/** Int parameters are sizes that patterns may speak of. */
+function bindSizes(u: Unifier, matched: Matched): void {
+  for (const [name, { meaning }] of matched.bound) {
+    if (meaning.kind !== 'number' || meaning.dim === undefined) continue;
+    u.bindings.set(ownName(name), meaning.dim);
+    if (meaning.origin) u.origins.set(ownName(name), meaning.origin);
+  }
+}
+
+function unifyAll(context: Context, callee: Callee, matched: Matched, u: Unifier): boolean {
+  let fits = true;
+  for (const parameter of callee.signature.parameters) {
+    const bound = matched.bound.get(parameter.name);
+    if (parameter.type.kind !== 'tensor' || bound?.meaning.kind !== 'tensor' || !fits) continue;
+    fits = unifyTensor(
+      context,
+      u,
+      parameter,
+      parameter.type.pattern,
+      bound.meaning,
+      bound.span,
+      takesAnyElement(callee, parameter),
+    );
+  }
+  for (const parameter of callee.signature.parameters) {
+    const bound = matched.bound.get(parameter.name);
+    if (fits && parameter.type.kind === 'tensor' && bound?.meaning.kind === 'number') {
+      fits = fillNumber(context, u, parameter, bound, matched);
+    }
+  }
+  return fits;
+}
+
+/** Shape functions move whatever the elements are, transforms convert them. */
+function takesAnyElement(callee: Callee, parameter: SignatureParameter): boolean {
+  const fn = callee.library?.fn;
+  if (fn === undefined || parameter.type.kind !== 'tensor') return false;
+  return fn.kind === 'transform' || ('type' in fn && fn.type !== undefined);
+}
+
+/** A number where a tensor is wanted is a tensor full of it: the 1 of `bce(d(image), 1)`. */
+function fillNumber(
+  context: Context,
+  u: Unifier,
+  parameter: SignatureParameter,
+  bound: Bound,
+  matched: Matched,
+): boolean {
+  const pattern = parameter.type.kind === 'tensor' ? resultOf(u, parameter.type.pattern) : undefined;
+  if (pattern === undefined || pattern.classes !== undefined || bound.meaning.kind !== 'number') {
+    const data = { subject: parameter.name, callee: u.signature.name, expected: 'a tensor', found: 'a number' };
+    report(context, 'type-mismatch', bound.span, data);
+    return false;
+  }
+  const value = bound.meaning.real;
+  const b = context.emission?.at('').b;
+  const node = b && value !== undefined ? b.constant(value, { dtype: 'f32', shape: pattern.shape }) : undefined;
+  matched.bound.set(parameter.name, { span: bound.span, meaning: { ...pattern, ...(node && { node }) } });
+  return true;
+}
+
+function requirementsHold(context: Context, callee: Callee, u: Unifier, span: Span): boolean {
+  const { requirements, name } = callee.signature;
+  return requirements.every(r => {
+    const target = callee.model && { kind: 'global' as const, uri: callee.model.uri, name };
+    const related = target ? [{ target, role: 'requirement' as const, text: name }] : [];
+    return demand(context, substituteRequirement(r, u.bindings), span, name, related);
+  });
+}
+
+function applyModel(context: Context, callee: Callee, matched: Matched, u: Unifier, path: string, span: Span): Meaning {
+  if (context.emission) {
+    const values = new Map([...matched.bound].map(([name, { meaning }]) => [name, meaning]));
+    for (const [name, dim] of u.bindings) if (!values.has(name.slice(1))) values.set(name.slice(1), wholeNumber(dim));
+    if (u.rest) values.set('...', { kind: 'list', items: u.rest.map(d => wholeNumber(d)) });
+    return context.rules.instantiate(context, callee, values, path, span);
+  }
+  const { results } = callee.signature;
+  if (results === undefined) return failed;
+  const meanings = results.map(r => resultOf(u, r) ?? failed).map(m => withDeclaredOrigins(callee, m));
+  return meanings.length === 1 ? meanings[0]! : { kind: 'tuple', items: meanings };
+}
+
+/** Sizes that the model's header states come from there. */
+function withDeclaredOrigins(callee: Callee, m: Meaning): Meaning {
+  if (m.kind !== 'tensor' || !callee.model) return m;
+  const target = { kind: 'global' as const, uri: callee.model.uri, name: callee.signature.name };
+  return {
+    ...m,
+    origins: m.shape.map((d, i) => m.origins?.[i] ?? (isConstant(d) ? { target, literal: false } : undefined)),
+  };
+}
+
+type Macro = TensorFunction | MetricFunction | TransformFunction;
+
+function applyLibrary(
+  context: Context,
+  callee: Callee,
+  matched: Matched,
+  u: Unifier,
+  path: string,
+  span: Span,
+  layer: LayerMeaning | undefined,
+): Meaning {
+  const fn = callee.library!.fn as Macro;
+  const result = libraryResult(context, callee, fn, matched, u, span);
+  if (result === undefined) return failed;
+  const args = buildArguments(matched, u);
+  const marked: TensorMeaning = { ...result, via: fn.name };
+  if (!context.emission) {
+    const weights = tryBuild(context, fn, matched, args, span);
+    return weights && layer && !sameWeights(context, layer, weights, callee, matched, span) ? failed : marked;
+  }
+  try {
+    const build = context.emission.at(path);
+    const label = path || context.naming.prefix + fn.name;
+    return { ...marked, node: build.b.scoped(label, () => fn.build(build, args)) };
+  } catch (error) {
+    reportShapeError(context, error, span, fn.name);
+    return failed;
+  }
+}
+
+/** By the function's own rule where it has one, else by its signature. */
+function libraryResult(
+  context: Context,
+  callee: Callee,
+  fn: Macro,
+  matched: Matched,
+  u: Unifier,
+  span: Span,
+): TensorMeaning | undefined {
+  const pattern = callee.signature.results?.[0];
+  if (!('type' in fn) || fn.type === undefined) return pattern && resultOf(u, pattern);
+  try {
+    const type = fn.type(typeArguments(matched, u));
+    const first = [...matched.bound.values()].find(b => b.meaning.kind === 'tensor')?.meaning;
+    const classes =
+      type.dtype === 'i32' && fn.name !== 'argmax' && first?.kind === 'tensor' ? first.classes : undefined;
+    const dtype = type.dtype === 'i32' || type.dtype === 'bool' ? type.dtype : 'f32';
+    return { kind: 'tensor', dtype, shape: type.shape, ...(classes !== undefined && { classes }) };
+  } catch (error) {
+    reportShapeError(context, error, span, fn.name);
+    return undefined;
+  }
+}
+
+function typeArguments(matched: Matched, u: Unifier): TypeArguments {
+  const types: Record<string, TensorType | Dim | readonly Dim[] | boolean | string> = {};
+  for (const [name, { meaning }] of matched.bound) {
+    const value = meaning.kind === 'tensor' ? { dtype: meaning.dtype, shape: meaning.shape } : plainValue(meaning);
+    if (value !== undefined) types[name] = value;
+  }
+  for (const [name, dim] of u.bindings) types[name.slice(1)] ??= dim;
+  return types;
+}
+
+/** `override`: nodes in place of those in the arguments, for trial builds. */
+function buildArguments(
+  matched: Matched,
+  u: Unifier,
+  override?: (m: TensorMeaning) => Value,
+): Record<string, BuildArgument> {
+  const args: Record<string, BuildArgument> = {};
+  for (const [name, { meaning }] of matched.bound) {
+    args[name] = meaning.kind === 'tensor' ? (override?.(meaning) ?? meaning.node) : plainValue(meaning);
+  }
+  for (const [name, dim] of u.bindings) args[name.slice(1)] ??= dim;
+  return args;
+}
+
+function plainValue(m: Meaning): Dim | readonly Dim[] | boolean | string | undefined {
+  switch (m.kind) {
+    case 'number':
+      return m.whole ? m.dim : m.real;
+    case 'bool':
+    case 'string':
+      return m.value;
+    case 'list':
+      return m.items.map(i => (i.kind === 'number' && i.dim !== undefined ? i.dim : 0));
+    default:
+      return undefined;
+  }
+}
+
+interface Weight {
+  readonly name: string;
+  readonly shape: readonly Dim[];
+}
+
+/** Builds into a graph that is thrown away: finds the weights, and hyperparameters out of range. Undefined where sizes are not known yet. */
+function tryBuild(
+  context: Context,
+  fn: Macro,
+  matched: Matched,
+  args: Record<string, BuildArgument>,
+  span: Span,
+): readonly Weight[] | undefined {
+  const b = new GraphBuilder();
+  const weights: Weight[] = [];
+  const trial = { ...args };
+  let input = 0;
+  for (const [name, { meaning }] of matched.bound) {
+    if (meaning.kind === 'tensor')
+      trial[name] = b.input(`${input++}`, { dtype: meaning.dtype, shape: batched(context, meaning.shape) });
+  }
+  try {
+    fn.build(trialContext(b, weights), trial);
+    return weights;
+  } catch (error) {
+    if (error instanceof ShapeError && error.code === 'bad-attribute' && /^-?[\d.]/.test(error.problem.found)) {
+      reportShapeError(context, error, span, fn.name);
+    }
+    return undefined;
+  }
+}
+
+function batched(context: Context, shape: readonly Dim[]): readonly Dim[] {
+  return context.perSample ? [1, ...shape] : shape;
+}
+
+function trialContext(b: GraphBuilder, weights: Weight[]): BuildContext {
+  return {
+    b,
+    training: true,
+    parameter: (name, shape) => {
+      weights.push({ name, shape });
+      return b.state(name, { dtype: 'f32', shape });
+    },
+    statistic: (name, shape) => ({ value: b.state(name, { dtype: 'f32', shape }), update: () => undefined }),
+    stream: () => 0,
+    uniform: shape => b.constant(0, { dtype: 'f32', shape }),
+  };
+}
+
+/** A layer value has one set of weights, so every application must need the same. */
+function sameWeights(
+  context: Context,
+  layer: LayerMeaning,
+  weights: readonly Weight[],
+  callee: Callee,
+  matched: Matched,
+  span: Span,
+): boolean {
+  const { state } = layer;
+  const text = weights.map(w => `${w.name}${showShape(w.shape)}`).join(' ');
+  if (state.weights === undefined) {
+    state.weights = text;
+    const counts = weights.map(w => elementCount(w.shape));
+    if (counts.every(c => c !== undefined)) state.count = counts.reduce((sum, c) => sum + c, 0);
+    return true;
+  }
+  if (state.weights === text) return true;
+  const data = {
+    layer: layer.path || callee.signature.name,
+    expected: state.input ?? '',
+    found: inputText(callee, matched),
+  };
+  report(context, 'layer-reuse', span, data);
+  return false;
+}
+
+/** A type rule of the engine refused; anything else it throws means that a value is not known yet. */
+function reportShapeError(context: Context, error: unknown, span: Span, callee: string): void {
+  if (!(error instanceof ShapeError)) {
+    report(context, 'not-constant', span, { subject: callee });
+    return;
+  }
+  const { code, expected, found, axis } = error.problem;
+  if (code === 'bad-attribute' || code === 'axis-out-of-range') {
+    report(context, 'value-out-of-range', span, { subject: callee, expected, found });
+  } else {
+    report(context, 'shape-mismatch', span, {
+      role: 'argument',
+      subject: 'x',
+      callee,
+      expected,
+      found,
+      ...(axis !== undefined && { axis }),
+    });
+  }
+}
+
+function plan(callee: Callee, matched: Matched, place: PlanPlace): Meaning {
+  const args: Record<string, CallArgument> = {};
+  for (const p of callee.signature.parameters) {
+    const value = matched.bound.get(p.name)?.meaning;
+    const plain = value && planArgument(value);
+    if (plain !== undefined) args[p.name] = plain;
+  }
+  const call: Call = { name: callee.signature.name, args };
+  return { kind: 'plan', place, call };
+}
+
+function planArgument(m: Meaning): CallArgument | undefined {
+  if (m.kind === 'number') return m.real;
+  if (m.kind === 'bool' || m.kind === 'string') return m.value;
+  if (m.kind === 'plan') return m.call;
+  if (m.kind === 'monitor') return m.name;
+  if (m.kind === 'list') return m.items.flatMap(i => (i.kind === 'number' && i.real !== undefined ? [i.real] : []));
+  return undefined;
+}

@@ -1,0 +1,159 @@
+/** What every rule of the checker works with: names, places, assumptions, the sheet it writes on, and in lowering the graph it builds. */
+
+import { isConstant, modDim, showDim } from '../../../engine/dim/dim.ts';
+import { decide, type Requirement, showRequirement } from '../../../engine/dim/facts.ts';
+import type { BuildContext } from '../../../engine/ops/library/function.ts';
+import type { SymbolKind } from '../api.ts';
+import type { FactCode, FactData } from '../facts.ts';
+import type { AnyNode, Block, Expression, Name } from '../syntax/ast.ts';
+import type { Span } from '../text.ts';
+import type { Callee, CallPlace } from './callee.ts';
+import type { Meaning, Origin } from './meaning.ts';
+import type { FactRecord, Sheet, Target } from './records.ts';
+import type { Binding, Naming, Scope } from './scope.ts';
+
+/** A declaration seen from another. */
+export type Global = { readonly target: Target } & (
+  | { readonly kind: 'model'; readonly callee: Callee }
+  | { readonly kind: 'const'; readonly meaning: Meaning }
+  | { readonly kind: 'data' }
+  | { readonly kind: 'train' }
+  /** Exists, but its header is damaged or it calls itself: silent. */
+  | { readonly kind: 'broken' }
+);
+
+export interface Globals {
+  lookup(name: string): Global | undefined;
+  names(): readonly string[];
+}
+
+/** Builds graph nodes; with a layer's path it is the BuildContext of the library's macros. */
+export interface Emission {
+  readonly training: boolean;
+  at(path: string): BuildContext;
+}
+
+export interface Context {
+  readonly globals: Globals;
+  readonly uri: string;
+  readonly sheet: Sheet;
+  readonly scope: Scope;
+  readonly naming: Naming;
+  /** Where library names are looked up, first to last. */
+  readonly places: readonly CallPlace[];
+  /** Requirements that may be taken for granted. */
+  readonly assumed: readonly Requirement[];
+  /** In a model body, what can't be decided becomes a requirement of the model; elsewhere it is an error. */
+  readonly rigid: boolean;
+  /** Shapes speak of one sample while nodes hold a batch: the fields of data blocks. */
+  readonly perSample: boolean;
+  /** Something that brings names is missing (a data file), so unknown values stay silent. */
+  readonly lenient?: boolean;
+  /** End of the region where names bound now are visible. */
+  readonly end: number;
+  readonly emission?: Emission;
+  readonly rules: Rules;
+}
+
+/** Rules that call each other across files. */
+export interface Rules {
+  evaluate(context: Context, expression: Expression): Meaning;
+  block(context: Context, block: Block): Meaning | undefined;
+  /** In lowering: runs the body of a model with the given parameters. */
+  instantiate(context: Context, callee: Callee, scope: ReadonlyMap<string, Meaning>, path: string, span: Span): Meaning;
+}
+
+export type RelatedRecord = FactRecord['related'][number];
+
+/** Notes a fact, unless the same was said of that span: one mistake, one diagnostic. */
+export function report<C extends FactCode>(
+  context: Context,
+  code: C,
+  span: Span,
+  data: FactData[C],
+  more: { readonly related?: readonly RelatedRecord[]; readonly fix?: FactRecord['fix'] } = {},
+): void {
+  const { facts } = context.sheet;
+  if (facts.some(f => f.code === code && f.span.start === span.start && f.span.end === span.end)) return;
+  const { start, end } = span;
+  facts.push({ code, span: { start, end }, data, related: more.related ?? [], ...(more.fix && { fix: more.fix }) });
+}
+
+/** Remembers what a node means; the first turn of a loop counts. */
+export function record(context: Context, node: AnyNode, meaning: Meaning): Meaning {
+  if (!context.sheet.types.has(node)) context.sheet.types.set(node, meaning);
+  return meaning;
+}
+
+export function localTarget({ start, end }: Span): Target {
+  return { kind: 'local', span: { start, end } };
+}
+
+export function refer(
+  context: Context,
+  span: Span,
+  name: string,
+  kind: SymbolKind,
+  target: Target | undefined,
+  definition = false,
+): void {
+  const { references } = context.sheet;
+  if (references.some(r => r.span.start === span.start && r.span.end === span.end)) return;
+  references.push({ span: { start: span.start, end: span.end }, name, kind, definition, ...(target && { target }) });
+}
+
+/** Brings a name into scope from here to the end of the region. */
+export function bindName(context: Context, name: Name, kind: SymbolKind, meaning: Meaning, outward = false): Binding {
+  const { start, end } = name;
+  const target = localTarget(name);
+  const binding: Binding = { name: name.name, kind, meaning, span: { start, end }, target, used: false };
+  if (name.name === '') return binding;
+  if (outward) context.scope.assign(binding);
+  else context.scope.define(binding);
+  refer(context, name, name.name, kind, target, true);
+  record(context, name, meaning);
+  const { bindings } = context.sheet;
+  if (!bindings.some(b => b.span.start === start)) {
+    bindings.push({ name: name.name, kind, meaning, span: binding.span, from: end, to: context.end });
+  }
+  return binding;
+}
+
+/** Holds, is an error here, or floats to the callers of this model. `callee`: who demands it. */
+export function demand(
+  context: Context,
+  requirement: Requirement,
+  span: Span,
+  callee: string,
+  related: readonly RelatedRecord[] = [],
+): boolean {
+  const known = [...context.assumed, ...context.sheet.requirements.map(r => r.requirement)];
+  const verdict = decide(requirement, known);
+  if (verdict === 'holds') return true;
+  if (verdict === 'unknown' && context.rigid) {
+    context.sheet.requirements.push({ requirement, span: { start: span.start, end: span.end } });
+    return true;
+  }
+  const { kind, left, right } = requirement;
+  const remainder = kind === 'divides' && right !== 0 ? modDim(left, right) : undefined;
+  report(
+    context,
+    'requirement-failed',
+    span,
+    {
+      callee,
+      requirement: showRequirement(requirement),
+      left: showDim(left),
+      right: showDim(right),
+      kind,
+      ...(remainder !== undefined && isConstant(remainder) && { remainder: String(remainder) }),
+    },
+    { related },
+  );
+  return false;
+}
+
+/** "This size comes from here." */
+export function sizeRelated(origin: Origin | undefined, text: string): readonly RelatedRecord[] {
+  return origin === undefined ? [] : [{ target: origin.target, role: 'size', text }];
+}

@@ -1,0 +1,392 @@
+/** Checking a data block: the source's schema, fields through their transforms, splits and batches. The same walk lowers it. */
+import type { Call, ColumnSchema } from '../../../engine/ir/program.ts';
+import type { LangHost } from '../api.ts';
+import { closest } from '../names.ts';
+import type { Argument, Bind, DataDeclaration, Expression, Setting } from '../syntax/ast.ts';
+import { settings } from '../syntax/statements.ts';
+import { libraryCallee } from './callee.ts';
+import { bindName, type Context, localTarget, refer, report } from './context.ts';
+import {
+  failed,
+  isError,
+  kindOf,
+  type Meaning,
+  showMeaning,
+  showTensor,
+  type TensorMeaning,
+  tensorMeaning,
+} from './meaning.ts';
+import { Scope } from './scope.ts';
+import { shapesAgree } from './unify.ts';
+
+export interface DataFace {
+  readonly name: string;
+  readonly source?: Call;
+  readonly test?: Call;
+  readonly columns: readonly ColumnSchema[];
+  readonly samples?: number;
+  readonly split: { validation?: number; test?: number };
+  readonly batch: number;
+  readonly shuffle: boolean;
+  /** Per sample, after the transforms; undefined where the source is not known. */
+  readonly fields?: ReadonlyMap<string, Meaning>;
+}
+
+/** Samples a step where the block says nothing. */
+const defaultBatch = 32;
+
+export function checkData(context: Context, node: DataDeclaration, host: LangHost): DataFace {
+  const source = sourceCall(context, node.source);
+  const schema = source && readSchema(context, node.source, source, host);
+  const fields = new Map<string, Meaning>();
+  for (const column of schema?.columns ?? []) defineField(context, node, column.name, fieldOf(column), fields);
+  const face: Draft = { split: {}, batch: defaultBatch, shuffle: true };
+  const inner: Context = { ...context, places: ['transform'], perSample: true };
+  const seen = new Map<string, Setting>();
+  for (const s of node.body?.statements ?? []) {
+    if (s.kind === 'bind') transformField(inner, s, fields, schema === undefined, 'fields');
+    else if (s.kind === 'setting') dataSetting(inner, s, { face, fields, seen, host, schema });
+    else if (s.kind === 'result')
+      report(context, 'syntax-error', s, { expected: 'a field, as in image = image |> flatten', found: '' });
+  }
+  if (schema) checkCounts(context, node, face, seen, schema.samples);
+  return {
+    name: node.name.name,
+    ...(source && { source }),
+    ...(face.test && { test: face.test }),
+    columns: schema?.columns ?? [],
+    ...(schema?.samples !== undefined && { samples: schema.samples }),
+    split: face.split,
+    batch: face.batch,
+    shuffle: face.shuffle,
+    ...(schema && { fields }),
+  };
+}
+
+interface Draft {
+  split: { validation?: number; test?: number };
+  test?: Call;
+  batch: number;
+  shuffle: boolean;
+}
+
+interface Schema {
+  readonly columns: readonly ColumnSchema[];
+  readonly samples?: number;
+}
+
+function sourceCall(context: Context, e: Expression): Call | undefined {
+  const meaning = context.rules.evaluate({ ...context, places: ['source'] }, e);
+  if (meaning.kind === 'plan' && meaning.place === 'source') return meaning.call;
+  if (!isError(meaning))
+    report(context, 'type-mismatch', e, {
+      subject: 'source',
+      expected: 'a data source such as digits()',
+      found: kindOf(meaning),
+    });
+  return undefined;
+}
+
+function readSchema(context: Context, e: Expression, source: Call, host: LangHost): Schema | undefined {
+  const result = host.readSchema(source, context.uri);
+  if (result.kind === 'schema') return result;
+  if (result.kind === 'problem') {
+    const { span, path } = blamed(e, result.argument);
+    report(context, result.code, span, { source: source.name, path, message: result.message });
+  }
+  return undefined;
+}
+
+/** The argument that names the file, or the whole source. */
+function blamed(e: Expression, argument: string | undefined): { span: Expression; path: string } {
+  const args = e.kind === 'call' ? e.args : [];
+  const arg = args.find(a => a.name?.name === argument) ?? args.find(a => !a.name && a.value.kind === 'string');
+  const value = arg?.value;
+  return { span: value ?? e, path: value?.kind === 'string' ? value.value : '' };
+}
+
+/** Bytes and floats are f32 to the program; whole numbers stay what they are. */
+export function fieldOf({ dtype, shape, classes }: ColumnSchema): TensorMeaning {
+  if (classes !== undefined) return tensorMeaning('i32', shape, classes);
+  return tensorMeaning(dtype === 'bool' ? 'bool' : dtype === 'i32' || dtype === 'u32' ? 'i32' : 'f32', shape);
+}
+
+function defineField(
+  context: Context,
+  node: DataDeclaration,
+  name: string,
+  meaning: Meaning,
+  fields: Map<string, Meaning>,
+): void {
+  const span = { start: node.source.start, end: node.source.end };
+  fields.set(name, meaning);
+  context.scope.define({ name, kind: 'field', meaning, span, target: localTarget(node.source), used: true });
+}
+
+/** `image = image |> …`: a field anew. In `augment` it keeps its shape. */
+function transformField(
+  context: Context,
+  s: Bind,
+  fields: Map<string, Meaning>,
+  unknown: boolean,
+  where: 'fields' | 'augment',
+): void {
+  const before = context.sheet.facts.length;
+  const value = context.rules.evaluate({ ...context, lenient: unknown }, s.value);
+  const [target] = s.targets;
+  if (target === undefined || target.name === '') return;
+  if (context.sheet.facts.length === before) misplacedTransforms(context, s.value, where);
+  const old = fields.get(target.name);
+  if (where === 'augment' && old === undefined && !unknown) {
+    report(context, 'unknown-name', target, {
+      name: target.name,
+      kind: 'field',
+      candidates: closest(target.name, fields.keys()),
+    });
+    return;
+  }
+  const kept = where === 'augment' ? sameField(context, s, old, value) : fieldValue(context, s, value);
+  if (where === 'fields') fields.set(target.name, kept);
+  bindName(context, target, 'field', kept).used = true;
+  if (!context.sheet.shapes.some(h => h.at === s.end)) context.sheet.shapes.push({ at: s.end, meaning: kept });
+}
+
+function fieldValue(context: Context, s: Bind, value: Meaning): Meaning {
+  if (value.kind === 'tensor' || isError(value)) return value;
+  report(context, 'type-mismatch', s.value, {
+    subject: s.targets[0]!.name,
+    expected: 'a tensor',
+    found: kindOf(value),
+  });
+  return failed;
+}
+
+function sameField(context: Context, s: Bind, old: Meaning | undefined, value: Meaning): Meaning {
+  if (old?.kind !== 'tensor' || value.kind !== 'tensor')
+    return value.kind === 'tensor' ? value : fieldValue(context, s, value);
+  if (old.dtype === value.dtype && shapesAgree(context, old.shape, value.shape)) return value;
+  const data = {
+    role: 'annotation',
+    subject: s.targets[0]!.name,
+    expected: showTensor(old),
+    found: showTensor(value),
+  } as const;
+  report(context, 'shape-mismatch', s.value, data);
+  return failed;
+}
+
+/** Random transforms stand in `augment`, where they are drawn anew each step. */
+function misplacedTransforms(context: Context, e: Expression, where: 'fields' | 'augment'): void {
+  let at = e;
+  while (at.kind === 'pipe') {
+    const name = at.stage.kind === 'call' ? at.stage.callee : at.stage;
+    const fn = context.sheet.types.get(at.stage);
+    const random = fn?.kind === 'tensor' && name.kind === 'name' && isRandom(name.name);
+    if (random && where === 'fields')
+      report(context, 'misplaced-transform', name, { name: name.kind === 'name' ? name.name : '', where });
+    at = at.left;
+  }
+}
+
+function isRandom(name: string): boolean {
+  const fn = libraryCallee(name, 'transform')?.library?.fn;
+  return fn?.kind === 'transform' && fn.random;
+}
+
+/** In lowering: runs the block's transforms on `fields`, whose meanings carry nodes. */
+export function emitFields(context: Context, node: DataDeclaration, fields: Map<string, Meaning>): void {
+  for (const [name, meaning] of fields) defineField(context, node, name, meaning, fields);
+  for (const s of node.body?.statements ?? [])
+    if (s.kind === 'bind') transformField(context, s, fields, false, 'fields');
+}
+
+/** In lowering: the fields that an `augment` block changes, with their nodes. */
+export function emitAugment(
+  context: Context,
+  block: Setting,
+  fields: Map<string, Meaning>,
+): ReadonlyMap<string, Meaning> {
+  const changed = new Map<string, Meaning>();
+  for (const [name, meaning] of fields) {
+    const target = localTarget(block);
+    context.scope.define({ name, kind: 'field', meaning, span: block, target, used: true });
+  }
+  for (const s of block.body?.statements ?? []) {
+    const name = s.kind === 'bind' ? s.targets[0]?.name : undefined;
+    if (s.kind !== 'bind' || name === undefined || !fields.has(name)) continue;
+    transformField(context, s, fields, false, 'augment');
+    changed.set(name, context.scope.find(name)?.meaning ?? failed);
+  }
+  return changed;
+}
+
+interface DataState {
+  readonly face: Draft;
+  readonly fields: Map<string, Meaning>;
+  readonly seen: Map<string, Setting>;
+  readonly host: LangHost;
+  readonly schema: Schema | undefined;
+}
+
+function dataSetting(context: Context, s: Setting, state: DataState): void {
+  const word = s.keyword.name;
+  if (!settings.data.includes(word)) {
+    report(context, 'unknown-name', s.keyword, {
+      name: word,
+      kind: 'setting',
+      candidates: closest(word, settings.data),
+    });
+    return;
+  }
+  refer(context, s.keyword, word, 'setting', undefined);
+  if (firstOf(context, s, state.seen)) dataRules[word]?.(context, s, state);
+}
+
+/** A setting stands once in a block. */
+export function firstOf(context: Context, s: Setting, seen: Map<string, Setting>): boolean {
+  const before = seen.get(s.keyword.name);
+  if (before === undefined) {
+    seen.set(s.keyword.name, s);
+    return true;
+  }
+  const related = [{ target: localTarget(before.keyword), role: 'first' as const, text: s.keyword.name }];
+  report(context, 'duplicate-name', s.keyword, { name: s.keyword.name, what: 'setting' }, { related });
+  return false;
+}
+
+const dataRules: Readonly<Record<string, (context: Context, s: Setting, state: DataState) => void>> = {
+  augment: (context, s, { fields, schema }) => {
+    const inner: Context = { ...context, scope: new Scope(context.scope, true), end: s.end };
+    for (const statement of s.body?.statements ?? []) {
+      if (statement.kind === 'bind') transformField(inner, statement, fields, schema === undefined, 'augment');
+    }
+  },
+  split: (context, s, { face }) => {
+    for (const arg of s.args) splitPart(context, arg, face);
+  },
+  test: (context, s, state) => {
+    const value = s.args[0]?.value;
+    const call = value && sourceCall(context, value);
+    if (!value || !call) return;
+    state.face.test = call;
+    const test = readSchema(context, value, call, state.host);
+    if (test && state.schema) sameColumns(context, value, state.schema, test);
+  },
+  batch: (context, s, { face }) => {
+    face.batch = wholeSetting(context, s, 1) ?? face.batch;
+  },
+  shuffle: (context, s, { face }) => {
+    const value = s.args[0] && context.rules.evaluate(context, s.args[0].value);
+    if (value?.kind === 'bool' && value.value !== undefined) face.shuffle = value.value;
+    else if (value && !isError(value))
+      report(context, 'type-mismatch', s.args[0]!.value, {
+        subject: 'shuffle',
+        expected: 'true or false',
+        found: kindOf(value),
+      });
+  },
+  sample: (context, s) => report(context, 'unsupported', s.keyword, { what: 'sample' }),
+};
+
+/** The test source holds the same columns. */
+function sameColumns(context: Context, e: Expression, train: Schema, test: Schema): void {
+  for (const column of train.columns) {
+    const other = test.columns.find(c => c.name === column.name);
+    const [a, b] = [fieldOf(column), other && fieldOf(other)];
+    if (b && showTensor(a) === showTensor(b)) continue;
+    const data = {
+      role: 'annotation',
+      subject: column.name,
+      expected: showTensor(a),
+      found: b ? showTensor(b) : 'no such column',
+    } as const;
+    report(context, 'shape-mismatch', e, data);
+    return;
+  }
+}
+
+/** The one whole number of a setting, at least `least`. */
+export function wholeSetting(context: Context, s: Setting, least: number): number | undefined {
+  const arg = s.args[0];
+  const value = arg && context.rules.evaluate(context, arg.value);
+  if (!value || isError(value)) return undefined;
+  const real = value.kind === 'number' ? value.real : undefined;
+  if (real !== undefined && Number.isInteger(real) && real >= least) return real;
+  const subject = s.keyword.name;
+  const expected = least === 0 ? 'a whole number of at least 0' : `a whole number of at least ${least}`;
+  if (value.kind === 'number')
+    report(context, 'value-out-of-range', arg.value, { subject, expected, found: showMeaning(value) });
+  else report(context, 'type-mismatch', arg.value, { subject, expected, found: kindOf(value) });
+  return undefined;
+}
+
+function splitPart(context: Context, arg: Argument, face: Draft): void {
+  const name = arg.name?.name;
+  if (name !== 'validation' && name !== 'test') {
+    const span = arg.name ?? arg;
+    if (arg.value.kind !== 'missing')
+      report(context, 'unknown-argument', span, {
+        callee: 'split',
+        name: name ?? '',
+        candidates: closest(name ?? '', ['validation', 'test']),
+      });
+    return;
+  }
+  const value = context.rules.evaluate(context, arg.value);
+  if (isError(value)) return;
+  const part = value.kind === 'number' ? value.real : undefined;
+  if (part !== undefined && part > 0 && (part < 1 || Number.isInteger(part))) {
+    face.split[name] = part;
+    return;
+  }
+  const data = {
+    split: name,
+    value: showMeaning(value),
+    expected: 'a fraction between 0 and 1, or a number of samples',
+  };
+  report(context, 'split-out-of-range', arg.value, data);
+}
+
+/** Every part gets at least one sample, and a batch is no larger than the training part. */
+function checkCounts(
+  context: Context,
+  node: DataDeclaration,
+  face: Draft,
+  seen: Map<string, Setting>,
+  samples: number | undefined,
+): void {
+  const split = seen.get('split');
+  const { validation = 0, test = 0 } = face.split;
+  const argument = (name: string) => split?.args.find(a => a.name?.name === name)?.value ?? split ?? node.name;
+  if (validation < 1 && test < 1 && validation + test >= 1) {
+    const expected = `less than ${1 - validation} so that some samples are left for training`;
+    report(context, 'split-out-of-range', argument('test'), { split: 'test', value: String(test), expected });
+    return;
+  }
+  if (samples === undefined) return;
+  const counted = { validation: countOf(validation, samples), test: countOf(test, samples) };
+  for (const [name, part] of [
+    ['validation', validation],
+    ['test', test],
+  ] as const) {
+    if (part === 0) continue;
+    if (counted[name] >= 1 && counted[name] < samples) continue;
+    const expected = `a part of the ${samples} samples that is not empty and leaves some for training`;
+    report(context, 'split-out-of-range', argument(name), { split: name, value: String(part), expected });
+    return;
+  }
+  const left = samples - counted.validation - counted.test;
+  if (left < 1) {
+    const expected = `parts that leave some of the ${samples} samples for training`;
+    report(context, 'split-out-of-range', argument('test'), { split: 'test', value: String(test), expected });
+  } else if (face.batch > left) {
+    report(context, 'batch-too-large', seen.get('batch')?.args[0]?.value ?? node.name, {
+      batch: face.batch,
+      samples: left,
+    });
+  }
+}
+
+function countOf(part: number, samples: number): number {
+  return part < 1 ? Math.round(part * samples) : part;
+}

@@ -1,0 +1,82 @@
+/** What checking a declaration leaves behind for the editor: types, uses of names, calls, bindings, and facts with places that survive edits elsewhere. */
+import type { Requirement } from '../../../engine/dim/facts.ts';
+import type { SymbolKind } from '../api.ts';
+import type { FactCode, FactData, Related } from '../facts.ts';
+import type { AnyNode, CallExpression } from '../syntax/ast.ts';
+import type { Span, TextEdit } from '../text.ts';
+import type { Callee } from './callee.ts';
+import type { Meaning } from './meaning.ts';
+
+/**
+ * A place. Local ones are relative to the chunk of the declaration that was checked; places in other declarations are named,
+ * since those move without this one being checked again.
+ */
+export type Target =
+  | { readonly kind: 'local'; readonly span: Span }
+  | { readonly kind: 'global'; readonly uri: string; readonly name: string; readonly parameter?: string };
+
+export interface FactRecord<C extends FactCode = FactCode> {
+  readonly code: C;
+  readonly span: Span;
+  readonly data: FactData[C];
+  readonly related: readonly { readonly target: Target; readonly role: Related['role']; readonly text: string }[];
+  readonly fix?: readonly TextEdit[];
+}
+
+/** A use of a name, or its definition. */
+export interface Reference {
+  readonly span: Span;
+  readonly name: string;
+  readonly kind: SymbolKind;
+  readonly definition: boolean;
+  /** Absent for what is built in. */
+  readonly target?: Target;
+}
+
+/** A name that is visible from `from` to `to`. */
+export interface BindingRecord {
+  readonly name: string;
+  readonly kind: SymbolKind;
+  readonly meaning: Meaning;
+  readonly span: Span;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface CallRecord {
+  readonly node: CallExpression;
+  readonly callee: Callee;
+  /** Set when the first tensor comes through the pipe. */
+  readonly piped: boolean;
+}
+
+/** The result of a binding or a stage, shown behind it. */
+export interface ShapeRecord {
+  readonly at: number;
+  readonly meaning: Meaning;
+}
+
+export interface Sheet {
+  readonly facts: FactRecord[];
+  readonly types: Map<AnyNode, Meaning>;
+  readonly references: Reference[];
+  readonly bindings: BindingRecord[];
+  readonly calls: CallRecord[];
+  readonly shapes: ShapeRecord[];
+  /** What flows into the stage at a pipe operator. */
+  readonly flows: { readonly span: Span; readonly meaning: Meaning }[];
+  readonly requirements: { readonly requirement: Requirement; readonly span: Span }[];
+}
+
+export function emptySheet(): Sheet {
+  return {
+    facts: [],
+    types: new Map(),
+    references: [],
+    bindings: [],
+    calls: [],
+    shapes: [],
+    flows: [],
+    requirements: [],
+  };
+}

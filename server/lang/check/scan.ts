@@ -1,0 +1,108 @@
+/** `scan`: a body walked along axis 1, states handed from turn to turn, the weights shared by all turns. */
+import { type Dim, isConstant } from '../../../engine/dim/dim.ts';
+import type { Value } from '../../../engine/ops/builder.ts';
+import type { ScanExpression } from '../syntax/ast.ts';
+import { bindName, type Context, report } from './context.ts';
+import { failed, isError, kindOf, type Meaning, showMeaning, type TensorMeaning } from './meaning.ts';
+import { Naming, Scope } from './scope.ts';
+import { shapesAgree } from './unify.ts';
+
+/** Longer sequences would unroll into graphs beyond reason. */
+const maxTurns = 4096;
+
+/** The results of all turns stacked on axis 1: [B, T, ...]. */
+export function scanMeaning(context: Context, e: ScanExpression): Meaning {
+  const over = context.rules.evaluate(context, e.over);
+  const initial = e.states.map(s => context.rules.evaluate(context, s.initial));
+  if (isError(over) || initial.some(isError)) return failed;
+  if (over.kind !== 'tensor' || over.shape.length < 2) {
+    report(context, 'type-mismatch', e.over, {
+      subject: 'scan',
+      expected: 'a tensor [B, T, ...]',
+      found: kindOf(over),
+    });
+    return failed;
+  }
+  const [batch, time, ...rest] = over.shape as readonly [Dim, Dim, ...Dim[]];
+  const prefix = `${context.naming.anonymous('scan')}.`;
+  if (context.emission) return unrolled(context, e, over, initial, time, prefix);
+  const step: TensorMeaning = { kind: 'tensor', dtype: over.dtype, shape: [batch, ...rest], ...classesOf(over) };
+  const result = turn(context, e, step, initial, prefix)?.result;
+  if (result?.kind !== 'tensor') return failed;
+  const [first, ...others] = result.shape;
+  return { kind: 'tensor', dtype: result.dtype, shape: first === undefined ? [time] : [first, time, ...others] };
+}
+
+interface Turn {
+  readonly states: readonly Meaning[];
+  readonly result: Meaning;
+}
+
+function turn(
+  context: Context,
+  e: ScanExpression,
+  step: TensorMeaning,
+  states: readonly Meaning[],
+  prefix: string,
+): Turn | undefined {
+  const scope = new Scope(context.scope);
+  const inner: Context = { ...context, scope, naming: new Naming(prefix), end: e.body.end };
+  bindName(inner, e.variable, 'binding', step).used = true;
+  for (const [i, { name }] of e.states.entries()) bindName(inner, name, 'binding', states[i]!).used = true;
+  const result = context.rules.block(inner, e.body);
+  const after = e.states.map(s => scope.find(s.name.name)?.meaning ?? failed);
+  for (const [i, m] of after.entries()) if (!sameState(context, e, i, states[i]!, m)) return undefined;
+  if (result === undefined) {
+    report(context, 'model-without-result', e.variable, { model: 'scan' });
+    return undefined;
+  }
+  return { states: after, result };
+}
+
+function sameState(context: Context, e: ScanExpression, i: number, before: Meaning, after: Meaning): boolean {
+  if (isError(after)) return false;
+  if (before.kind !== 'tensor' || after.kind !== 'tensor') return true;
+  if (before.dtype === after.dtype && shapesAgree(context, before.shape, after.shape)) return true;
+  const { name } = e.states[i]!;
+  const data = {
+    role: 'operands',
+    subject: name.name,
+    expected: showMeaning(before),
+    found: showMeaning(after),
+  } as const;
+  report(context, 'shape-mismatch', name, data);
+  return false;
+}
+
+function unrolled(
+  context: Context,
+  e: ScanExpression,
+  over: TensorMeaning,
+  initial: readonly Meaning[],
+  time: Dim,
+  prefix: string,
+): Meaning {
+  if (!isConstant(time) || time > maxTurns) {
+    report(context, 'limit-exceeded', e.over, { what: 'unrolling', limit: maxTurns });
+    return failed;
+  }
+  const { b } = context.emission!.at('');
+  let states = initial;
+  const results: Value[] = [];
+  let last: TensorMeaning | undefined;
+  for (let i = 0; i < time; i++) {
+    const node = b.squeeze(b.sliceAxis(over.node!, 1, i, 1), [1]);
+    const step: TensorMeaning = { kind: 'tensor', dtype: over.dtype, shape: node.type.shape, node, ...classesOf(over) };
+    const done = turn(context, e, step, states, prefix);
+    if (done?.result.kind !== 'tensor' || done.result.node === undefined) return failed;
+    states = done.states;
+    last = done.result;
+    results.push(done.result.node);
+  }
+  const node = b.stack(results, last!.shape.length === 0 ? 0 : 1);
+  return { kind: 'tensor', dtype: last!.dtype, shape: node.type.shape, node };
+}
+
+function classesOf({ classes }: TensorMeaning): { classes?: Dim } {
+  return classes === undefined ? {} : { classes };
+}

@@ -1,0 +1,354 @@
+/** The declarations of one file and what they mean to each other: checked on demand, each at most once, reused while nothing it looked at has changed. */
+
+import { showRequirement } from '../../../engine/dim/facts.ts';
+import type { LangHost } from '../api.ts';
+import { closest } from '../names.ts';
+import type { DeclarationNode, ImportDeclaration, ModelDeclaration, TrainDeclaration } from '../syntax/ast.ts';
+import { type PlacedChunk, parse, type Tree } from '../syntax/parse.ts';
+import { type Context, type Global, type Globals, type Rules, refer, report } from './context.ts';
+import { checkData, type DataFace } from './data.ts';
+import { evaluate } from './expression.ts';
+import { failed, type Meaning, showMeaning } from './meaning.ts';
+import { checkModel, modelSignature } from './model.ts';
+import { emptySheet, type Sheet, type Target } from './records.ts';
+import { Naming, Scope } from './scope.ts';
+import { type Signature, showPattern } from './signature.ts';
+import { block } from './statements.ts';
+import { batched, checkTrain, type TrainFace } from './train.ts';
+
+export interface Entry {
+  readonly node: DeclarationNode;
+  readonly placed: PlacedChunk;
+  /** An earlier declaration has the same name. */
+  readonly first?: Entry;
+}
+
+export interface Checked {
+  readonly sheet: Sheet;
+  readonly signature?: Signature;
+  readonly constant?: Meaning;
+  readonly data?: DataFace;
+  readonly train?: TrainFace;
+  /** The data fields that a train block sees, batched. */
+  readonly fields?: ReadonlyMap<string, Meaning>;
+  /** What others see of it; equal keys mean that they need not be checked again. */
+  readonly key: string;
+  /** What it saw of others, by name. */
+  readonly seen: ReadonlyMap<string, string>;
+}
+
+/** Checks are rules that call each other; a model is run only where a program is lowered. */
+export const checkingRules: Rules = { evaluate, block, instantiate: () => failed };
+
+/** All names of the file, looked at for "did you mean". */
+const allNames = '*';
+
+export class World {
+  readonly uri: string;
+  readonly tree: Tree;
+  readonly entries: readonly Entry[];
+  private readonly host: LangHost;
+  private readonly byName = new Map<string, Entry>();
+  private readonly checks = new Map<Entry, Checked>();
+  private byNode: ReadonlyMap<DeclarationNode, Checked> | undefined;
+  private readonly running: Entry[] = [];
+  private previous: World | undefined;
+  private readonly imported = new Map<string, World | undefined>();
+  /** Files on the way from the first to this one, to see cycles of imports. */
+  private readonly chain: readonly string[];
+
+  constructor(uri: string, text: string, host: LangHost, previous?: World, chain: readonly string[] = []) {
+    this.uri = uri;
+    this.host = host;
+    this.chain = [...chain, uri];
+    this.tree = parse(text, previous?.tree);
+    this.previous = previous;
+    const entries: Entry[] = [];
+    for (const placed of this.tree.chunks) {
+      for (const node of placed.chunk.declarations) entries.push(this.enter(node, placed));
+    }
+    this.entries = entries;
+  }
+
+  private enter(node: DeclarationNode, placed: PlacedChunk): Entry {
+    const first = node.kind === 'import' ? undefined : this.byName.get(node.name.name);
+    const entry: Entry = { node, placed, ...(first && { first }) };
+    const names = node.kind === 'import' ? node.names.map(n => n.name) : [node.name.name];
+    for (const name of names) if (name !== '' && !this.byName.has(name)) this.byName.set(name, entry);
+    return entry;
+  }
+
+  find(name: string): Entry | undefined {
+    return this.byName.get(name);
+  }
+
+  names(): readonly string[] {
+    return [...this.byName.keys()];
+  }
+
+  /** Also of files that can't be read. */
+  importUris(): readonly string[] {
+    return [...this.imported.keys()];
+  }
+
+  importedWorlds(): readonly World[] {
+    return [...this.imported.values()].filter(w => w !== undefined);
+  }
+
+  /** Forgets the snapshot before, once everything is checked. */
+  release(): void {
+    this.previous = undefined;
+    for (const world of this.importedWorlds()) world.release();
+  }
+
+  /** The imported file of that world, this one included. */
+  worldOf(uri: string): World | undefined {
+    if (uri === this.uri) return this;
+    for (const world of this.importedWorlds()) {
+      const found = world.worldOf(uri);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  check(entry: Entry): Checked {
+    const known = this.checks.get(entry) ?? this.reusable(entry);
+    if (known) {
+      this.checks.set(entry, known);
+      return known;
+    }
+    const seen = new Map<string, string>();
+    this.running.push(entry);
+    const checked = this.run(entry, seen);
+    onlyMistakes(entry, checked.sheet);
+    this.running.pop();
+    this.checks.set(entry, checked);
+    return checked;
+  }
+
+  /** The previous snapshot's result, if the text is the same and so is all it looked at. */
+  private reusable(entry: Entry): Checked | undefined {
+    const old = this.previous?.checkedNode(entry.node);
+    if (old === undefined) return undefined;
+    this.running.push(entry);
+    const same = [...old.seen].every(([name, key]) => this.keyOf(name) === key);
+    this.running.pop();
+    return same ? old : undefined;
+  }
+
+  private checkedNode(node: DeclarationNode): Checked | undefined {
+    this.byNode ??= new Map([...this.checks].map(([entry, checked]) => [entry.node, checked]));
+    return this.byNode.get(node);
+  }
+
+  private keyOf(name: string): string {
+    if (name === allNames) return this.names().join(' ');
+    if (name.startsWith('schema:')) return this.schemaKey(name);
+    if (name.startsWith('data:')) return this.dataKey(name.slice('data:'.length));
+    return globalKey(this.lookup(name));
+  }
+
+  private schemaKey(name: string): string {
+    return JSON.stringify(this.host.readSchema(JSON.parse(name.slice('schema:'.length)), this.uri));
+  }
+
+  private dataKey(name: string): string {
+    const data = this.dataOf(name);
+    return data ? dataKey(data) : '';
+  }
+
+  private globals(seen: Map<string, string>): Globals {
+    return {
+      lookup: name => {
+        const global = this.lookup(name);
+        seen.set(name, globalKey(global));
+        return global;
+      },
+      names: () => {
+        seen.set(allNames, this.names().join(' '));
+        return this.names();
+      },
+    };
+  }
+
+  context(entry: Entry, sheet: Sheet, seen: Map<string, string>): Context {
+    return {
+      globals: this.globals(seen),
+      uri: this.uri,
+      sheet,
+      scope: new Scope(),
+      naming: new Naming(''),
+      places: ['model'],
+      assumed: [],
+      rigid: false,
+      perSample: false,
+      end: entry.node.end,
+      rules: checkingRules,
+    };
+  }
+
+  private run(entry: Entry, seen: Map<string, string>): Checked {
+    const { node } = entry;
+    const sheet = emptySheet();
+    const context = this.context(entry, sheet, seen);
+    const kind = node.kind === 'model' ? 'model' : node.kind;
+    if (node.kind !== 'import' && node.name.name !== '') {
+      refer(context, node.name, node.name.name, kind, { kind: 'global', uri: this.uri, name: node.name.name }, true);
+    }
+    this.duplicate(context, entry);
+    const base = { sheet, seen };
+    switch (node.kind) {
+      case 'model': {
+        const header = modelSignature(context, node, headerText(node, entry.placed));
+        const signature = checkModel(context, node, header);
+        return { ...base, signature, key: signatureKey(signature) };
+      }
+      case 'const': {
+        const constant = context.rules.evaluate(context, node.value);
+        return { ...base, constant, key: `const ${showMeaning(constant)}` };
+      }
+      case 'data': {
+        const data = checkData(context, node, this.watchedHost(seen));
+        return { ...base, data, key: dataKey(data) };
+      }
+      case 'train':
+        return { ...base, ...this.runTrain(context, node, seen), key: `train ${node.name.name}` };
+      case 'import':
+        this.runImport(context, node);
+        return { ...base, key: '' };
+    }
+  }
+
+  private watchedHost(seen: Map<string, string>): LangHost {
+    return {
+      readText: uri => this.host.readText(uri),
+      readSchema: (source, from) => {
+        const result = this.host.readSchema(source, from);
+        seen.set(`schema:${JSON.stringify(source)}`, JSON.stringify(result));
+        return result;
+      },
+    };
+  }
+
+  private duplicate(context: Context, { node, first }: Entry): void {
+    if (first === undefined || node.name.name === '') return;
+    const target: Target = { kind: 'global', uri: this.uri, name: node.name.name };
+    const related = [{ target, role: 'first' as const, text: node.name.name }];
+    report(context, 'duplicate-name', node.name, { name: node.name.name, what: 'declaration' }, { related });
+  }
+
+  private runTrain(
+    context: Context,
+    node: TrainDeclaration,
+    seen: Map<string, string>,
+  ): Pick<Checked, 'train' | 'fields'> {
+    const global = node.on.name === '' ? undefined : context.globals.lookup(node.on.name);
+    let fields: ReadonlyMap<string, Meaning> | undefined;
+    if (global?.kind === 'data') {
+      refer(context, node.on, node.on.name, 'data', global.target);
+      fields = this.dataOf(node.on.name)?.fields;
+      seen.set(`data:${node.on.name}`, this.dataKey(node.on.name));
+    } else if (global && global.kind !== 'broken') {
+      report(context, 'not-a-value', node.on, { name: node.on.name, found: `a ${global.kind}` });
+    } else if (!global && node.on.name !== '') {
+      const candidates = closest(node.on.name, this.names());
+      context.globals.names();
+      report(context, 'unknown-name', node.on, { name: node.on.name, kind: 'data', candidates });
+    }
+    const train = checkTrain(context, node, fields);
+    return { train, fields: new Map([...(fields ?? [])].map(([name, m]) => [name, batched(m)])) };
+  }
+
+  dataOf(name: string): DataFace | undefined {
+    const entry = this.find(name);
+    if (entry?.node.kind === 'data') return this.check(entry).data;
+    return entry?.node.kind === 'import' ? this.importOf(entry.node)?.dataOf(name) : undefined;
+  }
+
+  private runImport(context: Context, node: ImportDeclaration): void {
+    const world = this.importOf(node);
+    if (node.path === undefined) return;
+    if (world === undefined) {
+      const cycle = this.chain.includes(resolveUri(this.uri, node.path.value));
+      report(context, 'invalid-import', node.path, { path: node.path.value, reason: cycle ? 'cycle' : 'missing' });
+      return;
+    }
+    for (const name of node.names) {
+      if (name.name === '') continue;
+      const found = world.lookup(name.name);
+      if (found) refer(context, name, name.name, 'import', found.target);
+      else
+        report(context, 'unknown-name', name, {
+          name: name.name,
+          kind: 'module',
+          candidates: closest(name.name, world.names()),
+        });
+    }
+  }
+
+  private importOf(node: ImportDeclaration): World | undefined {
+    if (node.path === undefined) return undefined;
+    const uri = resolveUri(this.uri, node.path.value);
+    if (!this.imported.has(uri)) {
+      const text = this.chain.includes(uri) ? undefined : this.host.readText(uri);
+      const previous = this.previous?.imported.get(uri);
+      this.imported.set(uri, text === undefined ? undefined : new World(uri, text, this.host, previous, this.chain));
+    }
+    return this.imported.get(uri);
+  }
+
+  lookup(name: string): Global | undefined {
+    const entry = this.byName.get(name);
+    if (entry === undefined) return undefined;
+    const { node } = entry;
+    const target: Target = { kind: 'global', uri: this.uri, name };
+    if (node.kind === 'import') return this.importOf(node)?.lookup(name) ?? { kind: 'broken', target };
+    if (node.kind === 'data' || node.kind === 'train') return { kind: node.kind, target };
+    if (this.running.includes(entry)) return { kind: 'broken', target };
+    const checked = this.check(entry);
+    if (node.kind === 'const') return { kind: 'const', meaning: checked.constant ?? failed, target };
+    return {
+      kind: 'model',
+      target,
+      callee: { signature: checked.signature!, doc: node.doc, weights: true, model: { uri: this.uri, node } },
+    };
+  }
+}
+
+/** While something is wrong, "nothing reads it" is likely its consequence. */
+function onlyMistakes({ placed }: Entry, sheet: Sheet): void {
+  const wrong = placed.chunk.problems.length > 0 || sheet.facts.some(f => f.code !== 'unused-binding');
+  if (wrong) sheet.facts.splice(0, sheet.facts.length, ...sheet.facts.filter(f => f.code !== 'unused-binding'));
+}
+
+function headerText(node: ModelDeclaration, placed: PlacedChunk): string {
+  const { start, end } = node.header;
+  return placed.chunk.text.slice(start, end).replace(/\s+/g, ' ').trim();
+}
+
+function globalKey(global: Global | undefined): string {
+  if (global === undefined) return '';
+  if (global.kind === 'model') return signatureKey(global.callee.signature);
+  return global.kind === 'const' ? `const ${showMeaning(global.meaning)}` : global.kind;
+}
+
+function signatureKey({ label, results, requirements }: Signature): string {
+  return `model ${label} -> ${results?.map(showPattern).join(', ')} where ${requirements.map(showRequirement).join(', ')}`;
+}
+
+function dataKey(face: DataFace): string {
+  return JSON.stringify({ ...face, fields: [...(face.fields ?? [])].map(([name, m]) => `${name}: ${showMeaning(m)}`) });
+}
+
+/** Relative paths are relative to the importing file. */
+export function resolveUri(from: string, path: string): string {
+  if (/^[a-z][a-z0-9+.-]*:/i.test(path)) return path;
+  const base = from.slice(0, from.lastIndexOf('/') + 1);
+  const parts: string[] = [];
+  for (const part of (path.startsWith('/') ? path : base + path).split('/')) {
+    if (part === '.') continue;
+    if (part === '..' && parts.length > 0 && parts.at(-1) !== '') parts.pop();
+    else parts.push(part);
+  }
+  return parts.join('/');
+}

@@ -1,0 +1,71 @@
+/** Building a graph from a program: parameters registered once by name, random streams, and the body of each model run in place. */
+import type { Dim } from '../../../engine/dim/dim.ts';
+import { isConstant } from '../../../engine/dim/dim.ts';
+import type { Init, ParameterSpec } from '../../../engine/ir/program.ts';
+import { GraphBuilder, type OutputSpec, type Value } from '../../../engine/ops/builder.ts';
+import type { BuildContext } from '../../../engine/ops/library/function.ts';
+import { ShapeError } from '../../../engine/ops/shapeError.ts';
+import type { Emission } from '../check/context.ts';
+import { showShape } from '../check/meaning.ts';
+
+export interface Builder extends Emission {
+  readonly b: GraphBuilder;
+  /** In order of first use. */
+  readonly parameters: ReadonlyMap<string, ParameterSpec>;
+  /** New contents of running statistics, to be assigned after the step. */
+  readonly updates: readonly OutputSpec[];
+}
+
+/** `firstStream`: random streams of graphs that run in one step must differ. */
+export function builder(training: boolean, firstStream = 0): Builder {
+  const b = new GraphBuilder();
+  const parameters = new Map<string, ParameterSpec>();
+  const updates: OutputSpec[] = [];
+  let streams = firstStream;
+  const scalar = (name: string): Value => b.input(name, { dtype: 'i32', shape: [] });
+  const register = (name: string, shape: readonly Dim[], init: Init, trainable: boolean): Value => {
+    const sizes = shape.filter(isConstant);
+    if (sizes.length < shape.length) {
+      throw new ShapeError({
+        code: 'bad-attribute',
+        op: name,
+        expected: 'weights of sizes known before training',
+        found: showShape(shape),
+      });
+    }
+    const known = parameters.get(name);
+    if (known && showShape(known.shape) !== showShape(sizes)) {
+      throw new ShapeError({
+        code: 'shape-mismatch',
+        op: name,
+        expected: `weights ${showShape(known.shape)}`,
+        found: showShape(sizes),
+      });
+    }
+    parameters.set(name, known ?? { name, shape: sizes, init, trainable });
+    return b.state(name, { dtype: 'f32', shape: sizes });
+  };
+  const stream = () => streams++;
+  const contexts = new Map<string, BuildContext>();
+  const at = (path: string): BuildContext => {
+    const known = contexts.get(path);
+    if (known) return known;
+    const prefixed = (name: string) => (path === '' ? name : `${path}.${name}`);
+    const context: BuildContext = {
+      b,
+      training,
+      parameter: (name, shape, init) => register(prefixed(name), shape, init, true),
+      statistic: (name, shape, initial) => ({
+        value: register(prefixed(name), shape, { kind: 'constant', value: initial }, false),
+        update: next => {
+          if (training) updates.push({ name: prefixed(name), value: next, kind: 'assign' });
+        },
+      }),
+      stream,
+      uniform: shape => b.uniform(scalar('seed'), scalar('step'), shape, stream()),
+    };
+    contexts.set(path, context);
+    return context;
+  };
+  return { b, training, parameters, updates, at };
+}

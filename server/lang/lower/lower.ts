@@ -1,0 +1,90 @@
+/** A checked train block to a Program: the graphs, the parameters, and the plans for data and run. */
+import { PROGRAM_VERSION, type Program, type RunPlan } from '../../../engine/ir/program.ts';
+import { snapshotOf } from '../analyze.ts';
+import type { Analysis, LowerResult } from '../api.ts';
+import type { DataFace } from '../check/data.ts';
+import type { Sheet } from '../check/records.ts';
+import type { TrainFace } from '../check/train.ts';
+import type { DiagnosticFact } from '../facts.ts';
+import { isError } from '../snapshot/facts.ts';
+import { dependencies } from '../snapshot/outline.ts';
+import { absolute, locate, type Part, parts, type Snapshot } from '../snapshot/snapshot.ts';
+import { dataPlan } from './data.ts';
+import { type TrainGraphs, trainGraphs } from './train.ts';
+
+/** The program of a train block (the first where no name is given), or the errors in it and in what it uses. */
+export function lower(analysis: Analysis, train?: string): LowerResult {
+  const snapshot = snapshotOf(analysis);
+  const trains = snapshot ? parts(snapshot).filter(p => p.entry.node.kind === 'train') : [];
+  const part = train === undefined ? trains[0] : trains.find(p => p.entry.node.name.name === train);
+  if (!snapshot || !part) return { kind: 'unknown-train', names: trains.map(p => p.entry.node.name.name) };
+  const errors = errorsOf(snapshot, analysis, part);
+  if (errors.length > 0) return { kind: 'errors', facts: errors };
+  const { node } = part.entry;
+  const data = node.kind === 'train' ? snapshot.world.dataOf(node.on.name) : undefined;
+  if (node.kind !== 'train' || !data?.source || !data.fields) return { kind: 'errors', facts: [pending(part)] };
+  const graphs = trainGraphs(snapshot.world, part.entry, node, data.fields);
+  if (graphs.sheet.facts.some(isError)) return { kind: 'errors', facts: placedFacts(snapshot, part, graphs.sheet) };
+  return { kind: 'program', program: program(snapshot, node.name.name, node.on.name, data, graphs) };
+}
+
+/** Within what the block uses, imported files included. */
+function errorsOf(snapshot: Snapshot, analysis: Analysis, part: Part): readonly DiagnosticFact[] {
+  const uses = dependencies(snapshot, part).map(p => absolute(p.entry.node, p));
+  const inUse = (f: DiagnosticFact) => uses.some(u => u.start <= f.span.start && f.span.end <= u.end);
+  return analysis.facts.filter(f => isError(f) && (inUse(f) || f.code === 'limit-exceeded'));
+}
+
+/** The data's schema is not known yet. */
+function pending(part: Part): DiagnosticFact {
+  const { node } = part.entry;
+  const name = node.kind === 'train' ? node.on : node.name;
+  return {
+    code: 'unsupported',
+    span: absolute(name, part),
+    data: { what: `training before the data of ${name.name} is known` },
+    related: [],
+  };
+}
+
+function placedFacts(snapshot: Snapshot, part: Part, sheet: Sheet): readonly DiagnosticFact[] {
+  return sheet.facts.filter(isError).map(f => {
+    const related = f.related.flatMap(({ target, role, text }) => {
+      const location = locate(snapshot, target, part);
+      return location ? [{ location, role, text }] : [];
+    });
+    return { code: f.code, span: absolute(f.span, part), data: f.data, related } as DiagnosticFact;
+  });
+}
+
+function program(snapshot: Snapshot, name: string, dataName: string, data: DataFace, graphs: TrainGraphs): Program {
+  const { face } = graphs;
+  return {
+    version: PROGRAM_VERSION,
+    name,
+    data: dataPlan(snapshot.world, dataName, data, graphs.usedFields),
+    parameters: graphs.parameters,
+    train: graphs.train,
+    evaluate: graphs.evaluate,
+    objectives: graphs.objectives,
+    reports: face.reports.map(({ name, better }) => ({ name, better })),
+    run: runPlan(face),
+  };
+}
+
+function runPlan(face: TrainFace): RunPlan {
+  const { epochs, steps, seed, device, clip, stop } = face;
+  return {
+    ...(steps !== undefined ? { steps } : { epochs: epochs ?? 1 }),
+    seed,
+    device,
+    ...(clip !== undefined && { clip }),
+    ...(stop && {
+      stop: {
+        monitor: String(stop.args.monitor),
+        patience: Number(stop.args.patience),
+        minDelta: Number(stop.args.min_delta),
+      },
+    }),
+  };
+}

@@ -1,0 +1,142 @@
+/** The graphs of a train block: its statements walked once for training and once for evaluation, building nodes. */
+import type { Graph } from '../../../engine/ir/graph.ts';
+import type { Objective, ParameterSpec } from '../../../engine/ir/program.ts';
+import type { OutputSpec } from '../../../engine/ops/builder.ts';
+import { never } from '../../../engine/util/errors.ts';
+import type { Context } from '../check/context.ts';
+import { report } from '../check/context.ts';
+import type { Meaning } from '../check/meaning.ts';
+import { emptySheet, type Sheet } from '../check/records.ts';
+import { Naming, Scope } from '../check/scope.ts';
+import { batched, checkTrain, type TrainFace } from '../check/train.ts';
+import type { Entry, World } from '../check/world.ts';
+import type { TrainDeclaration } from '../syntax/ast.ts';
+import { type Builder, builder } from './emission.ts';
+import { loweringRules } from './rules.ts';
+
+export interface TrainGraphs {
+  readonly face: TrainFace;
+  readonly sheet: Sheet;
+  readonly train: Graph;
+  readonly evaluate: Graph;
+  readonly parameters: readonly ParameterSpec[];
+  readonly objectives: readonly Objective[];
+  /** Names of the data fields that the graphs read. */
+  readonly usedFields: ReadonlySet<string>;
+}
+
+export function trainGraphs(
+  world: World,
+  entry: Entry,
+  node: TrainDeclaration,
+  fields: ReadonlyMap<string, Meaning>,
+): TrainGraphs {
+  const training = emit(world, entry, node, fields, true);
+  const evaluating = emit(world, entry, node, fields, false);
+  const { face, sheet, emission } = training;
+  const train = emission.b.finish('train', [...outputs(face), ...emission.updates]);
+  const parameters = [...emission.parameters.values()].map(p => (isFrozen(p, face) ? { ...p, trainable: false } : p));
+  return {
+    face,
+    sheet,
+    train,
+    evaluate: evaluating.emission.b.finish('evaluate', outputs(evaluating.face)),
+    parameters,
+    objectives: objectives(train, face, parameters, training.context, node),
+    usedFields: new Set([...inputNames(train)].filter(name => fields.has(name))),
+  };
+}
+
+interface Emitted {
+  readonly face: TrainFace;
+  readonly sheet: Sheet;
+  readonly emission: Builder;
+  readonly context: Context;
+}
+
+function emit(
+  world: World,
+  entry: Entry,
+  node: TrainDeclaration,
+  fields: ReadonlyMap<string, Meaning>,
+  training: boolean,
+): Emitted {
+  const emission = builder(training);
+  const sheet = emptySheet();
+  const context: Context = {
+    ...world.context(entry, sheet, new Map()),
+    rules: loweringRules(world),
+    scope: new Scope(),
+    naming: new Naming(''),
+    emission,
+  };
+  const inputs = new Map([...fields].map(([name, m]) => [name, fieldInput(emission, name, m)]));
+  const face = checkTrain(context, node, inputs);
+  return { face, sheet, emission, context };
+}
+
+/** A field as an `input` node of the batch. The meaning stays that of one sample: checkTrain adds the batch. */
+function fieldInput({ b }: Builder, name: string, m: Meaning): Meaning {
+  const whole = batched(m);
+  if (m.kind !== 'tensor' || whole.kind !== 'tensor') return m;
+  return { ...m, node: b.input(name, { dtype: whole.dtype, shape: whole.shape }) };
+}
+
+/** `loss`, or `loss_1`, `loss_2` … when there are several. */
+function lossName(face: TrainFace, i: number): string {
+  return face.objectives.length === 1 ? 'loss' : `loss_${i + 1}`;
+}
+
+function outputs(face: TrainFace): readonly OutputSpec[] {
+  const losses = face.objectives.map(({ loss }, i) => ({ name: lossName(face, i), loss }));
+  const reports = face.reports.map(({ name, meaning }) => ({ name, loss: meaning }));
+  return [...losses, ...reports].flatMap(({ name, loss }) =>
+    loss.kind === 'tensor' && loss.node ? [{ name, value: loss.node }] : [],
+  );
+}
+
+function isFrozen({ name }: ParameterSpec, face: TrainFace): boolean {
+  return face.frozen.some(prefix => name === prefix || name.startsWith(`${prefix}.`));
+}
+
+function objectives(
+  train: Graph,
+  face: TrainFace,
+  parameters: readonly ParameterSpec[],
+  context: Context,
+  node: TrainDeclaration,
+): readonly Objective[] {
+  return face.objectives.map(({ loss, over, optimizer }, i) => {
+    if (!optimizer) throw never('an objective without optimizer');
+    const reached = loss.kind === 'tensor' && loss.node ? statesBehind(train, loss.node.id) : new Set<string>();
+    const chosen = parameters.filter(
+      p => p.trainable && reached.has(p.name) && (!over || over.some(o => p.name.startsWith(`${o}.`))),
+    );
+    if (chosen.length === 0)
+      report(context, 'value-out-of-range', node.name, {
+        subject: 'minimize',
+        expected: 'a loss that depends on weights',
+        found: 'none',
+      });
+    return { loss: lossName(face, i), over: chosen.map(p => p.name), optimizer };
+  });
+}
+
+/** Names of the states that gradients of a node reach: not through `detach`. */
+function statesBehind({ nodes }: Graph, from: number): ReadonlySet<string> {
+  const seen = new Set<number>();
+  const names = new Set<string>();
+  const open = [from];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    const node = nodes[id];
+    if (node === undefined || seen.has(id) || node.op === 'detach') continue;
+    seen.add(id);
+    if (node.op === 'state') names.add(String(node.attributes.name));
+    open.push(...node.inputs);
+  }
+  return names;
+}
+
+function inputNames({ nodes }: Graph): ReadonlySet<string> {
+  return new Set(nodes.filter(n => n.op === 'input').map(n => String(n.attributes.name)));
+}

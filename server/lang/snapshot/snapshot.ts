@@ -1,0 +1,64 @@
+/** What the parts of an analysis share: the checked world of one text, and the way from places in it to spans of the file. */
+
+import type { Target } from '../check/records.ts';
+import type { Checked, Entry, World } from '../check/world.ts';
+import { type AnyNode, pathTo } from '../syntax/ast.ts';
+import { type LineIndex, type Location, type Span, shiftSpan } from '../text.ts';
+
+export interface Snapshot {
+  readonly world: World;
+  readonly text: string;
+  readonly lines: LineIndex;
+}
+
+/** A declaration with its check. Spans on the sheet are relative to `offset`. */
+export interface Part {
+  readonly entry: Entry;
+  readonly checked: Checked;
+  readonly offset: number;
+}
+
+export function parts({ world }: Snapshot): readonly Part[] {
+  return world.entries.map(entry => ({ entry, checked: world.check(entry), offset: entry.placed.offset }));
+}
+
+/** The declaration that an offset lies in (the nearest before it within the same chunk), and the offset within the chunk. */
+export function partAt(snapshot: Snapshot, offset: number): { part: Part; at: number } | undefined {
+  const all = parts(snapshot);
+  const inside = all.find(p => p.offset + p.entry.node.start <= offset && offset <= p.offset + p.entry.node.end);
+  const before = all.findLast(p => p.offset + p.entry.node.start <= offset);
+  const part = inside ?? before;
+  return part && { part, at: offset - part.offset };
+}
+
+/** From the declaration to the innermost node at an offset. */
+export function nodesAt(
+  snapshot: Snapshot,
+  offset: number,
+): { part: Part; at: number; path: readonly AnyNode[] } | undefined {
+  const found = partAt(snapshot, offset);
+  return found && { ...found, path: pathTo(found.part.entry.node, found.at) };
+}
+
+export function absolute(span: Span, part: Part): Span {
+  return shiftSpan({ start: span.start, end: span.end }, part.offset);
+}
+
+/** Where a target is now. Undefined for one that has gone. */
+export function locate({ world }: Snapshot, target: Target, part: Part): Location | undefined {
+  if (target.kind === 'local') return { uri: world.uri, ...absolute(target.span, part) };
+  const home = world.worldOf(target.uri);
+  const entry = home?.find(target.name);
+  if (entry === undefined) return undefined;
+  const { node, placed } = entry;
+  const parameter =
+    node.kind === 'model' ? node.header.parameters.find(p => p.name.name === target.parameter) : undefined;
+  const field = target.parameter !== undefined && node.kind === 'data' ? fieldName(node, target.parameter) : undefined;
+  return { uri: target.uri, ...shiftSpan(parameter?.name ?? field ?? node.name, placed.offset), ...{} };
+}
+
+/** The binding that gives a field its final type. */
+function fieldName(node: Extract<AnyNode, { kind: 'data' }>, field: string): Span | undefined {
+  const binds = node.body?.statements.flatMap(s => (s.kind === 'bind' ? s.targets : [])) ?? [];
+  return binds.findLast(t => t.name === field);
+}

@@ -1,0 +1,190 @@
+/** Names and their uses: definition, references, hover. */
+
+import { showRequirement } from '../../../engine/dim/facts.ts';
+import type { HoverInfo, NameInfo } from '../api.ts';
+import { libraryCallee } from '../check/callee.ts';
+import { type LayerMeaning, type Meaning, showMeaning, showTensor } from '../check/meaning.ts';
+import type { Reference, Target } from '../check/records.ts';
+import { type Signature, showPattern } from '../check/signature.ts';
+import type { AnyNode } from '../syntax/ast.ts';
+import { type Span, touches } from '../text.ts';
+import { absolute, locate, nodesAt, type Part, partAt, parts, type Snapshot } from './snapshot.ts';
+
+interface Found {
+  readonly part: Part;
+  readonly reference: Reference;
+}
+
+function referenceAt(snapshot: Snapshot, offset: number): Found | undefined {
+  const found = partAt(snapshot, offset);
+  const reference = found?.part.checked.sheet.references.find(r => touches(r.span, found.at));
+  return found && reference && { part: found.part, reference };
+}
+
+export function symbolAt(snapshot: Snapshot, offset: number): NameInfo | undefined {
+  const found = referenceAt(snapshot, offset);
+  if (found === undefined) return undefined;
+  const { part, reference } = found;
+  const { kind, name, target } = reference;
+  const definition = target && locate(snapshot, target, part);
+  return { kind, name, span: absolute(reference.span, part), ...(definition && { definition }) };
+}
+
+/** Definition first. Two uses are of one symbol if they lead to one place. */
+export function referencesTo(snapshot: Snapshot, symbol: NameInfo): readonly Span[] {
+  const { definition } = symbol;
+  if (definition === undefined) return [symbol.span];
+  const spans = new Map<number, Span>();
+  for (const part of parts(snapshot)) {
+    for (const r of part.checked.sheet.references) {
+      const place = r.target && locate(snapshot, r.target, part);
+      if (place && place.uri === definition.uri && place.start === definition.start)
+        spans.set(r.span.start + part.offset, absolute(r.span, part));
+    }
+  }
+  const sorted = [...spans.values()].sort((a, b) => a.start - b.start);
+  if (definition.uri !== snapshot.world.uri) return sorted;
+  const { start, end } = definition;
+  return [{ start, end }, ...sorted.filter(s => s.start !== start)];
+}
+
+export function hoverAt(snapshot: Snapshot, offset: number): HoverInfo | undefined {
+  const nodes = nodesAt(snapshot, offset);
+  const found = referenceAt(snapshot, offset);
+  if (found) {
+    const { reference, part } = found;
+    const span = absolute(reference.span, part);
+    const described = describe(snapshot, part, reference, meaningAt(nodes?.path ?? [], part));
+    if (described) return { span, ...described };
+  }
+  if (nodes === undefined) return undefined;
+  const { part, path } = nodes;
+  for (const node of path.toReversed()) {
+    if (node.kind === 'block' || node.kind === 'setting' || node.kind === 'bind') return undefined;
+    const meaning = part.checked.sheet.types.get(node);
+    if (meaning && meaning.kind !== 'error' && node.kind !== 'parameter') {
+      return { span: absolute(node, part), code: showMeaning(meaning), doc: '', notes: [] };
+    }
+  }
+  return undefined;
+}
+
+function meaningAt(path: readonly AnyNode[], part: Part): Meaning | undefined {
+  const name = path.at(-1);
+  return name && part.checked.sheet.types.get(name);
+}
+
+type Described = Omit<HoverInfo, 'span'>;
+
+function describe(snapshot: Snapshot, part: Part, r: Reference, meaning: Meaning | undefined): Described | undefined {
+  if (r.kind === 'library') return library(r.name, part, meaning);
+  if (r.kind === 'setting') return { code: r.name, doc: settingDocs[r.name] ?? '', notes: [] };
+  if (r.target?.kind === 'global' && r.target.parameter === undefined) {
+    const described = declaration(snapshot, r.target);
+    if (described) return described;
+  }
+  const value = meaning ?? bindingMeaning(part, r);
+  if (value === undefined) return { code: r.name, doc: '', notes: [] };
+  return { code: valueCode(r.name, value), doc: '', notes: value.kind === 'layer' ? layerNotes(value) : [] };
+}
+
+function bindingMeaning(part: Part, r: Reference): Meaning | undefined {
+  const { target } = r;
+  if (target?.kind === 'global') return undefined;
+  return part.checked.sheet.bindings.find(b => b.span.start === target?.span.start && b.name === r.name)?.meaning;
+}
+
+/** `fc1 = linear  [B, 784] -> [B, 128]`, `x: [B, 784]`, `heads: int`. */
+function valueCode(name: string, m: Meaning): string {
+  if (m.kind === 'tensor') return `${name}: ${showTensor(m)}`;
+  if (m.kind === 'layer') {
+    const { input, output } = m.state;
+    return `${name} = ${m.callee.signature.name}${output === undefined ? '' : `  ${input} -> ${output}`}`;
+  }
+  if (m.kind === 'number') {
+    const value = m.real === undefined ? undefined : String(m.real);
+    return value === undefined ? `${name}: ${m.whole ? 'int' : 'float'}` : `${name} = ${value}`;
+  }
+  return `${name}: ${showMeaning(m)}`;
+}
+
+export function layerNotes(m: LayerMeaning): readonly string[] {
+  return m.state.count === undefined ? [] : [`${m.state.count.toLocaleString('en-US')} weights`];
+}
+
+function library(name: string, part: Part, meaning: Meaning | undefined): Described {
+  const recorded = part.checked.sheet.calls.find(c => c.callee.signature.name === name)?.callee;
+  const place = (['model', 'transform', 'metric', 'optimizer', 'schedule', 'source', 'stop'] as const).find(p =>
+    libraryCallee(name, p),
+  );
+  const callee =
+    recorded ??
+    (part.entry.node.kind === 'data' ? libraryCallee(name, 'transform') : undefined) ??
+    (place && libraryCallee(name, place));
+  const example = callee?.library?.fn.example;
+  const doc = [callee?.doc ?? '', ...(example ? [`\`\`\`strata\n${example}\n\`\`\``] : [])]
+    .filter(Boolean)
+    .join('\n\n');
+  const notes = meaning?.kind === 'tensor' ? [`here: ${showTensor(meaning)}`] : [];
+  return { code: callee?.signature.label ?? name, doc, notes };
+}
+
+function declaration(snapshot: Snapshot, target: Extract<Target, { kind: 'global' }>): Described | undefined {
+  const world = snapshot.world.worldOf(target.uri);
+  const entry = world?.find(target.name);
+  if (!world || !entry) return undefined;
+  const { node } = entry;
+  const checked = world.check(entry);
+  if (node.kind === 'model' && checked.signature) {
+    return {
+      code: `model ${withResults(checked.signature)}`,
+      doc: node.doc,
+      notes: requirementNotes(checked.signature),
+    };
+  }
+  if (node.kind === 'data') {
+    const fields = [...(checked.data?.fields ?? [])].map(([name, m]) => `${name}: ${showMeaning(m)}`);
+    const samples = checked.data?.samples;
+    const notes = samples === undefined ? fields : [`${samples.toLocaleString('en-US')} samples`, ...fields];
+    return { code: `data ${node.name.name}`, doc: node.doc, notes };
+  }
+  if (node.kind === 'const') {
+    return {
+      code: `const ${node.name.name} = ${showMeaning(checked.constant ?? { kind: 'error' })}`,
+      doc: node.doc,
+      notes: [],
+    };
+  }
+  return node.kind === 'train'
+    ? { code: `train ${node.name.name} on ${node.on.name}`, doc: node.doc, notes: [] }
+    : undefined;
+}
+
+function withResults({ label, results }: Signature): string {
+  return label.includes('->') || !results ? label : `${label} -> ${results.map(showPattern).join(', ')}`;
+}
+
+function requirementNotes({ label, requirements }: Signature): readonly string[] {
+  const stated = label.split(/\bwhere\b/)[1] ?? '';
+  const shown = requirements.map(r => showRequirement(r).replaceAll('?', ''));
+  return shown.filter(text => !stated.includes(text)).map(text => `requires ${text}`);
+}
+
+const settingDocs: Readonly<Record<string, string>> = {
+  minimize:
+    'The loss and the optimiser that lowers it: `minimize loss using adam()`. With `over net` only the weights of `net` are moved.',
+  report: 'Metrics on the training batches and on the validation and test splits.',
+  stop: 'When to end before the last epoch: `stop early(patience: 5, monitor: validation.loss)`.',
+  epochs: 'How often training goes through the data.',
+  steps: 'How many steps training takes, in place of `epochs`.',
+  seed: 'Where all random numbers of the run start: the same seed gives the same run.',
+  device: '`auto` measures and takes the faster one; or `webgpu`, `cpu`.',
+  clip: 'Largest global norm of the gradients; longer ones are scaled down.',
+  freeze: 'Layers whose weights stay as they are.',
+  batch: 'Samples a step.',
+  split:
+    'Samples held out of training: `split validation: 0.1, test: 0.1`, fractions or numbers of samples; seeded, stratified by label.',
+  test: 'A data source of its own for the test split.',
+  augment: 'Random transforms of training samples, drawn anew each step.',
+  shuffle: 'Whether the samples come in a new order each epoch; true unless said otherwise.',
+};
