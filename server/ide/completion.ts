@@ -43,7 +43,7 @@ export function completion(analysis: Analysis, offset: number, list: ListFolder 
 export function spaceAsks(text: string, offset: number): boolean {
   const line = text.slice(text.lastIndexOf('\n', offset - 1) + 1, offset);
   if (line.includes('//')) return false;
-  return /(?:\|>|\b(?:using|on|over|minimize|report|freeze|show|from)|\w:|\S=) $/.test(line);
+  return /(?:\|>|\b(?:using|on|over|minimize|report|freeze|show|from)|\w:|=) $/.test(line);
 }
 
 function suggestion(item: CompletionItem, index: number): Suggestion {

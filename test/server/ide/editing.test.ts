@@ -22,8 +22,8 @@ describe('completion', () => {
     expect(list).not.toContain('adam');
   });
   it('puts what type-checks first', () => {
-    const list = labels(body('  fits = linear(10)\n  other = linear(7)\n  y = x |> other\n  x |> $0'));
-    expect(list.indexOf('fits')).toBeLessThan(list.indexOf('other'));
+    const list = labels(body('  fits = linear(10)\n  narrow = linear(10)\n  y = x |> linear(7) |> narrow\n  x |> $0'));
+    expect(list.indexOf('fits')).toBeLessThan(list.indexOf('narrow'));
   });
   it.each([
     ['using', program().replace('adam(lr: 0.001)', '$0'), ['adam', 'sgd'], ['relu']],

@@ -61,6 +61,7 @@ export async function startTestClient({ capabilities = {}, ...options }: TestOpt
   };
   connection.onNotification((method, params) => void record(method, params));
   connection.onRequest((method, params) => record(method, params));
+  connection.onUnhandledProgress(({ value }) => void record('$/progress', { value }));
   connection.listen();
   const result: InitializeResult = await connection.sendRequest('initialize', {
     processId: null,
