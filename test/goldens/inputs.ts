@@ -1,5 +1,7 @@
 /** The inputs of the goldens: the generator of make.py, number for number. */
 
+import { roundEven } from '../../engine/util/numbers.ts';
+
 /** Numerical Recipes' generator; the 24 high bits make numbers in [-1, 1) that f32 holds exactly. */
 export class Lcg {
   private state: number;
@@ -40,7 +42,8 @@ export function problem({ sizes, samples }: Net) {
     return Math.fround(prototype * 0.25) + lcg.next();
   });
   const parameters = sizes.slice(1).flatMap((out, at) => {
-    const bound = 2 ** Math.round(Math.log2(sizes[at]! ** -0.5));
+    // Python rounds halves to even: 128 ** -0.5 is 2 ** -3.5, which becomes 2 ** -4.
+    const bound = 2 ** roundEven(Math.log2(sizes[at]! ** -0.5));
     return [out * sizes[at]!, out].map(count => Float32Array.from(lcg.floats(count), v => v * bound));
   });
   return { x, labels, parameters };
