@@ -1,9 +1,10 @@
 /** From a data plan to the fields of each split: load, check, transform, divide. */
 import type { Backend, HostArray } from '../backend/backend.ts';
 import type { Call, DataPlan } from '../ir/program.ts';
-import { EngineError } from '../util/errors.ts';
+import { EngineError, never } from '../util/errors.ts';
 import type { ResolvePath } from './paths.ts';
 import { type Field, prepareFields, takeRows } from './prepare.ts';
+import type { DataSet } from './schema.ts';
 import { loadSource, placeOf } from './sources.ts';
 import { labelColumnOf, splitSamples } from './splits.ts';
 
@@ -23,7 +24,10 @@ export async function loadData(
   seed: number,
   backend: Backend,
 ): Promise<SplitData> {
-  const main = await preparedSource(plan, plan.source, resolvePath, backend);
+  // Files are read and inflated side by side.
+  const loads = [plan.source, ...(plan.test ? [plan.test] : [])].map(source => loaded(plan, source, resolvePath));
+  const [main, other] = await Promise.all(loads).then(sets => preparedInTurn(plan, sets, backend));
+  if (main === undefined) throw never('a plan without a source');
   const { test: held, ...withoutTest } = plan.split;
   const parts = splitSamples(
     main.samples,
@@ -31,7 +35,6 @@ export async function loadData(
     seed,
     main.labels,
   );
-  const other = plan.test && (await preparedSource(plan, plan.test, resolvePath, backend));
   const test = other ? arraysOf(other.fields) : rowsOf(main.fields, parts.test);
   return {
     counts: {
@@ -49,17 +52,29 @@ interface Prepared {
   readonly labels?: ArrayLike<number>;
 }
 
-async function preparedSource(
-  plan: DataPlan,
-  source: Call,
-  resolvePath: ResolvePath,
-  backend: Backend,
-): Promise<Prepared> {
+interface Loaded {
+  readonly set: DataSet;
+  readonly place: string;
+}
+
+async function loaded(plan: DataPlan, source: Call, resolvePath: ResolvePath): Promise<Loaded> {
+  const place = placeOf(source);
   const set = await loadSource(source, { resolvePath, expected: plan.columns });
-  if (set.samples === 0) throw new EngineError('data-empty', `${placeOf(source)}: expected samples, found none`);
-  const fields = await prepareFields(plan, set, backend, placeOf(source));
-  const labels = labelColumnOf(set)?.data;
-  return { samples: set.samples, fields, ...(labels && { labels }) };
+  if (set.samples === 0) throw new EngineError('data-empty', `${place}: expected samples, found none`);
+  return { set, place };
+}
+
+async function preparedInTurn(plan: DataPlan, sets: readonly Loaded[], backend: Backend): Promise<Prepared[]> {
+  const prepared: Prepared[] = [];
+  for (const { set, place } of sets) {
+    const labels = labelColumnOf(set)?.data;
+    prepared.push({
+      samples: set.samples,
+      fields: await prepareFields(plan, set, backend, place),
+      ...(labels && { labels }),
+    });
+  }
+  return prepared;
 }
 
 type Arrays = Readonly<Record<string, HostArray>>;

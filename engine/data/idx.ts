@@ -54,10 +54,13 @@ export const idxReader: SourceReader = {
   async load(args, { resolvePath, expected }) {
     const { images, labels } = files(args, resolvePath);
     const header = parseHeader(images, readHead(images, HEADER_BYTES));
-    const labelBytes = labels && (await readWhole(labels));
+    const [imageBytes, labelBytes] = await Promise.all([
+      readWhole(images, header.start + header.bytes),
+      labels && readWhole(labels),
+    ]);
     const labelHeader = labels && labelBytes && labelsHeader(labels, labelBytes);
     if (labels && labelHeader) demandPairs(images, header, labels, labelHeader);
-    const pixels = decode(images, await readWhole(images, header.start + header.bytes), header, header.element.dtype);
+    const pixels = decode(images, imageBytes, header, header.element.dtype);
     const columns: DataColumn[] = [{ ...imageColumn(images, header), data: pixels }];
     if (labels && labelBytes && labelHeader) {
       const data = decode(labels, labelBytes, labelHeader, 'i32');

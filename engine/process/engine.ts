@@ -16,7 +16,7 @@ import { PROTOCOL_VERSION, type RunInfo } from './protocol.ts';
 import { BEST_CHECKPOINT, INFO_FILE, LAST_CHECKPOINT, METRICS_FILE, PROGRAM_FILE, readRequest } from './runFolder.ts';
 import { type Address, chooseAddress, closeToOthers, listenPrivately } from './socket.ts';
 
-export type EngineOptions = Pick<TrainerOptions, 'open' | 'pace'>;
+export type EngineOptions = Pick<TrainerOptions, 'open' | 'pace' | 'signal'>;
 
 /** Everything between a run's clients and its trainer. */
 interface Desk {

@@ -7,8 +7,10 @@ if (folder === undefined) {
   process.stderr.write('expected the run folder as argument\n');
   process.exit(2);
 }
-// A terminal that closes, or a client's Ctrl+C, must not end a run that belongs to the folder.
+// A terminal that closes must not end a run that belongs to its folder; a machine that shuts down stops it with a checkpoint.
+const stop = new AbortController();
 process.on('SIGHUP', () => {});
-const done = await runEngine(resolve(folder));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+const done = await runEngine(resolve(folder), { signal: stop.signal });
 // Dawn may keep handles open; the run is over and everything is on disk.
 process.exit(done.reason === 'failed' ? 1 : 0);

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { EngineError } from '../util/errors.ts';
 import { SOCKET_FILE } from './runFolder.ts';
 
@@ -44,9 +44,9 @@ export async function listenPrivately(server: Server, { path }: Address): Promis
   if (isFile) chmodSync(path, 0o600);
 }
 
-/** Closes the run folder to others; a system without such rights leaves it as it is. */
-export function closeToOthers(path: string): void {
-  if (process.platform !== 'win32') chmodSync(dirname(join(path, SOCKET_FILE)), 0o700);
+/** Closes the run folder to others; on Windows it inherits the rights of its owner's folder. */
+export function closeToOthers(folder: string): void {
+  if (process.platform !== 'win32') chmodSync(folder, 0o700);
 }
 
 function removeStale(path: string): Promise<void> {

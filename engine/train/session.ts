@@ -33,8 +33,9 @@ export interface Session {
   dispose(): Promise<void>;
 }
 
-/** Batches evaluated at a time. */
-const EVALUATION_CHUNK = 16;
+/** Milliseconds of evaluation between two looks at the controls, and the most batches in them. */
+const EVALUATION_MS = 25;
+const EVALUATION_BATCHES = 64;
 
 /** Compiles `steps` on `backend` and uploads the data; weights are still to be written. */
 export async function openSession(program: Program, steps: Steps, data: SplitData, backend: Backend): Promise<Session> {
@@ -133,10 +134,16 @@ async function evaluate(device: Device, layout: StepLayout, split: SplitName, pa
   const { executable } = device;
   device.write(BUFFERS.evaluated, Int32Array.of(0));
   device.write(BUFFERS.sums, new Float32Array(columns.length));
-  for (let done = 0; done < full; done += EVALUATION_CHUNK) {
-    executable.run(split, Math.min(EVALUATION_CHUNK, full - done));
+  for (let done = 0, times = 1; done < full; ) {
+    const start = performance.now();
+    executable.run(split, Math.min(times, full - done));
     await executable.sync();
+    done += times;
     if (!(await pause())) return undefined;
+    times = Math.min(
+      EVALUATION_BATCHES,
+      Math.max(1, Math.round((times * EVALUATION_MS) / (performance.now() - start))),
+    );
   }
   if (rest > 0) executable.run(`${split}Last`, 1);
   await executable.sync();

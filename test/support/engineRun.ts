@@ -44,6 +44,11 @@ export async function bundleEngine(): Promise<{ readonly path: string; dispose()
   return { path: outfile, dispose: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
+export interface ChildOptions {
+  readonly blocks?: number;
+  readonly backend?: 'reference' | 'wasm';
+}
+
 export interface Child {
   readonly process: ChildProcess;
   readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>;
@@ -55,9 +60,22 @@ export interface Child {
  * Starts an engine on a folder; it is killed when the test has finished. With `blocks`, no file may grow beyond so many blocks of 512 bytes:
  * the system then refuses writes as a full disk does.
  */
-export function startChild(bundle: string, folder: string, blocks?: number): Child {
-  const limited = ['-c', 'ulimit -f "$1"; shift; exec "$@"', 'sh', String(blocks), process.execPath, bundle, folder];
-  const [command, args] = blocks === undefined ? [process.execPath, [bundle, folder]] : ['/bin/sh', limited];
+export function startChild(
+  bundle: string,
+  folder: string,
+  { blocks, backend = 'reference' }: ChildOptions = {},
+): Child {
+  const limited = [
+    '-c',
+    'ulimit -f "$1"; shift; exec "$@"',
+    'sh',
+    String(blocks),
+    process.execPath,
+    bundle,
+    folder,
+    backend,
+  ];
+  const [command, args] = blocks === undefined ? [process.execPath, [bundle, folder, backend]] : ['/bin/sh', limited];
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   let [stdout, stderr] = ['', ''];

@@ -33,9 +33,9 @@ beforeAll(async () => {
 
 /** Steps of an epoch of `long`: enough for it to be caught in the middle. */
 const EPOCH = 3000;
-const long = (epochs = 3) =>
+const long = (epochs = 3, hidden = 16) =>
   moonsProgram({
-    hidden: 16,
+    hidden,
     lr: 0.01,
     run: { epochs },
     data: { batch: 5, source: { name: 'moons', args: { samples: 18_750, seed: 0 } } },
@@ -55,8 +55,11 @@ function onChange<T>(folder: string, look: () => T | undefined): Promise<T> {
   });
 }
 
-async function start(folder: string): Promise<{ child: Child; client: Client }> {
-  const child = startChild(bundle, folder);
+async function start(
+  folder: string,
+  backend: 'reference' | 'wasm' = 'reference',
+): Promise<{ child: Child; client: Client }> {
+  const child = startChild(bundle, folder, { backend });
   const info = await onChange(folder, () => {
     const found = readInfo(folder);
     return found?.pid === child.process.pid ? found : undefined;
@@ -82,26 +85,29 @@ function essence(folder: string): unknown[] {
   });
 }
 
-test('killed in mid-epoch and resumed: curve and weights are those of the uninterrupted run, bit for bit', async () => {
-  const whole = makeRun(long());
-  await startChild(bundle, whole).exited;
-  const cut = makeRun(long());
-  const { child, client } = await start(cut);
-  await client.until(has(event => event.type === 'step' && event.step > EPOCH && event.step % EPOCH < EPOCH / 3));
-  child.process.kill('SIGKILL');
-  expect((await child.exited).signal).toBe('SIGKILL');
-  const before = readMetrics(cut);
-  expect(before.at(-1)?.type).not.toBe('done');
-  expect(before.some(event => event.type === 'step' && event.step > EPOCH)).toBe(true);
-  writeFileSync(join(cut, METRICS_FILE), '{"type":"step","st', { flag: 'a' }); // a line the crash cut
-  writeRequest(cut, { ...readRequest(cut), resume: true });
-  const resumed = startChild(bundle, cut);
-  expect(await resumed.exited).toMatchObject({ code: 0 });
-  expect(essence(cut)).toEqual(essence(whole));
-  const starts = readMetrics(cut).flatMap(event => (event.type === 'start' ? [event.fromStep] : []));
-  expect(starts).toEqual([0, EPOCH]);
-  expect(readFileSync(join(cut, LAST_CHECKPOINT))).toEqual(readFileSync(join(whole, LAST_CHECKPOINT)));
-});
+test.each(['reference', 'wasm'] as const)(
+  'killed in mid-epoch and resumed on %s: curve and weights are those of the uninterrupted run, bit for bit',
+  async backend => {
+    const whole = makeRun(long(3, backend === 'wasm' ? 512 : 16));
+    await startChild(bundle, whole, { backend }).exited;
+    const cut = makeRun(long(3, backend === 'wasm' ? 512 : 16));
+    const { child, client } = await start(cut, backend);
+    await client.until(has(event => event.type === 'step' && event.step > EPOCH && event.step % EPOCH < EPOCH / 3));
+    child.process.kill('SIGKILL');
+    expect((await child.exited).signal).toBe('SIGKILL');
+    const before = readMetrics(cut);
+    expect(before.at(-1)?.type).not.toBe('done');
+    expect(before.some(event => event.type === 'step' && event.step > EPOCH)).toBe(true);
+    writeFileSync(join(cut, METRICS_FILE), '{"type":"step","st', { flag: 'a' }); // a line the crash cut
+    writeRequest(cut, { ...readRequest(cut), resume: true });
+    const resumed = startChild(bundle, cut, { backend });
+    expect(await resumed.exited).toMatchObject({ code: 0 });
+    expect(essence(cut)).toEqual(essence(whole));
+    const starts = readMetrics(cut).flatMap(event => (event.type === 'start' ? [event.fromStep] : []));
+    expect(starts).toEqual([0, EPOCH]);
+    expect(readFileSync(join(cut, LAST_CHECKPOINT))).toEqual(readFileSync(join(whole, LAST_CHECKPOINT)));
+  },
+);
 
 test('killed before its first checkpoint, a run is resumed from the start', async () => {
   const folder = makeRun(long(1));
@@ -239,7 +245,7 @@ test.skipIf(process.platform === 'win32')(
     const whole = makeRun(moonsProgram({ run: { epochs: 20 } }));
     await startChild(bundle, whole).exited;
     const cut = makeRun(moonsProgram({ run: { epochs: 20 } }));
-    const child = startChild(bundle, cut, 16); // 8 KiB of metrics
+    const child = startChild(bundle, cut, { blocks: 16 }); // 8 KiB of metrics
     expect(await child.exited).toMatchObject({ code: 1 });
     expect(child.output().stderr).toMatch(
       /^disk-full: .*metrics.jsonl: no room to write; free some space and resume the run/,
@@ -256,7 +262,7 @@ test.skipIf(process.platform === 'win32')(
   'no room for a checkpoint: disk-full is in the log, the folder stays readable',
   async () => {
     const folder = makeRun(moonsProgram({ hidden: 512 })); // 3 * 2562 floats: 30 KiB
-    expect(await startChild(bundle, folder, 40).exited).toMatchObject({ code: 1 });
+    expect(await startChild(bundle, folder, { blocks: 40 }).exited).toMatchObject({ code: 1 });
     const last = readMetrics(folder).at(-1);
     expect(last).toMatchObject({ type: 'done', reason: 'failed', error: { code: 'disk-full' } });
     expect(last).not.toHaveProperty('checkpoint');
