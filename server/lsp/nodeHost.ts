@@ -15,6 +15,9 @@ const skipped = new Set(['node_modules', 'dist', '__pycache__']);
 /** `home`: the folder of the bundle, where the engine and the documentation pages lie. */
 export function createNodeHost(home: string): ServerHost {
   let roots: readonly string[] = [];
+  /** Folders of files opened alone: their runs are kept there. */
+  const lone = new Set<string>();
+  const folders = (): readonly string[] => [...roots, ...lone];
   /** The innermost workspace folder, or the file's own folder for a file opened alone. */
   const workspaceOf = (uri: string): string | undefined => {
     const path = pathOf(uri);
@@ -31,7 +34,7 @@ export function createNodeHost(home: string): ServerHost {
     setFolders: uris => {
       roots = uris.flatMap(uri => pathOf(uri) ?? []);
     },
-    folders: () => roots,
+    folders,
     langHost: openText => createLangHost({ workspaceOf, openText }),
     listFolder: (path, fromUri) => listFolder(() => resolver(fromUri)?.(path === '' ? '.' : path)),
     linkTarget: (path, fromUri) => attempt(() => uriOf(resolver(fromUri)?.(path))),
@@ -44,9 +47,10 @@ export function createNodeHost(home: string): ServerHost {
       const path = pathOf(uri);
       const workspace = workspaceOf(uri);
       if (path === undefined || workspace === undefined) return undefined;
+      if (!roots.includes(workspace)) lone.add(workspace);
       return { workspace, base: dirname(path), source: relative(workspace, path).replaceAll('\\', '/') };
     },
-    ownsRun: folder => roots.some(root => isRunOf(folder, root)),
+    ownsRun: folder => folders().some(root => isRunOf(folder, root)),
     ...(existsSync(pages) ? { pages: pathToFileURL(pages).href } : {}),
     createRuns: ({ engine, runtime, log }) =>
       createRunManager({ engine: engine ?? join(home, 'engine.js'), runtime, log }),

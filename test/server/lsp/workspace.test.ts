@@ -1,0 +1,90 @@
+/** Analyses are made when asked for, kept while they hold, and made anew when something they read has changed. */
+import { describe, expect, it } from 'vitest';
+import type { SchemaResult } from '../../../server/lang/api.ts';
+import type { ServerHost } from '../../../server/lsp/host.ts';
+import { createWorkspace, type Workspace } from '../../../server/lsp/workspace.ts';
+
+const net = 'model Net(x: [B, 4]) -> [B, 2] {\n  x |> linear(2)\n}\n';
+const importing = 'import Net from "net.strata"\n\nmodel Two(x: [B, 4]) -> [B, 2] {\n  x |> Net\n}\n';
+
+interface Disk {
+  readonly files: Map<string, string>;
+  schema: SchemaResult;
+}
+
+function setUp(files: Record<string, string> = {}): { readonly workspace: Workspace; readonly disk: Disk } {
+  const disk: Disk = { files: new Map(Object.entries(files)), schema: { kind: 'schema', columns: [], samples: 1 } };
+  const host: ServerHost = {
+    setFolders: () => {},
+    folders: () => ['/w'],
+    langHost: openText => ({
+      readText: uri => openText(uri) ?? disk.files.get(uri),
+      readSchema: () => disk.schema,
+    }),
+    listFolder: () => [],
+    linkTarget: () => undefined,
+    sourceFiles: () => [...disk.files.keys()],
+    trainingPlace: () => undefined,
+    ownsRun: () => false,
+  };
+  return { workspace: createWorkspace(host), disk };
+}
+
+const open = (workspace: Workspace, uri: string, text: string) =>
+  workspace.open({ uri, languageId: 'strata', version: 1, text });
+const codes = (workspace: Workspace, uri: string) => workspace.analysis(uri)?.facts.map(f => f.code);
+
+describe('analyses', () => {
+  it('are the same until the text changes', () => {
+    const { workspace } = setUp();
+    open(workspace, 'file:///w/a.strata', net);
+    const first = workspace.analysis('file:///w/a.strata');
+    expect(workspace.analysis('file:///w/a.strata')).toBe(first);
+    const stamp = workspace.stamp('file:///w/a.strata');
+    workspace.change('file:///w/a.strata', 2, [{ text: `${net}\n` }], 'utf-16');
+    expect(workspace.analysis('file:///w/a.strata')).not.toBe(first);
+    expect(workspace.stamp('file:///w/a.strata')).not.toBe(stamp);
+  });
+
+  it('of an importing file follow the text that is open, not the one on disk', () => {
+    const { workspace } = setUp({ 'file:///w/net.strata': net });
+    open(workspace, 'file:///w/a.strata', importing);
+    expect(codes(workspace, 'file:///w/a.strata')).toEqual([]);
+    open(workspace, 'file:///w/net.strata', net.replace('[B, 2]', '[B, 3]').replace('linear(2)', 'linear(3)'));
+    expect(workspace.dependents('file:///w/net.strata')).toEqual(['file:///w/a.strata']);
+    expect(codes(workspace, 'file:///w/a.strata')).toContain('shape-mismatch');
+    workspace.close('file:///w/net.strata');
+    expect(codes(workspace, 'file:///w/a.strata')).toEqual([]);
+  });
+
+  it('follow data files that change on disk', () => {
+    const { workspace, disk } = setUp();
+    const uri = 'file:///w/a.strata';
+    open(workspace, uri, 'data D = csv("a.csv") {\n  batch 1\n}\n');
+    expect(codes(workspace, uri)).toEqual([]);
+    disk.schema = { kind: 'problem', code: 'data-missing', message: 'a.csv: no such file' };
+    expect(workspace.changedOnDisk(['file:///w/a.csv'])).toEqual([uri]);
+    expect(codes(workspace, uri)).toEqual(['data-missing']);
+  });
+
+  it('without data files are left alone by what happens on disk', () => {
+    const { workspace } = setUp();
+    open(workspace, 'file:///w/a.strata', net);
+    expect(workspace.changedOnDisk(['file:///w/a.csv', 'file:///w/other.strata'])).toEqual([]);
+  });
+
+  it('of all files hold the closed ones as well', () => {
+    const { workspace } = setUp({ 'file:///w/net.strata': net });
+    open(workspace, 'file:///w/a.strata', importing);
+    expect(
+      workspace
+        .allFiles()
+        .map(a => a.uri)
+        .sort(),
+    ).toEqual(['file:///w/a.strata', 'file:///w/net.strata']);
+  });
+});
+
+it('a change to a document that is not open is none', () => {
+  expect(setUp().workspace.change('file:///w/a.strata', 1, [{ text: '' }], 'utf-16')).toBe(false);
+});
