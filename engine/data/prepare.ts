@@ -24,12 +24,12 @@ const COLUMN = 'column.';
 
 /** The fields of `set`, in the order of the outputs of `plan.prepare`. `place` names the data in messages. Throws `data-not-finite`, `data-out-of-range`. */
 export async function prepareFields(plan: DataPlan, set: DataSet, backend: Backend, place: string): Promise<Field[]> {
-  const columns = columnsOf(plan.prepare, set);
-  for (const column of columns) demandClasses(column, place);
   const chunk = Math.min(CHUNK, set.samples);
   const rest = set.samples % chunk;
   const sizes = rest > 0 ? [chunk, rest] : [chunk];
   const graphs = sizes.map(size => bound(plan.prepare, size));
+  const columns = columnsOf(graphs[0]!, set);
+  for (const column of columns) demandClasses(column, place);
   const fields = graphs[0]!.outputs.map(output => emptyField(graphs[0]!, output.name, output.value, set.samples));
   for (const [at, graph] of graphs.entries()) {
     const from = at === 0 ? 0 : set.samples - rest;
@@ -72,13 +72,10 @@ async function transform(
   fields: readonly Field[],
   range: Range,
 ) {
-  const schedule = scheduleGraph(graph);
-  const executable = await backend.compile([schedule]);
-  // A transform may ignore its column (times 0): the buffer is then gone.
-  const used = columns.filter(({ name }) => schedule.buffers.some(buffer => buffer.name === COLUMN + name));
+  const executable = await backend.compile([scheduleGraph(graph)]);
   try {
     for (let at = range.from; at < range.to; at += range.size) {
-      for (const { name, shape, data } of used) {
+      for (const { name, shape, data } of columns) {
         const width = widthOf(shape);
         executable.write(COLUMN + name, data.subarray(at * width, (at + range.size) * width));
       }
@@ -99,10 +96,11 @@ function bound(prepare: Graph, size: number): Graph {
   return optimize(bindGraph({ ...prepare, name: 'prepare', nodes }, { B: size }));
 }
 
-function columnsOf(prepare: Graph, set: DataSet): DataColumn[] {
-  const names = new Set(prepare.nodes.filter(node => node.op === 'input').map(node => String(node.attributes.name)));
-  return [...names].map(name => {
-    const column = set.columns.find(each => each.name === name);
+/** The columns that the fields depend on: a table may have others, with whatever in them. */
+function columnsOf(graph: Graph, set: DataSet): DataColumn[] {
+  const names = graph.nodes.filter(node => node.op === 'input').map(node => String(node.attributes.name));
+  return [...new Set(names)].map(name => {
+    const column = set.columns.find(each => COLUMN + each.name === name);
     if (column === undefined) throw never('the program reads a column that its plan lacks', name);
     return column;
   });

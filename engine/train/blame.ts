@@ -39,7 +39,8 @@ export function firstNonFinite(graph: Graph, leaves: Readonly<Record<string, Ten
   );
   const node = graph.nodes[id];
   if (node === undefined) return undefined;
-  const where = node.label === undefined ? '' : ` of ${node.label}`;
+  const place = node.label ?? node.attributes.name;
+  const where = place === undefined ? '' : ` of ${String(place)}`;
   return `${node.op}${where} gave ${Math.fround(broken[id] ?? Number.NaN)}`;
 }
 

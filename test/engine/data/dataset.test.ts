@@ -53,6 +53,19 @@ test('a test source of its own is read with the categories of the training sourc
   expect(fields.test).toEqual({ x: Float32Array.of(9), y: Int32Array.of(1) });
 });
 
+test('a column that no field depends on may hold anything', async () => {
+  const b = new GraphBuilder();
+  b.input('k', { dtype: 'i32', shape: [B] });
+  const x = b.input('x', { dtype: 'f32', shape: [B] });
+  const k = { name: 'k', dtype: 'i32' as const, shape: [], classes: 2, classNames: ['a', 'b'] };
+  const plan = csvPlan((_, x) => x, { prepare: b.finish('prepare', [{ name: 'x', value: x }]) });
+  const { fields } = await load(
+    { ...plan, columns: [...plan.columns, k] },
+    { 't.csv': 'x,k,y\n1,a,no\n2,,yes\n3,b,no\n' },
+  );
+  expect([...fields.train.x!]).toEqual([1, 2, 3]);
+});
+
 test('splits of a procedural source', async () => {
   const { counts, fields } = await load(moonsProgram().data, {});
   expect(counts).toEqual({ train: 160, validation: 20, test: 20 });
