@@ -65,6 +65,8 @@ export const rules: Rules = {
   'broadcast-target': broadcastTarget,
 };
 
+export type { Severity } from './rule.ts';
+
 /** A diagnostic in words. */
 export interface Diagnostic {
   readonly code: FactCode;
