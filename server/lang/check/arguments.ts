@@ -110,6 +110,8 @@ function positional(
     report(context, 'too-many-arguments', arg, { callee: callee.signature.name, most, found: args.length });
     return;
   }
+  const hyper = parameter.type.kind !== 'tensor' && !context.sheet.hints.some(h => h.at === arg.start);
+  if (hyper) context.sheet.hints.push({ at: arg.start, name: parameter.name });
   take(context, callee, parameter, arg.value, matched, evaluated);
 }
 

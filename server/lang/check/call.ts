@@ -17,7 +17,7 @@ import type { Argument } from '../syntax/ast.ts';
 import type { Span } from '../text.ts';
 import { type Bound, fillDefaults, type Matched, matchArguments, missing, type Piped } from './arguments.ts';
 import type { Callee, PlanPlace } from './callee.ts';
-import { type Context, demand, report } from './context.ts';
+import { type Context, demand, localTarget, report } from './context.ts';
 import {
   failed,
   isError,
@@ -50,6 +50,7 @@ export function callMeaning(
     return { kind: 'layer', callee, given, path: '', state: { applied: 0 } };
   }
   for (const p of tensors) if (!matched.bound.has(p.name)) missing(context, callee, p, matched, calleeSpan);
+  unshared(context, callee, calleeSpan);
   const path = ownsWeights(callee) ? context.naming.anonymous(callee.signature.name) : '';
   return apply(context, callee, matched, path, calleeSpan);
 }
@@ -76,6 +77,16 @@ export function applyLayer(
     state.output = showMeaning(result);
   }
   return result;
+}
+
+/** Applied without a name once more: its weights are not those of the first time. */
+function unshared(context: Context, callee: Callee, span: Span): void {
+  const { name } = callee.signature;
+  const first = callee.model && context.anonymous?.get(name);
+  if (callee.model && !first) context.anonymous?.set(name, span);
+  if (!first) return;
+  const related = [{ target: localTarget(first), role: 'first' as const, text: name }];
+  report(context, 'unshared-weights', span, { model: name }, { related });
 }
 
 function inputText(callee: Callee, matched: Matched): string {
@@ -211,6 +222,7 @@ function applyLibrary(
   const fn = callee.library!.fn as Macro;
   const result = libraryResult(context, callee, fn, matched, u, span);
   if (result === undefined) return failed;
+  if (fn.name === 'cross_entropy') softmaxTwice(context, matched.bound.get('logits'), fn.name);
   const args = buildArguments(matched, u);
   const marked: TensorMeaning = { ...result, via: fn.name };
   if (!context.emission) {
@@ -225,6 +237,14 @@ function applyLibrary(
     reportShapeError(context, error, span, fn.name);
     return failed;
   }
+}
+
+/** cross_entropy applies softmax itself. */
+function softmaxTwice(context: Context, logits: Bound | undefined, callee: string): void {
+  if (logits?.meaning.kind !== 'tensor' || !logits.meaning.via?.endsWith('softmax')) return;
+  const { stage } = logits.meaning;
+  const fix = stage && [{ span: stage, text: '' }];
+  report(context, 'softmax-before-cross-entropy', logits.span, { callee }, fix ? { fix } : {});
 }
 
 /** By the function's own rule where it has one, else by its signature. */

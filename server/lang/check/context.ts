@@ -18,8 +18,8 @@ export type Global = { readonly target: Target } & (
   | { readonly kind: 'const'; readonly meaning: Meaning }
   | { readonly kind: 'data' }
   | { readonly kind: 'train' }
-  /** Exists, but its header is damaged or it calls itself: silent. */
-  | { readonly kind: 'broken' }
+  /** Exists, but is damaged: silent. `through`: it is being looked at from within itself, by way of these. */
+  | { readonly kind: 'broken'; readonly through?: readonly string[] }
 );
 
 export interface Globals {
@@ -49,6 +49,8 @@ export interface Context {
   readonly perSample: boolean;
   /** Something that brings names is missing (a data file), so unknown values stay silent. */
   readonly lenient?: boolean;
+  /** Models applied without a name so far, where doing it twice is likely a mistake. */
+  readonly anonymous?: Map<string, Span>;
   /** End of the region where names bound now are visible. */
   readonly end: number;
   readonly emission?: Emission;

@@ -105,6 +105,9 @@ function resolve(context: Context, e: Name, silent: boolean): Resolved | undefin
   }
   if (global) {
     refer(context, e, e.name, global.kind === 'train' ? 'train' : 'data', global.target);
+    if (global.kind === 'broken' && global.through) {
+      report(context, 'recursive-model', e, { model: e.name, through: global.through });
+    }
     if (global.kind !== 'broken') report(context, 'not-a-value', e, { name: e.name, found: `a ${global.kind} block` });
     return undefined;
   }
@@ -142,9 +145,11 @@ function pipeMeaning(context: Context, e: PipeExpression): Meaning {
     context.sheet.flows.push({ span: { start: e.operator.start, end: e.stage.end }, meaning: left });
   if (e.stage.kind === 'missing') return failed;
   const result = stageMeaning(context, e.stage, { meaning: left, span: e.left, stage: stageSpan(e.stage) });
-  record(context, e.stage, result);
+  const removable = result.kind === 'tensor' && result.via?.endsWith('softmax');
+  const marked = removable ? { ...result, stage: { start: e.left.end, end: e.stage.end } } : result;
+  record(context, e.stage, marked);
   if (!context.sheet.shapes.some(s => s.at === e.end)) context.sheet.shapes.push({ at: e.end, meaning: result });
-  return result;
+  return marked;
 }
 
 /** What to underline of a stage: the name that is called. */

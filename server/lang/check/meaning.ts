@@ -3,6 +3,7 @@ import { type Dim, showDim } from '../../../engine/dim/dim.ts';
 import type { Call } from '../../../engine/ir/program.ts';
 import type { Value } from '../../../engine/ops/builder.ts';
 import type { Place } from '../../../engine/ops/library/library.ts';
+import type { Span } from '../text.ts';
 import type { Callee } from './callee.ts';
 import type { Target } from './records.ts';
 
@@ -26,6 +27,8 @@ export interface TensorMeaning {
   readonly origins?: readonly (Origin | undefined)[];
   /** Name of the function it came out of, for lints. */
   readonly via?: string;
+  /** The pipeline stage that is `via`, with its `|>`: what to delete to be rid of it. */
+  readonly stage?: Span;
   readonly node?: Value;
 }
 

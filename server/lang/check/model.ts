@@ -70,11 +70,16 @@ export function checkModel(context: Context, node: ModelDeclaration, signature: 
   for (const p of parameters) unused(context, p);
   const result = node.body.statements.length === 0 || body !== undefined ? (body ?? failed) : noResult(context, node);
   if (signature.results) for (const [i, r] of signature.results.entries()) checkResult(inner, node, r, i, result);
-  const results = signature.results ?? inferredResults(result, rest);
+  const results = signature.results?.map((r, i) => withVia(r, result, i)) ?? inferredResults(result, rest);
   const floated = context.sheet.requirements.map(r =>
     substituteRequirement(r.requirement, ownVariables(r.requirement)),
   );
   return { ...signature, ...(results && { results }), requirements: [...signature.requirements, ...floated] };
+}
+
+function withVia(pattern: TensorPattern, result: Meaning, i: number): TensorPattern {
+  const item = result.kind === 'tuple' ? result.items[i] : result;
+  return item?.kind === 'tensor' && item.via ? { ...pattern, via: item.via } : pattern;
 }
 
 function noResult(context: Context, node: ModelDeclaration): Meaning {

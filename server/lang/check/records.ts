@@ -65,6 +65,8 @@ export interface Sheet {
   readonly shapes: ShapeRecord[];
   /** What flows into the stage at a pipe operator. */
   readonly flows: { readonly span: Span; readonly meaning: Meaning }[];
+  /** Names of parameters before positional hyperparameters. */
+  readonly hints: { readonly at: number; readonly name: string }[];
   readonly requirements: { readonly requirement: Requirement; readonly span: Span }[];
 }
 
@@ -77,6 +79,7 @@ export function emptySheet(): Sheet {
     calls: [],
     shapes: [],
     flows: [],
+    hints: [],
     requirements: [],
   };
 }

@@ -26,6 +26,8 @@ export interface TensorPattern {
   readonly classes?: Dim;
   readonly dims: readonly Dim[];
   readonly restAt?: number;
+  /** Name of the function that a model's result comes out of, for lints at the call. */
+  readonly via?: string;
 }
 
 export type HyperKind =

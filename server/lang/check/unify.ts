@@ -229,7 +229,7 @@ export function resultOf(u: Unifier, pattern: TensorPattern): TensorMeaning | un
     for (const name of freeVariables(d)) if (u.signature.flexible.has(name) && !u.bindings.has(name)) free.add(name);
     return substituteDim(d, u.bindings);
   };
-  const { dims, restAt, dtype, classes } = pattern;
+  const { dims, restAt, dtype, classes, via } = pattern;
   const shape = dims.map(substitute);
   const origins: (Origin | undefined)[] = dims.map(d => originOf(u, d));
   if (restAt !== undefined) {
@@ -239,7 +239,14 @@ export function resultOf(u: Unifier, pattern: TensorPattern): TensorMeaning | un
   }
   const classCount = classes === undefined ? undefined : substitute(classes);
   if (free.size > 0) return undefined;
-  return { kind: 'tensor', dtype, shape, origins, ...(classCount !== undefined && { classes: classCount }) };
+  return {
+    kind: 'tensor',
+    dtype,
+    shape,
+    origins,
+    ...(classCount !== undefined && { classes: classCount }),
+    ...(via && { via }),
+  };
 }
 
 function originOf(u: Unifier, d: Dim): Origin | undefined {

@@ -304,7 +304,9 @@ export class World {
     const target: Target = { kind: 'global', uri: this.uri, name };
     if (node.kind === 'import') return this.importOf(node)?.lookup(name) ?? { kind: 'broken', target };
     if (node.kind === 'data' || node.kind === 'train') return { kind: node.kind, target };
-    if (this.running.includes(entry)) return { kind: 'broken', target };
+    const cycle = this.running.indexOf(entry);
+    if (cycle >= 0)
+      return { kind: 'broken', target, through: this.running.slice(cycle + 1).map(e => e.node.name.name) };
     const checked = this.check(entry);
     if (node.kind === 'const') return { kind: 'const', meaning: checked.constant ?? failed, target };
     return {

@@ -28,25 +28,37 @@ export function format(text: string): string {
   return lines.length === 0 ? '' : lines.join(newline) + newline;
 }
 
-/** The edits that make `text` formatted, line by line; only those that touch `within` if it is given. */
+/** The edits that make `text` formatted, line by line; only those of lines that `within` touches, if it is given. */
 export function formatEdits(text: string, within?: Span): readonly TextEdit[] {
   const newline = /\r\n|\n|\r/.exec(text)?.[0] ?? '\n';
-  const source = sourceLines(text);
-  const byLine = new Map<number, string>();
+  const wanted = new Map<number, string>();
   let inserted = '';
-  const result = formatted(text);
-  for (const { text: line, source: at } of result) {
-    if (at === undefined) inserted += newline;
+  for (const { text: line, source } of formatted(text)) {
+    if (source === undefined) inserted += newline;
     else {
-      byLine.set(at, inserted + line + newline);
+      wanted.set(source, inserted + line);
       inserted = '';
     }
   }
-  const edits = source.flatMap(({ start, end }, i): readonly TextEdit[] => {
-    const wanted = byLine.get(i) ?? '';
-    return wanted === text.slice(start, end) ? [] : [{ span: { start, end }, text: wanted }];
-  });
+  const edits = sourceLines(text).flatMap((line, i) => lineEdit(text, line, wanted.get(i), newline) ?? []);
   return within ? edits.filter(e => e.span.start <= within.end && within.start <= e.span.end) : edits;
+}
+
+/** A line that is not wanted goes with its line end. */
+function lineEdit(
+  text: string,
+  { start, end }: Span,
+  wanted: string | undefined,
+  newline: string,
+): TextEdit | undefined {
+  if (wanted === undefined) return { span: { start, end }, text: '' };
+  const line = text.slice(start, end);
+  const ended = /[\r\n]/.test(line);
+  if (!ended) return line === wanted ? undefined : { span: { start, end }, text: wanted + newline };
+  const content = line.replace(/[\r\n]+$/, '');
+  const ending = line.slice(content.length);
+  if (ending !== newline) return { span: { start, end }, text: wanted + newline };
+  return content === wanted ? undefined : { span: { start, end: start + content.length }, text: wanted };
 }
 
 /** Lines with their line ends. */

@@ -15,7 +15,13 @@ function overlaps({ entry, offset }: Part, within: Span | undefined): boolean {
 }
 
 function partInlays({ checked, offset }: Part): readonly Inlay[] {
-  return checked.sheet.shapes.flatMap(({ at, meaning }) => hints(meaning).map(h => ({ offset: at + offset, ...h })));
+  const names = checked.sheet.hints.map(
+    (h): Inlay => ({ offset: h.at + offset, kind: 'parameter', text: `${h.name}:` }),
+  );
+  const shapes = checked.sheet.shapes.flatMap(({ at, meaning }) =>
+    hints(meaning).map(h => ({ offset: at + offset, ...h })),
+  );
+  return [...names, ...shapes];
 }
 
 function hints(m: Meaning): readonly Omit<Inlay, 'offset'>[] {
