@@ -186,9 +186,30 @@ export class GraphBuilder extends NodeBuilder {
   windows(x: Value, options: WindowOptions): Value {
     const { axes, sizes, strides = axes.map(() => 1), dilations = axes.map(() => 1) } = options;
     const counts = axes.map((axis, i) => windowCount(x.type.shape[axis]!, sizes[i]!, strides[i]!, dilations[i]!));
+    if (axes.every((_, i) => strides[i] === sizes[i] && dilations[i] === 1)) return this.tiles(x, axes, sizes, counts);
     const spread = this.reshape(x, [...x.type.shape, ...axes.map(() => 1)]);
     const repeated = this.broadcast(spread, [...x.type.shape, ...sizes]);
     return this.op('window', [repeated], { axes, strides, dilations, counts });
+  }
+
+  /** Windows that neither overlap nor leave gaps: a reordering, whose gradient goes straight back to each element. */
+  private tiles(x: Value, axes: readonly number[], sizes: Shape, counts: Shape): Value {
+    const { shape } = x.type;
+    const covered = shape.map((d, a) =>
+      axes.includes(a) ? mulDim(counts[axes.indexOf(a)]!, sizes[axes.indexOf(a)]!) : d,
+    );
+    const whole = this.slice(
+      x,
+      shape.map(() => 0),
+      covered,
+    );
+    const split = shape.flatMap((d, a) =>
+      axes.includes(a) ? [counts[axes.indexOf(a)]!, sizes[axes.indexOf(a)]!] : [d],
+    );
+    // Where axis a of x begins among the axes that were split in two.
+    const at = (a: number) => a + axes.filter(b => b < a).length;
+    const positions = [...shape.keys()].map(at);
+    return this.transpose(this.reshape(whole, split), [...positions, ...axes.map(a => at(a) + 1)]);
   }
 
   flip(x: Value, axes: readonly number[]): Value {

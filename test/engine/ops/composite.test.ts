@@ -47,6 +47,20 @@ describe('windows', () => {
     ]);
   });
 
+  it('that tile come out as those that slide would, in two dimensions and with a rest', () => {
+    const x = randomTensor(typeOfText('f32[2, 5, 7, 3]'), [-1, 1], 3);
+    const axes = [1, 2];
+    const sliding = (b: GraphBuilder, v: Value) => {
+      const repeated = b.broadcast(b.reshape(v, [2, 5, 7, 3, 1, 1]), [2, 5, 7, 3, 2, 3]);
+      return b.op('window', [repeated], { axes, strides: [2, 3], dilations: [1, 1], counts: [2, 2] });
+    };
+    const tiled = (b: GraphBuilder, v: Value) => b.windows(v, { axes, sizes: [2, 3], strides: [2, 3] });
+    expect(elementsOf(x, tiled)).toEqual(elementsOf(x, sliding));
+    const gradient = (windows: typeof tiled) => (b: GraphBuilder, v: Value) =>
+      gradients(b, b.sum(b.max(windows(b, v), { axes: [4, 5] })), [v])[0]!;
+    expect(elementsOf(x, gradient(tiled))).toEqual(elementsOf(x, gradient(sliding)));
+  });
+
   it('refuse to reach outside', () => {
     const b = new GraphBuilder();
     const x = b.input('x', typeOfText('f32[5, 2]'));

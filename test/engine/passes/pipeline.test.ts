@@ -97,6 +97,33 @@ graph g {
     );
   });
 
+  it('takes symbolic sizes as they are', () => {
+    const before = parseGraph(
+      `
+graph g {
+  %0 = input {name: "x"} : f32[B, 4]
+  %1 = constant {value: 1} : f32[B]
+  %2 = sum(%1) {axes: [0], keep: false} : f32[]
+  %3 = reshape(%0) {shape: [\`4 * B\`]} : f32[4 * B]
+  %4 = reshape(%3) {shape: [\`B\`, 4]} : f32[B, 4]
+  %5 = sum(%4) {axes: [0, 1], keep: false} : f32[]
+  %6 = div(%5, %2) : f32[]
+  result y = %6
+}`.trimStart(),
+    );
+    expect(printGraph(optimize(before))).toBe(
+      text(`
+graph g {
+  %0 = input {name: "x"} : f32[B, 4]
+  %1 = constant {value: 1} : f32[B]
+  %2 = sum(%1) {axes: [0], keep: false} : f32[]
+  %3 = sum(%0) {axes: [0, 1], keep: false} : f32[]
+  %4 = div(%3, %2) : f32[]
+  result y = %4
+}`),
+    );
+  });
+
   it('refuses a malformed graph, and shows it', () => {
     const malformed = parseGraph(
       `
