@@ -125,6 +125,7 @@ function outputPlace(
   return output.at === undefined ? { buffer, at: identity, size } : { buffer, at: identity, size, base: output.at };
 }
 
+/** Bytes are for data sets at rest: a u8 value that a kernel stores becomes i32, which every device can write. */
 export function newBuffer(
   buffers: Buffer[],
   name: string,
@@ -132,7 +133,7 @@ export function newBuffer(
   dtype: DType,
   length: number,
 ): BufferId {
-  return buffers.push({ name, kind, dtype, length }) - 1;
+  return buffers.push({ name, kind, dtype: dtype === 'u8' ? 'i32' : dtype, length }) - 1;
 }
 
 /** Each piece is stored straight into its slice of the concatenation, in every place that has. */

@@ -1,0 +1,98 @@
+/** The WebGPU backend: schedules compiled to WGSL, everything bound ahead, steps submitted in batches. */
+import { kernelShader } from '../../codegen/wgsl/generate.ts';
+import { defaultOptions, type WgslOptions } from '../../codegen/wgsl/shader.ts';
+import type { Schedule } from '../../kernel/kernel.ts';
+import { EngineError } from '../../util/errors.ts';
+import type { Backend, Executable } from '../backend.ts';
+import { type AdapterOptions, type OpenAdapter, openAdapter } from './adapter.ts';
+import { allocate } from './buffers.ts';
+import { buildEntry } from './entry.ts';
+import { createExecutable } from './executable.ts';
+
+/** What the parts of the backend share. */
+export interface Device {
+  readonly device: GPUDevice;
+  readonly software: boolean;
+  readonly shader: WgslOptions;
+  /** Throws EngineError `device-lost` once the device is gone. */
+  check(): void;
+}
+
+/**
+ * Opens the machine's GPU, or one that the CPU emulates if `software` allows (the description says so).
+ * Throws EngineError `no-adapter`; its executables reject with `device-lost` and `out-of-memory`.
+ */
+export async function webgpuBackend(options: AdapterOptions = {}): Promise<Backend> {
+  const opened = await openAdapter(options);
+  const own = await openDevice(opened);
+  let disposed = false;
+  return {
+    name: 'webgpu',
+    description: opened.description,
+    compile: entries => compile(own, entries),
+    async dispose() {
+      if (disposed) return;
+      disposed = true;
+      // Work that is pending when the device goes has crashed the addon.
+      await own.device.queue.onSubmittedWorkDone().catch(() => undefined);
+      own.device.destroy();
+    },
+  };
+}
+
+async function openDevice({ adapter, software, gpu }: OpenAdapter): Promise<Device> {
+  const { limits } = adapter;
+  const device = await adapter.requestDevice({
+    requiredLimits: {
+      maxBufferSize: limits.maxBufferSize,
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+      maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+      maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+    },
+  });
+  let lost: string | undefined;
+  device.lost.then(({ reason, message }) => {
+    if (reason !== 'destroyed') lost = message.split('\n')[0] || 'no reason given';
+  });
+  // The addon prints what nobody catches to stdout.
+  device.addEventListener('uncapturederror', event => {
+    event.preventDefault();
+    lost ??= event.error.message.split('\n')[0];
+  });
+  return {
+    device,
+    software,
+    shader: {
+      ...defaultOptions,
+      software,
+      workgroupSize: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+      workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+      workgroupsPerAxis: limits.maxComputeWorkgroupsPerDimension,
+    },
+    check() {
+      // Naming `gpu` here keeps the addon's instance alive as long as the device.
+      if (lost !== undefined && gpu) {
+        throw new EngineError('device-lost', `the GPU stopped answering (${lost}); resume from the last checkpoint`);
+      }
+    },
+  };
+}
+
+async function compile(own: Device, entries: readonly Schedule[]): Promise<Executable> {
+  own.check();
+  const memory = await allocate(own, entries);
+  try {
+    const built = await Promise.all(
+      entries.map(async schedule => {
+        const shaders = schedule.kernels.map(kernel => kernelShader(schedule, kernel, own.shader));
+        return [schedule.name, await buildEntry(own, schedule, shaders, memory)] as const;
+      }),
+    );
+    return createExecutable(own, memory, new Map(built));
+  } catch (error) {
+    memory.destroy();
+    throw error;
+  }
+}
