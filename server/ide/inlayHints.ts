@@ -13,5 +13,8 @@ export const defaultInlays: InlaySettings = { shapes: true, counts: true, parame
 const settingOf = { shape: 'shapes', count: 'counts', parameter: 'parameters' } as const;
 
 export function inlayHints(analysis: Analysis, within: Span | undefined, settings: InlaySettings): readonly Inlay[] {
-  return analysis.inlays(within).filter(hint => settings[settingOf[hint.kind]]);
+  return analysis
+    .inlays(within)
+    .filter(hint => settings[settingOf[hint.kind]])
+    .map(hint => (hint.kind === 'count' ? { ...hint, text: `${hint.text} weights` } : hint));
 }

@@ -2,6 +2,7 @@
 import type { FactData, Rule } from './rule.ts';
 
 type Data = FactData['shape-mismatch'];
+const flatten = 'flatten the axes after the first';
 
 export const shapeMismatch: Rule<'shape-mismatch'> = {
   severity: 'error',
@@ -9,17 +10,19 @@ export const shapeMismatch: Rule<'shape-mismatch'> = {
     const { expected, found } = data;
     return `expected ${expected}${place(data)}, found ${found}${axis(data)}`;
   },
-  help: ({ role, expectedSize, foundSize, expected, found }) => {
-    if (flattens(expected, found)) return 'flatten the axes after the first: |> flatten';
-    if (role === 'operands' || expectedSize === undefined || foundSize === undefined) return undefined;
-    return `make the sizes agree: ${foundSize} here or ${expectedSize} there`;
-  },
+  help: ({ expected, found }) =>
+    flattens(expected, found) ? 'flatten the axes after the first: |> flatten' : undefined,
   fixTitle: ({ expectedSize, foundSize, expected, found }) =>
     flattens(expected, found)
-      ? 'flatten the axes after the first'
+      ? flatten
       : expectedSize === undefined
         ? `make it ${expected}`
         : `change ${foundSize} to ${expectedSize}`,
+  // The pipe binds loosest, so this holds behind any argument.
+  fixes: ({ role, expected, found }, { end }) =>
+    role === 'argument' && flattens(expected, found)
+      ? [{ title: flatten, edits: [{ span: { start: end, end }, text: ' |> flatten' }], certain: false }]
+      : [],
   page: {
     title: 'shapes that do not fit',
     about:

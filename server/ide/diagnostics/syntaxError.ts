@@ -3,7 +3,7 @@ import type { Rule } from './rule.ts';
 
 export const syntaxError: Rule<'syntax-error'> = {
   severity: 'error',
-  message: ({ expected, found }) => `expected ${expected}, found ${found === '' ? 'the end' : name(found)}`,
+  message: ({ expected, found }) => `expected ${expected}, found ${found === '' ? 'nothing' : name(found)}`,
   fixTitle: ({ expected }) => `insert ${expected}`,
   page: {
     title: 'damaged text',

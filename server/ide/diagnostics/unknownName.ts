@@ -3,7 +3,7 @@ import type { NameKind } from '../../lang/api.ts';
 import { didYouMean, type Rule, renames } from './rule.ts';
 
 const nouns: Readonly<Record<NameKind, string>> = {
-  value: 'name',
+  value: 'value',
   function: 'function or layer',
   model: 'model',
   data: 'data block',
@@ -22,7 +22,8 @@ const nouns: Readonly<Record<NameKind, string>> = {
 
 export const unknownName: Rule<'unknown-name'> = {
   severity: 'error',
-  message: ({ name, kind }) => `no ${nouns[kind]} is called ${name}`,
+  message: ({ name, kind }) =>
+    kind === 'value' ? `nothing here is called ${name}` : `no ${nouns[kind]} is called ${name}`,
   help: ({ candidates }) => didYouMean(candidates),
   fixTitle: ({ candidates }) => `change to ${candidates[0]}`,
   fixes: ({ candidates }, span) => renames(candidates, span),

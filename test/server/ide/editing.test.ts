@@ -176,6 +176,13 @@ describe('code actions', () => {
     expect(actions.map(a => a.title)).toContain('change to relu');
     expect(applyEdits(text, actions.find(a => a.title === 'change to relu')!.edits)).toContain('|> relu |>');
   });
+  it('flatten what is passed to a model for flat inputs', () => {
+    const { analysis, text } = fixture(program().replace('  image = image |> flatten\n', ''));
+    const actions = codeActions(analysis, { start: 0, end: text.length });
+    const mended = applyEdits(text, actions.find(a => a.title.startsWith('flatten'))?.edits ?? []);
+    expect(mended).toContain('net(image |> flatten)');
+    expect(fixture(mended).analysis.facts).toEqual([]);
+  });
   it('are those of the selection', () => {
     const { analysis } = fixture(body('  x |> rellu |> linear(10)'));
     expect(codeActions(analysis, { start: 0, end: 0 }).filter(a => a.kind === 'quickfix')).toEqual([]);

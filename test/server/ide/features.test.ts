@@ -54,7 +54,7 @@ describe('inlay hints', () => {
     return inlayHints(analysis, undefined, settings).map(hint => hint.text);
   };
   it('give the shape after each stage and the weights of layers', () => {
-    expect(hints(layers)).toEqual(expect.arrayContaining(['[B, 128]', '[B, 10]', '100,480', '1,290']));
+    expect(hints(layers)).toEqual(expect.arrayContaining(['[B, 128]', '[B, 10]', '100,480 weights', '1,290 weights']));
   });
   it('are quiet about parameter names unless asked', () => {
     expect(hints(layers)).not.toContain('out:');

@@ -12,7 +12,7 @@ function fact<C extends FactCode>(code: C, data: FactData[C], extra: Partial<Dia
 const shape = { role: 'argument', subject: 'x', callee: 'Net', expected: '[B, 784]', found: '[B, 100]' } as const;
 
 const samples: readonly (readonly [fact: DiagnosticFact, message: string, help?: string])[] = [
-  [fact('syntax-error', { expected: ')', found: '' }), 'expected ), found the end'],
+  [fact('syntax-error', { expected: ')', found: '' }), 'expected ), found nothing'],
   [
     fact('syntax-error', { expected: 'an expression', found: '\n' }),
     'expected an expression, found the end of the line',
@@ -37,7 +37,6 @@ const samples: readonly (readonly [fact: DiagnosticFact, message: string, help?:
   [
     fact('shape-mismatch', { ...shape, axis: 1, expectedSize: '784', foundSize: '100' }),
     'expected [B, 784] for x of Net, found [B, 100]: axis 1 is 100, not 784',
-    'make the sizes agree: 100 here or 784 there',
   ],
   [
     fact('shape-mismatch', { ...shape, found: '[B, 28, 28]' }),
