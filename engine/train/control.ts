@@ -10,6 +10,8 @@ export interface Control {
   requestCheckpoint(): void;
   /** True once for each request. */
   takeCheckpointRequest(): boolean;
+  /** Resolves when the run is asked to stop. */
+  stopped(): Promise<void>;
   /** Resolves when the run is neither paused nor kept waiting. */
   resumed(): Promise<void>;
 }
@@ -19,6 +21,10 @@ export function createControl(): Control {
   let paused = false;
   let wanted = false;
   let wake: (() => void)[] = [];
+  let end: () => void = () => {};
+  const stopped = new Promise<void>(resolve => {
+    end = resolve;
+  });
   const release = (): void => {
     for (const resolve of wake) resolve();
     wake = [];
@@ -39,6 +45,7 @@ export function createControl(): Control {
     },
     stop: () => {
       stopping = true;
+      end();
       release();
     },
     requestCheckpoint: () => {
@@ -50,6 +57,7 @@ export function createControl(): Control {
       wanted = false;
       return was;
     },
+    stopped: () => stopped,
     resumed: () => (paused && !stopping && !wanted ? new Promise(resolve => wake.push(resolve)) : Promise.resolve()),
   };
 }

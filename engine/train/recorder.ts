@@ -8,8 +8,6 @@ export interface Recorder {
   /** Sums over the samples of the epoch under way, by column of `layout.sums`, and their number: what a checkpoint keeps. */
   readonly sums: readonly number[];
   readonly summed: number;
-  /** The last learning rates. */
-  readonly lr: number;
   /** Takes in rows [count, columns] of the steps after `recorded`; `time` is when the last of them was done. */
   record(rows: Float32Array, time: number): StepEvent[];
   /** Means over the training samples seen in this epoch. */
@@ -17,6 +15,12 @@ export interface Recorder {
   /** Starts the next epoch. */
   reset(): void;
 }
+
+/**
+ * Step events of a whole run: of longer ones only every n-th step is told, by its number, so that a resumed run tells the same ones. All steps are
+ * in the means.
+ */
+const MOST_EVENTS = 200_000;
 
 /** Where a resumed run goes on. */
 export interface RecorderStart {
@@ -33,8 +37,8 @@ export function createRecorder(layout: StepLayout, start: RecorderStart): Record
   const sums = layout.sums.columns.map((_, at) => start.sums[at] ?? 0);
   let recorded = start.step;
   let summed = start.summed;
-  let lr = 0;
   let last = Date.now();
+  const stride = Math.ceil(layout.steps / MOST_EVENTS);
   const add = (row: Float32Array): void => {
     const size = recorded % layout.stepsPerEpoch < pass.full ? layout.batch : pass.rest;
     for (let at = 0; at < metricCount; at++) sums[at]! += row[at]! * size;
@@ -47,39 +51,46 @@ export function createRecorder(layout: StepLayout, start: RecorderStart): Record
     get summed() {
       return summed;
     },
-    get lr() {
-      return lr;
-    },
     sums,
     record(rows, time) {
       const count = rows.length / columns.length;
       const since = last;
       last = time;
-      return Array.from({ length: count }, (_, at) => {
+      const events: StepEvent[] = [];
+      for (let at = 0; at < count; at++) {
         const row = rows.subarray(at * columns.length, (at + 1) * columns.length);
         add(row);
         recorded++;
-        lr = shortest(row[metricCount]!);
-        const metrics = Object.fromEntries(
-          columns.slice(1).flatMap((name, i) => (name === 'lr' ? [] : [[name, shortest(row[i + 1]!)]])),
-        );
-        const at1 = Math.round(since + ((time - since) * (at + 1)) / count);
-        return {
-          type: 'step',
-          step: recorded,
-          epoch: Math.ceil(recorded / layout.stepsPerEpoch),
-          loss: shortest(row[0]!),
-          lr,
-          metrics,
-          time: at1,
-        };
-      });
+        if (recorded % stride !== 0 && recorded !== 1) continue;
+        events.push(stepEvent(layout, recorded, row, Math.round(since + ((time - since) * (at + 1)) / count)));
+      }
+      return events;
     },
     means: () => Object.fromEntries(layout.sums.columns.map((name, at) => [name, sums[at]! / summed])),
     reset() {
       sums.fill(0);
       summed = 0;
     },
+  };
+}
+
+function stepEvent(
+  { ring, sums, stepsPerEpoch }: StepLayout,
+  step: number,
+  row: Float32Array,
+  time: number,
+): StepEvent {
+  const metrics: Record<string, number> = {};
+  for (const [at, name] of ring.columns.entries())
+    if (name !== 'loss' && name !== 'lr') metrics[name] = shortest(row[at]!);
+  return {
+    type: 'step',
+    step,
+    epoch: Math.ceil(step / stepsPerEpoch),
+    loss: shortest(row[0]!),
+    lr: shortest(row[sums.columns.length]!),
+    metrics,
+    time,
   };
 }
 

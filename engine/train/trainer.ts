@@ -93,7 +93,8 @@ export function createTrainer(options: TrainerOptions): Trainer {
 async function train(options: TrainerOptions, control: Control, face: Face): Promise<DoneEvent> {
   try {
     setState(options, face, 'starting');
-    const live = await begin(options, control);
+    const live = await beginUnlessStopped(options, control);
+    if (live === undefined) return conclude(options, face, 'stopped');
     face.live = live;
     options.emit([startEvent(live)]);
     setState(options, face, 'running');
@@ -107,6 +108,15 @@ async function train(options: TrainerOptions, control: Control, face: Face): Pro
     // A device that is lost may refuse even this, and the run is over anyway.
     await face.live?.session.dispose().catch(() => {});
   }
+}
+
+/** Loading and compiling can't be interrupted, but who asks to stop meanwhile doesn't wait for it. */
+async function beginUnlessStopped(options: TrainerOptions, control: Control): Promise<Live | undefined> {
+  const beginning = begin(options, control);
+  const live = await Promise.race([beginning, control.stopped()]);
+  if (live) return live;
+  beginning.then(late => late.session.dispose()).catch(() => {});
+  return undefined;
 }
 
 async function begin(options: TrainerOptions, control: Control): Promise<Live> {

@@ -8,6 +8,8 @@ import type { Program } from '../../../engine/ir/program.ts';
 import { readCheckpoint } from '../../../engine/train/checkpoint.ts';
 import { evaluateSplit } from '../../../engine/train/evaluate.ts';
 import type { DoneEvent, RunEvent, StepEvent } from '../../../engine/train/events.ts';
+import { createRecorder } from '../../../engine/train/recorder.ts';
+import { buildSteps } from '../../../engine/train/step.ts';
 import { createTrainer, type Trainer, type TrainerOptions } from '../../../engine/train/trainer.ts';
 import { EngineError } from '../../../engine/util/errors.ts';
 import { temporaryFolder } from '../../support/files.ts';
@@ -182,6 +184,40 @@ test('pause holds the run, continue lets it go on, both are told', async () => {
   expect(states).toEqual(['starting', 'running', 'paused', 'running', 'finished']);
   expect(stepAtPause).toBeLessThan(6);
   expect(done.reason).toBe('finished');
+});
+
+test('stopped while it still loads, a run ends at once and leaves nothing running', async () => {
+  const controller = new AbortController();
+  let disposed = (): void => {};
+  const gone = new Promise<void>(resolve => {
+    disposed = resolve;
+  });
+  let count = 0;
+  const open = async () => {
+    controller.abort();
+    const backend = referenceBackend();
+    return { ...backend, dispose: async () => void (++count === 2 && disposed()) };
+  };
+  const { done, events } = await train(moonsProgram(), {
+    signal: controller.signal,
+    open: { wasm: open, webgpu: open },
+  });
+  expect(done).toMatchObject({ reason: 'stopped', step: 0 });
+  expect(events.map(event => event.type)).toEqual(['state', 'state', 'done']);
+  await gone;
+});
+
+test('of very long runs every n-th step is told, and all are in the means', () => {
+  const { layout } = buildSteps(moonsProgram({ run: { steps: 1_000_000 } }), { train: 160, validation: 0, test: 0 });
+  const recorder = createRecorder(layout, { step: 0, sums: [], summed: 0 });
+  const rows = Float32Array.from({ length: 12 * 3 }, (_, at) => Math.floor(at / 3) + 0.5); // loss, accuracy, lr of 12 steps
+  expect(recorder.record(rows, Date.now()).map(event => [event.step, event.loss])).toEqual([
+    [1, 0.5],
+    [5, 4.5],
+    [10, 9.5],
+  ]);
+  expect(recorder.recorded).toBe(12);
+  expect(recorder.summed).toBe(320);
 });
 
 test('stop is answered within 200 ms of the request, and a signal stops too', async () => {
