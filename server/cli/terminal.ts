@@ -45,17 +45,34 @@ export function duration(seconds: number): string {
   return m > 0 ? `${m} min ${two(s)} s` : `${s} s`;
 }
 
-/** A small plot of a loss curve, thinned to the width. Points that are not finite are left out. */
-export function lossPlot(points: readonly (readonly [number, number])[], width = 60, height = 10): string {
+/** A small plot of a loss curve over the steps, thinned to the width. Points that are not finite are left out. */
+export function lossPlot(points: readonly (readonly [step: number, loss: number])[], width = 60, height = 10): string {
   const finite = points.filter(([, loss]) => Number.isFinite(loss));
   if (finite.length < 2) return '';
   const each = Math.max(1, Math.ceil(finite.length / width));
-  const buckets: [number, number][] = [];
+  const means: [number, number][] = [];
   for (let i = 0; i < finite.length; i += each) {
     const bucket = finite.slice(i, i + each);
-    buckets.push([bucket[0]![0], bucket.reduce((sum, [, loss]) => sum + loss, 0) / bucket.length]);
+    means.push([bucket[0]![0], bucket.reduce((sum, [, loss]) => sum + loss, 0) / bucket.length]);
   }
-  return plot(buckets, { width, height, formatter: value => String(Number(value.toPrecision(3))) });
+  const losses = means.map(([, loss]) => loss);
+  const [least, greatest] = [Math.min(...losses), Math.max(...losses)];
+  const first = finite[0]![0];
+  const last = finite.at(-1)![0];
+  const text = plot(means, {
+    width,
+    height,
+    hideXAxisTicks: true,
+    customYAxisTicks: [least, (least + greatest) / 2, greatest],
+    formatter: value => value.toPrecision(3),
+    symbols: { axis: { n: ' ', e: '' } },
+  });
+  const drawn = text
+    .split('\n')
+    .filter(line => line.trim() !== '')
+    .join('\n');
+  const margin = drawn.split('\n')[0]!.search(/[┤│]/) + 1;
+  return `${drawn}\n${' '.repeat(Math.max(0, margin))}step ${first}${String(last).padStart(width - 5 - String(first).length)}`;
 }
 
 /** `97.3%`-style for shares, four significant digits otherwise. */

@@ -23,14 +23,15 @@ export function summarize(
   const step = events.findLast(e => e.type === 'step');
   const progress = events.findLast(e => e.type === 'step' || e.type === 'epoch' || e.type === 'done');
   const epoch = progress?.epoch ?? 0;
+  const state = stateOf(events, live);
   return {
     ...identity,
-    state: stateOf(events, live),
+    state,
     step: progress?.step ?? start?.fromStep ?? 0,
     steps: start?.steps ?? 0,
     epoch,
     ...(step === undefined ? {} : { loss: step.loss }),
-    resumable: resumable && !live,
+    resumable: resumable && !live && state !== 'finished',
   };
 }
 

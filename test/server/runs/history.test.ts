@@ -53,7 +53,10 @@ describe('summary', () => {
     ['an engine that vanished', [start, step(1, 0.9)], false, 'died'],
     ['a resumed run', [start, done('stopped'), { ...start, fromStep: 20 } as RunEvent, step(21, 0.1)], true, 'running'],
   ])('%s', (_title, events, live, state) => {
-    expect(summarize(identity, events, live, true)).toMatchObject({ state, resumable: !live });
+    expect(summarize(identity, events, live, true)).toMatchObject({
+      state,
+      resumable: !live && state !== 'finished',
+    });
   });
 
   it('tells where the run is', () => {

@@ -17,7 +17,7 @@ afterEach(() => rmSync(outer, { recursive: true, force: true }));
 const uri = (name: string): string => pathToFileURL(join(workspace, name)).href;
 const host = (open: Record<string, string> = {}) =>
   createLangHost({ workspaceOf: u => (u.startsWith('file:') ? workspace : undefined), openText: u => open[u] });
-const csv = (file: string) => ({ name: 'csv', args: { file } });
+const csv = (file: string) => ({ name: 'csv', args: { path: file } });
 
 describe('schemas', () => {
   it('come from real files and follow their changes', () => {
@@ -44,7 +44,7 @@ describe('schemas', () => {
     expect(result).toMatchObject({
       kind: 'problem',
       code,
-      argument: 'file',
+      argument: 'path',
       message: expect.stringContaining(message),
     });
   });

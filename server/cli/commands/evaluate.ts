@@ -1,0 +1,36 @@
+/** `strata evaluate`: losses and metrics of a run's last checkpoint on one split of its data. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { workspacePaths } from '../../../engine/data/paths.ts';
+import { parseProgram } from '../../../engine/ir/programText.ts';
+import { LAST_CHECKPOINT, PROGRAM_FILE, readRequest } from '../../../engine/process/runFolder.ts';
+import { readCheckpoint } from '../../../engine/train/checkpoint.ts';
+import { evaluateSplit } from '../../../engine/train/evaluate.ts';
+import { applyOverrides } from '../../../engine/train/overrides.ts';
+import { findRun } from '../../runs/store.ts';
+import { count, metricText } from '../terminal.ts';
+
+export interface EvaluateOptions {
+  readonly split: 'train' | 'validation' | 'test';
+  readonly json?: boolean;
+}
+
+export async function evaluate(run: string, { split, json }: EvaluateOptions): Promise<void> {
+  const { folder } = findRun(run, process.cwd());
+  const request = readRequest(folder);
+  const programPath = join(folder, PROGRAM_FILE);
+  const program = applyOverrides(parseProgram(readFileSync(programPath, 'utf8'), programPath), request);
+  const path = join(folder, LAST_CHECKPOINT);
+  const result = await evaluateSplit(
+    {
+      program,
+      resolvePath: workspacePaths(request.workspace, request.base),
+      resumeFrom: { checkpoint: await readCheckpoint(path), path },
+    },
+    split,
+  );
+  if (json === true) return console.log(JSON.stringify(result));
+  console.log(`${result.split}  ${count(result.samples)} samples on ${result.device}`);
+  for (const [name, value] of Object.entries(result.metrics))
+    console.log(`${name.padEnd(12)} ${metricText(name, value)}`);
+}

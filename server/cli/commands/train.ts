@@ -1,0 +1,62 @@
+/** `strata train`, `resume` and `attach`: starts an engine or finds a live one, and follows it to its end. */
+import { dirname } from 'node:path';
+import { lower } from '../../lang/lower/lower.ts';
+import { findRun } from '../../runs/store.ts';
+import { printDiagnostics } from '../diagnostics.ts';
+import { ReportedError, UsageError } from '../exit.ts';
+import { type FollowOptions, follow } from '../follow.ts';
+import { readSource, shortPath } from '../source.ts';
+
+export interface TrainOptions extends FollowOptions {
+  readonly device?: 'auto' | 'webgpu' | 'cpu';
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly seed?: number;
+  readonly run?: string;
+}
+
+export async function train(file: string, name: string | undefined, options: TrainOptions): Promise<void> {
+  if (options.epochs !== undefined && options.steps !== undefined) {
+    throw new UsageError('expected one of --epochs and --steps, found both');
+  }
+  const source = readSource(file);
+  const lowered = lower(source.analysis, name);
+  if (lowered.kind === 'unknown-train') throw unknownTrain(file, name, lowered.names);
+  if (lowered.kind === 'errors') {
+    printDiagnostics([source], process.stderr);
+    throw new ReportedError(`${file} has errors`);
+  }
+  const { device, epochs, steps, seed, run } = options;
+  await follow(options, manager =>
+    manager.start({
+      program: lowered.program,
+      text: source.text,
+      source: shortPath(source.path, source.workspace),
+      ...(run === undefined ? {} : { folder: run }),
+      request: {
+        workspace: source.workspace,
+        base: dirname(source.path),
+        ...(device === undefined ? {} : { device }),
+        ...(epochs === undefined ? {} : { epochs }),
+        ...(steps === undefined ? {} : { steps }),
+        ...(seed === undefined ? {} : { seed }),
+      },
+    }),
+  );
+}
+
+export async function resume(run: string, options: FollowOptions): Promise<void> {
+  const { folder } = findRun(run, process.cwd());
+  await follow(options, manager => manager.resume(folder));
+}
+
+/** Follows a live run from its beginning; Ctrl-C leaves it to itself. */
+export async function attach(run: string, options: FollowOptions): Promise<void> {
+  const { folder } = findRun(run, process.cwd());
+  await follow({ ...options, past: true, interrupt: 'leave' }, manager => manager.attach(folder));
+}
+
+function unknownTrain(file: string, name: string | undefined, names: readonly string[]): UsageError {
+  if (names.length === 0) return new UsageError(`${file}: expected a train block, found none`);
+  return new UsageError(`${file}: expected one of the train blocks ${names.join(', ')}, found ${name}`);
+}

@@ -1,0 +1,97 @@
+#!/usr/bin/env node
+/** The command line: `strata check | fmt | train | resume | evaluate | runs | lsp | bench`. Parsing and help; each command has a file of its own. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { version } from '../../package.json';
+import { check } from './commands/check.ts';
+import { evaluate } from './commands/evaluate.ts';
+import { fmt } from './commands/fmt.ts';
+import { lsp } from './commands/lsp.ts';
+import { runs } from './commands/runs.ts';
+import { attach, resume, train } from './commands/train.ts';
+import { emissionNames } from './emit.ts';
+import { exitCodes, runCommand } from './exit.ts';
+
+const program = new Command('strata')
+  .description('describe a neural network in one file, check its shapes, train it')
+  .version(version)
+  .showSuggestionAfterError()
+  .exitOverride(error => process.exit(error.exitCode === 0 ? exitCodes.ok : exitCodes.usage));
+
+const device = new Option('--device <device>', 'where to compute').choices(['auto', 'webgpu', 'cpu']);
+const json = new Option('--json', 'one JSON value a line instead of text');
+
+program
+  .command('check')
+  .description('report errors; look inside')
+  .argument('<files...>', '.strata files')
+  .addOption(new Option('--format <format>', 'how to print diagnostics').choices(['text', 'json']).default('text'))
+  .addOption(new Option('--emit <what>', 'print what Strata makes of the file').choices([...emissionNames]))
+  .action((files, options) => runCommand(() => check(files, options)));
+
+program
+  .command('fmt')
+  .description('rewrite files in the canonical form')
+  .argument('<files...>', '.strata files')
+  .option('--check', 'only say which files are not formatted')
+  .action((files, options) => runCommand(() => fmt(files, options)));
+
+program
+  .command('train')
+  .description('train in a background process and follow it; Ctrl-C stops it with a checkpoint')
+  .argument('<file>', '.strata file')
+  .argument('[train]', 'name of the train block; the first one when absent')
+  .addOption(device)
+  .option('--epochs <n>', 'train for this many epochs', positive)
+  .option('--steps <n>', 'train for this many steps', positive)
+  .option('--seed <n>', 'seed of initialisation, shuffling and dropout', natural)
+  .option('--run <dir>', 'folder of the run; a new one below .strata/runs when absent')
+  .addOption(json)
+  .action((file, name, options) => runCommand(() => train(file, name, options)));
+
+program
+  .command('resume')
+  .description('go on from the last checkpoint of a run')
+  .argument('<run>', 'run folder, or its name')
+  .addOption(json)
+  .action((run, options) => runCommand(() => resume(run, options)));
+
+program
+  .command('attach')
+  .description('follow a live run; Ctrl-C leaves it to itself')
+  .argument('<run>', 'run folder, or its name')
+  .addOption(json)
+  .action((run, options) => runCommand(() => attach(run, options)));
+
+program
+  .command('evaluate')
+  .description('losses and metrics of a run on a split of its data')
+  .argument('<run>', 'run folder, or its name')
+  .addOption(new Option('--split <split>', 'which samples').choices(['train', 'validation', 'test']).default('test'))
+  .addOption(json)
+  .action((run, options) => runCommand(() => evaluate(run, options)));
+
+program
+  .command('runs')
+  .description('list the runs of this folder')
+  .addOption(json)
+  .action(options => runCommand(() => runs(options)));
+
+program
+  .command('lsp')
+  .description('the language server, for any editor')
+  .option('--stdio', 'speak over standard input and output')
+  .action(options => runCommand(() => lsp(options)));
+
+await program.parseAsync();
+
+function positive(text: string): number {
+  const value = natural(text);
+  if (value === 0) throw new InvalidArgumentError('expected a whole number of at least 1.');
+  return value;
+}
+
+function natural(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError('expected a whole number.');
+}
