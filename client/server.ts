@@ -54,12 +54,6 @@ class StrataClient extends LanguageClient {
 
 const section = 'strata';
 
-/** What the server is told of the settings; `trusted` rides along since it changes in the same way. */
-function settings(): Record<string, unknown> {
-  const { inlayHints, codeLens, device, runtime } = vscode.workspace.getConfiguration(section);
-  return { inlayHints, codeLens, device, runtime, trusted: vscode.workspace.isTrusted };
-}
-
 export function createServer(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): Server {
   const states = new vscode.EventEmitter<ServerState>();
   const events = new vscode.EventEmitter<{ summary: RunSummary; events: readonly RunEvent[] }>();
@@ -70,15 +64,16 @@ export function createServer(context: vscode.ExtensionContext, log: vscode.LogOu
     state = next;
     states.fire(next);
   };
-  const tellSettings = () => {
-    if (client.state !== State.Running) return;
-    void client.sendNotification('workspace/didChangeConfiguration', { settings: { [section]: settings() } });
+  // Settings are asked for by the server; trust is ours to tell.
+  const tellTrust = () => {
+    const trusted = { [section]: { trusted: vscode.workspace.isTrusted } };
+    if (client.state === State.Running)
+      void client.sendNotification('workspace/didChangeConfiguration', { settings: trusted });
   };
   const subscriptions = [
     states,
     events,
     client.onDidChangeState(({ newState }) => {
-      if (newState === State.Running) tellSettings();
       setState(newState === State.Running ? 'running' : newState === State.Starting ? 'starting' : 'stopped');
     }),
     client.onNotification(runNotification, (message: unknown) => {
@@ -86,10 +81,7 @@ export function createServer(context: vscode.ExtensionContext, log: vscode.LogOu
       if (parsed) events.fire(parsed);
       else log.warn('dropped a malformed strata/run notification');
     }),
-    vscode.workspace.onDidChangeConfiguration(change => {
-      if (change.affectsConfiguration(section)) tellSettings();
-    }),
-    vscode.workspace.onDidGrantWorkspaceTrust(tellSettings),
+    vscode.workspace.onDidGrantWorkspaceTrust(tellTrust),
   ];
   const start = () => {
     started ??= client.start().catch(error => {

@@ -1,25 +1,8 @@
 /** The panel's bundle in a real browser page, with a stand-in for VS Code's side that records what the page says. */
-import { existsSync } from 'node:fs';
 import { build } from 'esbuild';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import type { FromPanel, SavedState, ToPanel } from '../../client/panel/messages.ts';
 import { bodyClasses, type ThemeName, themes } from './themes.ts';
-
-const candidates = [
-  process.env.STRATA_CHROMIUM,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-];
-
-/** Where a Chromium is; undefined when the machine has none. */
-export const chromiumPath = candidates.find(path => path !== undefined && existsSync(path));
-
-export function launch(): Promise<Browser> {
-  if (!chromiumPath) throw new Error('no Chromium');
-  const args = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'];
-  return chromium.launch({ executablePath: chromiumPath, args });
-}
 
 /** Script and style of the page as the build makes them. */
 export async function bundle(): Promise<{ script: string; style: string }> {

@@ -1,0 +1,42 @@
+// The tests in a real VS Code: checks what they need, then runs them. Exits 75 (skipped) where something is missing, and says what.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromiumPath, ensureSystem } from './system.mjs';
+
+const SKIPPED = 75;
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+function reasonToSkip() {
+  ensureSystem();
+  if (chromiumPath() === undefined)
+    return 'no Chromium on this machine (apt-get install chromium, or set STRATA_CHROMIUM)';
+  if (!existsSync(join(root, 'dist/extension.cjs'))) return 'nothing is built yet (npm run build)';
+  if (ownNode() === undefined) return `no Node 24 from the registry for ${process.platform}-${process.arch}`;
+  return undefined;
+}
+
+/** code-server 4.139 needs Node 24: the binary that the registry package of the platform carries. */
+function ownNode() {
+  const platform = process.platform === 'win32' ? 'win' : process.platform;
+  try {
+    const require = createRequire(join(root, 'package.json'));
+    return join(dirname(require.resolve(`node-${platform}-${process.arch}/package.json`)), 'bin/node');
+  } catch {
+    return undefined;
+  }
+}
+
+const reason = reasonToSkip();
+if (reason) {
+  console.log(`skipped: ${reason}`);
+  process.exitCode = SKIPPED;
+} else {
+  const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+  const args = [vitest, 'run', '--config', join(root, 'test/e2e/vitest.config.ts'), ...process.argv.slice(2)];
+  const env = { ...process.env, STRATA_E2E_NODE: ownNode() };
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env });
+  process.exitCode = status ?? 1;
+}

@@ -1,0 +1,167 @@
+/** The main job in a real VS Code: shapes, a mistake and its fix, Train, the curve, stop, a reload in the middle of a run. */
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launchBrowser } from './browser.ts';
+import { record } from './figures.ts';
+import { type Host, installHost, root, startHost } from './host.ts';
+import { openWorkbench, type Workbench } from './workbench.ts';
+import { createWorkspace, type Workspace } from './workspace.ts';
+
+let host: Host;
+let browser: Browser;
+let workspace: Workspace;
+let bench: Workbench;
+
+beforeAll(async () => {
+  installHost();
+  host = await startHost({ settings: { 'strata.device': 'cpu', 'editor.inlayHints.enabled': 'on' } });
+  browser = await launchBrowser();
+  workspace = createWorkspace();
+  bench = await openWorkbench(browser, host.url, {
+    folder: workspace.folder,
+    file: workspace.path('first.strata'),
+    extension: root,
+  });
+});
+
+afterAll(async () => {
+  await bench?.close();
+  await browser?.close();
+  await host?.stop();
+  workspace?.remove();
+});
+
+const number = (text: string) => Number(/-?[\d.]+(e-?\d+)?/.exec(text.replaceAll(',', ''))?.[0]);
+const tile = (id: string) => bench.panel.locator(`[data-tile=${id}] .value`);
+const lossChart = () => bench.panel.locator('[data-chart=loss] .plot');
+const lens = (text: string) => bench.page.locator('.codelens-decoration a', { hasText: text }).first();
+
+/** First and last training loss from the chart's text. */
+async function lossEnds(): Promise<{ first: number; last: number; step: number }> {
+  const text = (await lossChart().getAttribute('aria-label')) ?? '';
+  const found = /training loss (\S+) at step (\d+), (\S+) at step (\d+)/.exec(text);
+  if (!found) throw new Error(`no curve: ${text}`);
+  return { first: number(found[1]!), last: number(found[3]!), step: number(found[4]!) };
+}
+
+test('the file opens with a shape after every layer', async () => {
+  const { page } = bench;
+  await page.locator('.view-line', { hasText: '[B, 128]' }).first().waitFor({ timeout: 60_000 });
+  expect(await page.locator('.squiggly-error').count()).toBe(0);
+  await lens('Train').waitFor({ timeout: 30_000 });
+  await bench.picture('editor-shapes');
+});
+
+test('a typed mistake is underlined, and its quick fix mends it', async () => {
+  const { page } = bench;
+  await page.locator('.monaco-editor .view-lines').first().click();
+  await bench.goTo(6, 16); // fc1 = linear(128): a name that does not exist
+  await page.locator('.view-line', { hasText: 'linear(128)' }).first().waitFor();
+  await bench.goTo(6, 15);
+  await page.keyboard.press('Delete');
+  const squiggle = page.locator('.squiggly-error').first();
+  await squiggle.waitFor({ timeout: 20_000 });
+  await bench.picture('editor-mistake');
+  await bench.goTo(6, 12);
+  await page.keyboard.press('Control+.');
+  const fix = page.locator('.action-widget .monaco-list-row', { hasText: 'linear' }).first();
+  await fix.waitFor({ timeout: 20_000 });
+  await bench.picture('editor-quick-fix');
+  await page.keyboard.press('Enter');
+  await squiggle.waitFor({ state: 'detached', timeout: 20_000 });
+  await page.locator('.view-line', { hasText: 'linear(128)' }).first().waitFor();
+});
+
+test('Train opens the panel, and the curve falls', async () => {
+  await lens('Train').waitFor();
+  const clicked = Date.now();
+  await lens('Train').click();
+  await tile('loss').filter({ hasText: /\d/ }).waitFor({ timeout: 30_000 });
+  record({ 'click to first loss, cold': Date.now() - clicked });
+  await bench.panel.locator('[data-state=finished]').first().waitFor({ timeout: 60_000 });
+  const { first, last } = await lossEnds();
+  expect(first).toBeGreaterThan(2);
+  expect(last).toBeLessThan(first / 4);
+  expect(await bench.panel.locator('.epochs tbody tr').count()).toBeGreaterThan(3);
+  await bench.picture('panel-finished-dark');
+});
+
+test('the same on a warm machine shows the first loss within 1.5 s', async () => {
+  const times: number[] = [];
+  for (let run = 0; run < 3; run++) {
+    await lens('Train').click({ trial: true });
+    const clicked = Date.now();
+    await lens('Train').click();
+    await bench.panel.locator('body:not([data-state=finished])').waitFor();
+    await tile('loss').filter({ hasText: /\d/ }).waitFor({ timeout: 30_000 });
+    times.push(Date.now() - clicked);
+    await bench.panel.locator('body[data-state=finished]').waitFor({ timeout: 60_000 });
+  }
+  record({ 'click to first loss, warm': [...times].sort((a, b) => a - b)[1]! });
+  expect(Math.min(...times)).toBeLessThan(1500);
+});
+
+test('pause, continue and stop answer', async () => {
+  await bench.command('View: Close All Editors');
+  await openFile('endless.strata');
+  await lens('Train').click();
+  await expectState('running');
+  await bench.panel.locator('[data-command=pause]').click();
+  await expectState('paused');
+  const { step } = await lossEnds();
+  await bench.picture('panel-paused-dark');
+  await bench.panel.locator('[data-command=continue]').click();
+  await expectState('running');
+  await expect.poll(async () => (await lossEnds()).step, { timeout: 20_000 }).toBeGreaterThan(step);
+  await bench.panel.locator('[data-command=stop]').click();
+  await expectState('stopped');
+  await bench.panel.locator('[data-command=resume]').waitFor();
+});
+
+test('the window is reloaded during a run, and the panel comes back with the history', async () => {
+  await bench.panel.locator('[data-command=resume]').click();
+  await expectState('running');
+  await bench.panel.locator('.epochs tbody tr').nth(3).waitFor({ timeout: 30_000 });
+  const before = await lossEnds();
+  await bench.reload();
+  const began = Date.now();
+  await tile('loss').filter({ hasText: /\d/ }).waitFor({ timeout: 60_000 });
+  record({ 'reload to history': Date.now() - began });
+  await expectState('running');
+  const after = await lossEnds();
+  expect(after.first).toBe(before.first);
+  expect(after.step).toBeGreaterThan(before.step);
+  expect(await bench.panel.locator('.epochs tbody tr').count()).toBeGreaterThan(3);
+  await bench.picture('panel-restored-dark');
+});
+
+test('light and high contrast themes', async () => {
+  for (const [theme, name] of [
+    ['Light Modern', 'light'],
+    ['Dark High Contrast', 'contrast'],
+  ] as const) {
+    await bench.command('Preferences: Color Theme');
+    await bench.page.locator('.quick-input-widget input').first().fill(theme);
+    await bench.page.locator('.quick-input-list .monaco-list-row', { hasText: theme }).first().waitFor();
+    await bench.page.keyboard.press('Enter');
+    await bench.page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
+    await bench.panel.locator(`body.vscode-${name === 'light' ? 'light' : 'high-contrast'}`).waitFor();
+    await bench.picture(`panel-running-${name}`);
+  }
+  await bench.panel.locator('[data-command=stop]').click();
+  await expectState('stopped');
+});
+
+async function expectState(state: string): Promise<void> {
+  await bench.panel.locator(`.state[data-state=${state}]`).waitFor({ timeout: 30_000 });
+}
+
+async function openFile(name: string): Promise<void> {
+  await bench.page.keyboard.press('Control+p');
+  const input = bench.page.locator('.quick-input-widget input').first();
+  await input.fill(name);
+  await bench.page.locator('.quick-input-list .monaco-list-row', { hasText: name }).first().waitFor();
+  await bench.page.keyboard.press('Enter');
+  await bench.page.locator('.tab.active', { hasText: name }).waitFor();
+  await lens('Train').waitFor({ timeout: 30_000 });
+}
