@@ -81,6 +81,7 @@ export function floorDivDim(a: Dim, b: Dim): Dim {
   if (isConstant(a) && isConstant(b)) return Math.floor(a / b) + 0;
   if (b === 1) return a;
   const { quotient, remainder } = splitByDivisor(a, b);
+  if (isConstant(remainder) && isConstant(b)) return addDim(quotient, Math.floor(remainder / b));
   if (remainder === 0) return quotient;
   return addDim(quotient, divisionAtom(remainder, b));
 }
