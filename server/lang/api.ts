@@ -11,6 +11,8 @@ export interface LangHost {
   /** Text of an imported file; `uri` has been resolved against the importing one. Undefined if it can't be read. */
   readText(uri: string): string | undefined;
   readSchema(source: Call, fromUri: string): SchemaResult;
+  /** We are wrong: the declaration concerned goes unchecked. For the log; tests throw. */
+  internalError?(error: unknown): void;
 }
 
 export type SchemaResult =

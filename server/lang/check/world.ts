@@ -119,7 +119,7 @@ export class World {
     }
     const seen = new Map<string, string>();
     this.running.push(entry);
-    const checked = this.run(entry, seen);
+    const checked = this.guarded(entry, seen);
     onlyMistakes(entry, checked.sheet);
     this.running.pop();
     this.checks.set(entry, checked);
@@ -185,6 +185,20 @@ export class World {
       end: entry.node.end,
       rules: checkingRules,
     };
+  }
+
+  /** A mistake of ours costs the one declaration, and is said to the host. */
+  private guarded(entry: Entry, seen: Map<string, string>): Checked {
+    try {
+      return this.run(entry, seen);
+    } catch (error) {
+      this.host.internalError?.(error);
+      return { sheet: emptySheet(), seen, key: '' };
+    }
+  }
+
+  internalError(error: unknown): void {
+    this.host.internalError?.(error);
   }
 
   private run(entry: Entry, seen: Map<string, string>): Checked {
@@ -309,10 +323,11 @@ export class World {
       return { kind: 'broken', target, through: this.running.slice(cycle + 1).map(e => e.node.name.name) };
     const checked = this.check(entry);
     if (node.kind === 'const') return { kind: 'const', meaning: checked.constant ?? failed, target };
+    if (!checked.signature) return { kind: 'broken', target };
     return {
       kind: 'model',
       target,
-      callee: { signature: checked.signature!, doc: node.doc, weights: true, model: { uri: this.uri, node } },
+      callee: { signature: checked.signature, doc: node.doc, weights: true, model: { uri: this.uri, node } },
     };
   }
 }

@@ -81,7 +81,8 @@ function formatted(text: string): readonly Formatted[] {
   return aligned(blankLines(layout(text))).map(({ indent, head, tail, comment, gap, source }) => {
     const code = head + tail;
     const between = code !== '' && comment !== '' ? ' '.repeat(gap) : '';
-    return { text: (' '.repeat(indent * indentWidth) + code + between + comment).trimEnd(), source };
+    const line = code + between + comment;
+    return { text: line === '' ? '' : ' '.repeat(indent * indentWidth) + line, source };
   });
 }
 

@@ -1,6 +1,6 @@
 /** Spaces between two tokens of a line. */
 import { declarationKeywords } from '../syntax/cursor.ts';
-import type { Token } from '../syntax/lexer.ts';
+import { lex, type Token } from '../syntax/lexer.ts';
 
 /** Where the tokens stand. */
 export interface Place {
@@ -46,8 +46,21 @@ const operators: ReadonlySet<string> = new Set([
   '=',
 ]);
 
-/** True if a space belongs between them. */
+/** True if a space belongs between them, or keeps them apart: `.` and `...` would be read as `...` and `.`. */
 export function spaced(left: Token, right: Token, place: Place): boolean {
+  return (
+    wanted(left, right, place) ||
+    (!brackets.has(left.text) && !brackets.has(right.text) && merge(left.text, right.text))
+  );
+}
+
+const brackets: ReadonlySet<string> = new Set(['(', ')', '[', ']', '{', '}', ',']);
+
+function merge(left: string, right: string): boolean {
+  return lex(left + right)[0]?.text !== left;
+}
+
+function wanted(left: Token, right: Token, place: Place): boolean {
   const [a, b] = [left.text, right.text];
   if (a === '{' || b === '}') return !(a === '{' && b === '}');
   if (b === '{') return true;

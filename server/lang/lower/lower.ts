@@ -1,14 +1,17 @@
 /** A checked train block to a Program: the graphs, the parameters, and the plans for data and run. */
 import { PROGRAM_VERSION, type Program, type RunPlan } from '../../../engine/ir/program.ts';
+import { ShapeError } from '../../../engine/ops/shapeError.ts';
 import { snapshotOf } from '../analyze.ts';
 import type { Analysis, LowerResult } from '../api.ts';
 import type { DataFace } from '../check/data.ts';
+import type { Meaning } from '../check/meaning.ts';
 import type { Sheet } from '../check/records.ts';
 import type { TrainFace } from '../check/train.ts';
 import type { DiagnosticFact } from '../facts.ts';
 import { isError } from '../snapshot/facts.ts';
 import { dependencies } from '../snapshot/outline.ts';
 import { absolute, locate, type Part, parts, type Snapshot } from '../snapshot/snapshot.ts';
+import type { TrainDeclaration } from '../syntax/ast.ts';
 import { dataPlan } from './data.ts';
 import { type TrainGraphs, trainGraphs } from './train.ts';
 
@@ -23,9 +26,36 @@ export function lower(analysis: Analysis, train?: string): LowerResult {
   const { node } = part.entry;
   const data = node.kind === 'train' ? snapshot.world.dataOf(node.on.name) : undefined;
   if (node.kind !== 'train' || !data?.source || !data.fields) return { kind: 'errors', facts: [pending(part)] };
-  const graphs = trainGraphs(snapshot.world, part.entry, node, data.fields);
+  try {
+    return lowered(snapshot, part, node, data, data.fields);
+  } catch (error) {
+    return refused(snapshot, part, error);
+  }
+}
+
+function lowered(
+  snapshot: Snapshot,
+  part: Part,
+  node: TrainDeclaration,
+  data: DataFace,
+  fields: ReadonlyMap<string, Meaning>,
+): LowerResult {
+  const graphs = trainGraphs(snapshot.world, part.entry, node, fields);
   if (graphs.sheet.facts.some(isError)) return { kind: 'errors', facts: placedFacts(snapshot, part, graphs.sheet) };
   return { kind: 'program', program: program(snapshot, node.name.name, node.on.name, data, graphs) };
+}
+
+/** A type rule of the graph refused what only the sizes of this program show; anything else is our mistake. */
+function refused(snapshot: Snapshot, part: Part, error: unknown): LowerResult {
+  const span = absolute(part.entry.node.name, part);
+  if (!(error instanceof ShapeError)) {
+    snapshot.world.internalError(error);
+    const what = `this program (${error instanceof Error ? error.message : String(error)})`;
+    return { kind: 'errors', facts: [{ code: 'unsupported', span, data: { what }, related: [] }] };
+  }
+  const { op, expected, found } = error.problem;
+  const data = { role: 'operands', subject: op, expected, found } as const;
+  return { kind: 'errors', facts: [{ code: 'shape-mismatch', span, data, related: [] }] };
 }
 
 /** Within what the block uses, imported files included. */

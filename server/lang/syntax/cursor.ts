@@ -128,6 +128,7 @@ export class Cursor {
   endsStatement(): boolean {
     if (this.atEnd || this.is('}')) return true;
     if (this.position === this.beginning) return false;
+    if (this.parentheses > 0 && this.is('{')) return true;
     if (!this.atLineStart || this.is('|>')) return false;
     return this.parentheses === 0 || this.startsStatement() || this.startsDeclaration();
   }

@@ -134,7 +134,9 @@ function data(p: Cursor, opening: Opening): DataDeclaration {
   const name = p.name('a name');
   p.expect('=');
   const source = expression(p);
-  const body = p.is('{') ? block(p, 'data', true) : undefined;
+  // A `}` too many means that `{` is what is missing.
+  const opened = p.is('{') || (p.extraCloses > 0 && !p.atEnd && !p.startsDeclaration());
+  const body = opened ? block(p, 'data', true) : undefined;
   return { kind: 'data', ...opening, name, source, ...(body && { body }), end: p.previousEnd };
 }
 
