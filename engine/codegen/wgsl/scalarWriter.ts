@@ -132,10 +132,10 @@ export function indent(lines: readonly string[], by = '  '): string {
   return lines
     .map(
       line =>
-        line
+        `${line
           .split('\n')
           .map(part => by + part)
-          .join('\n') + '\n',
+          .join('\n')}\n`,
     )
     .join('');
 }

@@ -1,0 +1,182 @@
+/** The WebGPU backend on a real or emulated device: every primitive, random schedules, a training run, and the interface's promises. */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Backend, Executable } from '../../../../engine/backend/backend.ts';
+import { referenceBackend } from '../../../../engine/backend/reference/reference.ts';
+import type { Schedule } from '../../../../engine/kernel/kernel.ts';
+import { scheduleGraph } from '../../../../engine/kernel/schedule.ts';
+import { GraphBuilder } from '../../../../engine/ops/builder.ts';
+import { buildSteps } from '../../../../engine/train/step.ts';
+import { openWebgpu } from '../../../support/devices.ts';
+import { call } from '../../../support/macros.ts';
+import { mlpProgram } from '../../../support/programs.ts';
+import { randomGraphs } from '../../../support/randomGraphs.ts';
+import { expectedBuffers, hostArray, randomLeaves, runSchedule } from '../../../support/runSchedule.ts';
+import { allSamples, difference, randomTensor, sampleGraph, sampleInputs } from '../../../support/samples.ts';
+
+let gpu: Backend | undefined;
+beforeAll(async () => {
+  gpu = await openWebgpu();
+}, 60_000);
+afterAll(() => gpu?.dispose());
+
+/** A test that needs the device. */
+function onDevice(title: string, run: (backend: Backend) => Promise<void>): void {
+  it(title, { timeout: 120_000 }, async context => (gpu ? run(gpu) : context.skip()));
+}
+
+const scalar = { dtype: 'i32', shape: [] } as const;
+
+describe('webgpu', () => {
+  onDevice('computes every sample of every primitive', async backend => {
+    const wrong: string[] = [];
+    for (const { title, name, sample } of allSamples()) {
+      const graph = sampleGraph(name, sample);
+      const leaves = sampleInputs(sample);
+      const found = await runSchedule(backend, scheduleGraph(graph), leaves, ['y']);
+      const gap = difference(found.y!, expectedBuffers(graph, leaves).y!);
+      if (!(gap < 1e-4)) wrong.push(`${title}: ${gap}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  onDevice('computes random schedules', async backend => {
+    await fc.assert(
+      fc.asyncProperty(randomGraphs(), async graph => {
+        const leaves = randomLeaves(graph);
+        const expected = expectedBuffers(graph, leaves);
+        const found = await runSchedule(backend, scheduleGraph(graph), leaves, Object.keys(expected));
+        for (const [name, values] of Object.entries(expected))
+          expect(difference(found[name]!, values)).toBeLessThan(1e-3);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  onDevice(
+    'multiplies matrices of awkward sizes, transposed and batched, with sums over long and few rows',
+    async backend => {
+      const shapes = [
+        [1, 1, 1, 1],
+        [1, 65, 33, 7],
+        [1, 64, 64, 64],
+        [3, 17, 129, 40],
+        [1, 200, 10, 300],
+        [1, 10, 200, 70],
+      ] as const;
+      for (const [batch, m, n, k] of shapes) {
+        const b = new GraphBuilder();
+        const [x, y] = [
+          b.input('x', { dtype: 'f32', shape: [batch, k, m] }),
+          b.input('y', { dtype: 'f32', shape: [batch, n, k] }),
+        ];
+        const product = b.op('matmul', [x, y], { transposeA: true, transposeB: true });
+        const results = {
+          product: b.maximum(product, 0),
+          total: b.sum(product),
+          rows: b.sum(product, { axes: [-1] }),
+          best: b.argmax(x, { axes: [1] }),
+        };
+        const graph = b.finish(
+          'products',
+          Object.entries(results).map(([name, value]) => ({ name, value })),
+        );
+        const leaves = randomLeaves(graph);
+        const expected = expectedBuffers(graph, leaves);
+        const found = await runSchedule(backend, scheduleGraph(graph), leaves, Object.keys(expected));
+        for (const [name, values] of Object.entries(expected))
+          expect(difference(found[name]!, values)).toBeLessThan(1e-3);
+      }
+    },
+  );
+
+  onDevice('reduces long rows through a tree, the first of equal maxima included', async backend => {
+    const b = new GraphBuilder();
+    const x = b.input('x', { dtype: 'f32', shape: [3, 5000] });
+    const axes = { axes: [1] };
+    const e = b.exp(b.sub(x, b.max(x, { axes: [1], keep: true })));
+    const graph = b.finish('rows', [
+      { name: 'softmax', value: b.div(e, b.sum(e, { axes: [1], keep: true })) },
+      { name: 'argmax', value: b.argmax(b.floor(x), axes) },
+      { name: 'least', value: b.min(x, axes) },
+    ]);
+    const leaves = randomLeaves(graph);
+    const expected = expectedBuffers(graph, leaves);
+    const found = await runSchedule(backend, scheduleGraph(graph), leaves, Object.keys(expected));
+    for (const [name, values] of Object.entries(expected)) expect(difference(found[name]!, values)).toBeLessThan(1e-5);
+  });
+
+  onDevice('trains as the reference does, step by step', async backend => {
+    const steps = buildSteps(
+      mlpProgram({ sizes: [20, 16, 5], batch: 8, optimizer: call('adam', 'optimizer', { lr: 0.01 }), dropout: 0.2 }),
+      { train: 30, validation: 10, test: 0 },
+    );
+    const schedules = steps.entries.map(scheduleGraph);
+    const runs = await Promise.all([backend, referenceBackend()].map(b => train(b, schedules, steps.layout.buffers)));
+    const [found, expected] = runs as [Float32Array, Float32Array];
+    expect(difference(found, expected)).toBeLessThan(1e-3);
+    expect(await train(backend, schedules, steps.layout.buffers)).toEqual(found);
+  });
+
+  onDevice('keeps persistent buffers between entries and reads and writes parts of them', async backend => {
+    const b = new GraphBuilder();
+    const bytes = b.input('bytes', { dtype: 'u8', shape: [7] });
+    const n = b.state('n', scalar);
+    const count = b.finish('count', [
+      { name: 'n', value: b.add(n, 1), kind: 'assign' },
+      { name: 'sum', value: b.sum(b.cast(bytes, 'f32')) },
+    ]);
+    const executable = await backend.compile([scheduleGraph(count), scheduleGraph({ ...count, name: 'again' })]);
+    executable.write('n', Int32Array.of(40));
+    executable.write('bytes', Uint8Array.of(1, 2, 3, 4, 250, 6, 7));
+    executable.run('count', 1);
+    executable.run('again', 600);
+    expect(await executable.read('n')).toEqual(Int32Array.of(641));
+    expect(await executable.read('sum')).toEqual(Float32Array.of(273));
+    executable.write('bytes', Uint8Array.of(0, 0, 0), 4);
+    expect(await executable.read('bytes', 2, 4)).toEqual(Uint8Array.of(3, 4, 0, 0));
+    expect(executable.bytes).toBeGreaterThan(0);
+    expect(() => executable.run('never', 1)).toThrow('no such entry');
+    expect(() => executable.write('n', Int32Array.of(1, 2))).toThrow('n holds 1 elements');
+    executable.dispose();
+  });
+
+  onDevice('says how much memory it lacked', async backend => {
+    const b = new GraphBuilder();
+    const x = b.input('huge', { dtype: 'f32', shape: [2 ** 31] });
+    const schedule = scheduleGraph(b.finish('huge', [{ name: 'y', value: b.slice(x, [0], [1]) }]));
+    await expect(backend.compile([schedule])).rejects.toMatchObject({
+      code: 'out-of-memory',
+      message: /8192\.0 MiB .* for huge/,
+    });
+  });
+});
+
+/** Parameters after a few steps from fixed random contents. */
+async function train(
+  backend: Backend,
+  schedules: readonly Schedule[],
+  buffers: readonly { name: string; dtype: string; shape: readonly number[] }[],
+) {
+  const executable: Executable = await backend.compile(schedules);
+  for (const [i, { name, dtype, shape }] of buffers.entries()) {
+    if (dtype === 'f32' && (name === 'params' || name.endsWith('features')))
+      executable.write(name, hostArray(randomTensor({ dtype, shape }, [-0.3, 0.3], i)));
+    if (name.endsWith('label'))
+      executable.write(
+        name,
+        Int32Array.from({ length: shape[0]! }, (_, n) => n % 5),
+      );
+    if (name.endsWith('order'))
+      executable.write(
+        name,
+        Int32Array.from({ length: shape[0]! }, (_, n) => (n * 7) % shape[0]!),
+      );
+  }
+  executable.run('train', 3);
+  executable.run('trainLast', 1);
+  executable.run('train', 3);
+  const found = await executable.read('params');
+  executable.dispose();
+  return found;
+}
