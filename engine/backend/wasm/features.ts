@@ -1,13 +1,21 @@
-/** What this JavaScript engine's WebAssembly can do: relaxed SIMD by validation, 256-bit pairing by V8's flag. */
+/** What this JavaScript engine's WebAssembly can do, found out once a process: relaxed SIMD by validation, 256-bit pairing by trial. */
+import v8 from 'node:v8';
 import { Code, ModuleBuilder } from '../../codegen/wasm/encoder.ts';
 import type { TileOptions } from '../../codegen/wasm/matmul.ts';
+import { measureTile, runProbe } from './probe.ts';
 
 export interface Features {
-  /** Fused multiply-add and other relaxed instructions. */
+  /** Fused multiply-add of relaxed SIMD. */
   readonly relaxed: boolean;
   /** V8 pairs neighbouring 128-bit vectors into 256-bit registers. */
   readonly wide: boolean;
+  readonly tile: TileOptions;
 }
+
+/** 4 x 16 fills the sixteen registers when they are 256 bits wide and spills when they aren't; then 4 x 8 does. */
+const WIDE_VECTORS = 4;
+const PLAIN_VECTORS = 2;
+const TILE_ROWS = 4;
 
 /** True if a module with `f32x4.relaxed_madd` validates. */
 export function hasRelaxedSimd(): boolean {
@@ -18,10 +26,46 @@ export function hasRelaxedSimd(): boolean {
   return WebAssembly.validate(module.encode({ pages: 1, shared: false }));
 }
 
+/** V8 knows `--experimental-wasm-revectorize` and acts on it from version 13 (Node 24) on; older ones complain on stderr. */
+function knowsRevectorize(): boolean {
+  return Number(process.versions.v8?.split('.')[0] ?? 0) >= 13;
+}
+
 /**
- * Register tiles by feature: 4 x 16 fills the sixteen 256-bit registers and gives V8 pairs to fuse; without fusing it
- * spills, so plain SIMD takes 4 x 8. Measured on AMD Zen 5: 101 against 59 (wide) and 34 against 43 (plain) GFLOP/s.
+ * Compiles with V8's optimising compiler at once: full speed from the first step, and the same bits throughout. The flags are
+ * process-wide, so they are set back before anything else can run.
  */
-export function tileFor({ relaxed, wide }: Features): TileOptions {
-  return { rows: 4, vectors: relaxed && wide ? 4 : 2, fused: relaxed };
+export function compileOptimized(binary: Uint8Array<ArrayBuffer>, wide: boolean): WebAssembly.Module {
+  const flags = ['liftoff', 'wasm-lazy-compilation'];
+  for (const flag of flags) v8.setFlagsFromString(`--no-${flag}`);
+  if (wide) v8.setFlagsFromString('--experimental-wasm-revectorize');
+  try {
+    return new WebAssembly.Module(binary);
+  } finally {
+    for (const flag of flags) v8.setFlagsFromString(`--${flag}`);
+    if (wide) v8.setFlagsFromString('--no-experimental-wasm-revectorize');
+  }
+}
+
+const known = new Map<string, Features>();
+
+/** Features as wished, or as found: pairing is used where it changes no bit of a probe and makes the wide tile the faster one. */
+export function detectFeatures(wish: { readonly relaxed?: boolean; readonly revectorize?: boolean }): Features {
+  const key = `${wish.relaxed} ${wish.revectorize}`;
+  const found = known.get(key) ?? detect(wish);
+  known.set(key, found);
+  return found;
+}
+
+function detect(wish: { readonly relaxed?: boolean; readonly revectorize?: boolean }): Features {
+  const relaxed = (wish.relaxed ?? true) && hasRelaxedSimd();
+  const plain: TileOptions = { rows: TILE_ROWS, vectors: PLAIN_VECTORS, fused: relaxed };
+  const wideTile: TileOptions = { ...plain, vectors: WIDE_VECTORS };
+  const off: Features = { relaxed, wide: false, tile: plain };
+  if (wish.revectorize === false || !knowsRevectorize()) return off;
+  const [paired, single] = [true, false].map(wide => runProbe(wideTile, binary => compileOptimized(binary, wide)));
+  if (!paired!.every((bits, i) => bits === single![i])) return off;
+  const compile = (binary: Uint8Array<ArrayBuffer>) => compileOptimized(binary, true);
+  const isFaster = measureTile(wideTile, compile) < measureTile(plain, compile);
+  return { relaxed, wide: true, tile: isFaster ? wideTile : plain };
 }

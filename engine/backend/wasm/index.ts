@@ -1,17 +1,19 @@
-/** The CPU backend: schedules compiled to WebAssembly SIMD, run synchronously in this process. */
+/** The CPU backend: schedules compiled to WebAssembly SIMD, run synchronously in this process, with worker threads where they help. */
+import { availableParallelism } from 'node:os';
 import type { Place } from '../../codegen/wasm/access.ts';
-import { type CompiledModule, compileModule } from '../../codegen/wasm/module.ts';
+import { type CompiledModule, compileModule, sharedEntry } from '../../codegen/wasm/module.ts';
 import type { Schedule } from '../../kernel/kernel.ts';
 import { EngineError, never } from '../../util/errors.ts';
 import type { Backend, Executable, HostArray } from '../backend.ts';
-import { hasRelaxedSimd, tileFor } from './features.ts';
+import { type Crew, hireCrew } from './crew.ts';
+import { compileOptimized, detectFeatures } from './features.ts';
 
 export interface WasmOptions {
-  /** Threads that share each kernel; by default the faster of one and all cores. */
+  /** Threads that share each kernel; by default the faster of one and all cores, by measurement. */
   readonly threads?: number;
-  /** Whether to use relaxed SIMD; by default where the engine has it. */
+  /** False to do without relaxed SIMD. */
   readonly relaxed?: boolean;
-  /** Whether to let V8 pair vectors into 256-bit registers; by default where it does and gets it right. */
+  /** False to do without pairing vectors into 256-bit registers. */
   readonly revectorize?: boolean;
 }
 
@@ -24,7 +26,9 @@ export interface KernelProfile {
 }
 
 export interface WasmExecutable extends Executable {
-  /** Runs the kernels of `entry` one by one, `times` times (state changes as in `run`), and gives each one's median time. */
+  /** Threads that `run` uses. */
+  readonly threads: number;
+  /** Runs the kernels of `entry` one by one on one thread, `times` times (state changes as in `run`): each one's median time. */
   profile(entry: string, times?: number): readonly KernelProfile[];
 }
 
@@ -35,28 +39,106 @@ export interface WasmBackend extends Backend {
 type Run = (thread: number, times: number) => void;
 type KernelRun = (from: number, to: number, thread: number) => void;
 
+/** More threads than this share too little work each. */
+const MOST_THREADS = 16;
+/** Operations of a step below which threads aren't tried: it takes about 20 µs. */
+const WORTH_THREADS = 2e6;
+const MAX_BYTES = 2 ** 32;
+
+/** Bits don't depend on the number of threads: work is divided by outer points, never within a sum. */
 export async function wasmBackend(options: WasmOptions = {}): Promise<WasmBackend> {
-  const relaxed = options.relaxed ?? hasRelaxedSimd();
-  const wide = options.revectorize ?? true;
-  const tile = tileFor({ relaxed, wide });
+  const features = detectFeatures(options);
+  const most = Math.min(options.threads ?? availableParallelism(), MOST_THREADS);
+  const simd = `${features.relaxed ? 'relaxed ' : ''}SIMD${features.wide ? ' 256' : ''}`;
+  const open = new Set<WasmExecutable>();
   return {
     name: 'wasm',
-    description: `CPU (WASM ${relaxed ? 'relaxed ' : ''}SIMD, 1 thread)`,
+    description: `CPU (WASM ${simd}, ${most === 1 ? '1 thread' : `up to ${most} threads`})`,
     async compile(entries) {
-      const compiled = compileModule(entries, { threads: 1, tile });
-      const memory = new WebAssembly.Memory({ initial: compiled.pages, maximum: compiled.pages });
-      const module = await WebAssembly.compile(compiled.binary);
-      const instance = await WebAssembly.instantiate(module, { strata: { memory } });
-      return executable(compiled, memory, instance);
+      const executable = await compile(entries, most, options.threads !== undefined, features);
+      open.add(executable);
+      return executable;
     },
-    async dispose() {},
+    async dispose() {
+      for (const executable of open) executable.dispose();
+    },
   };
+}
+
+async function compile(
+  entries: readonly Schedule[],
+  most: number,
+  forced: boolean,
+  { tile, wide }: ReturnType<typeof detectFeatures>,
+): Promise<WasmExecutable> {
+  const compiled = compileModule(entries, { threads: most, tile });
+  const memory = allocate(compiled.pages, most > 1);
+  const module = compileOptimized(compiled.binary, wide);
+  const instance = new WebAssembly.Instance(module, { strata: { memory } });
+  const heaviest = [...compiled.entries].map(([name, kernels]) => ({
+    name,
+    work: kernels.reduce((n, k) => n + k.flops, 0),
+  }));
+  heaviest.sort((a, b) => b.work - a.work);
+  const entry = heaviest[0];
+  const worthwhile = most > 1 && entry !== undefined && (forced || entry.work >= WORTH_THREADS);
+  const crew = worthwhile ? await hireCrew(module, memory, most) : undefined;
+  const keep = crew === undefined || forced || isFasterTogether(compiled, memory, instance, crew, entry!.name);
+  if (!keep) crew!.dispose();
+  return executable(compiled, memory, instance, keep ? crew : undefined, most);
+}
+
+function allocate(pages: number, shared: boolean): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
+  } catch (cause) {
+    const gigabytes = ((pages * 65536) / 2 ** 30).toFixed(1);
+    const limit = pages * 65536 > MAX_BYTES ? 'WebAssembly holds at most 4 GiB' : 'the system refused it';
+    const message = `the model, its data and its activations need ${gigabytes} GiB on the CPU and ${limit}; use a smaller batch or less data`;
+    throw new EngineError('out-of-memory', message, { cause });
+  }
+}
+
+/** Compares a few runs on zeros of one thread and of all, and clears the memory after. */
+function isFasterTogether(
+  compiled: CompiledModule,
+  memory: WebAssembly.Memory,
+  { exports }: WebAssembly.Instance,
+  crew: Crew,
+  entry: string,
+): boolean {
+  const number = [...compiled.entries.keys()].indexOf(entry);
+  const alone = (times: number) => (exports[entry] as Run)(0, times);
+  const together = (times: number) => {
+    crew.start(number, times);
+    (exports[sharedEntry(entry)] as Run)(0, times);
+  };
+  const time = (run: (times: number) => void, times: number) => {
+    const start = performance.now();
+    run(times);
+    return (performance.now() - start) / times;
+  };
+  const first = time(alone, 1);
+  time(together, 1);
+  // About 20 ms for each of the two, in turns, so that a disturbance meets both.
+  const times = Math.max(1, Math.floor(5 / first));
+  const turns = first > 20 ? 1 : 4;
+  const bests = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (let i = 0; i < turns; i++) {
+    [alone, together].forEach((run, j) => {
+      bests[j] = Math.min(bests[j]!, time(run, times));
+    });
+  }
+  for (const place of compiled.persistent.values()) viewOf(memory.buffer, place).fill(0);
+  return bests[1]! < bests[0]!;
 }
 
 function executable(
   compiled: CompiledModule,
   memory: WebAssembly.Memory,
-  instance: WebAssembly.Instance,
+  { exports }: WebAssembly.Instance,
+  crew: Crew | undefined,
+  threads: number,
 ): WasmExecutable {
   const views = new Map([...compiled.persistent].map(([name, place]) => [name, viewOf(memory.buffer, place)]));
   const viewNamed = (name: string): HostArray => {
@@ -64,24 +146,27 @@ function executable(
     if (view === undefined) throw never('no such buffer', name);
     return view;
   };
-  const runs = new Map([...compiled.entries.keys()].map(name => [name, instance.exports[name] as Run]));
+  const names = [...compiled.entries.keys()];
+  const exported = (name: string) => (crew === undefined ? name : sharedEntry(name));
+  const runs = new Map(names.map((name, number) => [name, { number, run: exports[exported(name)] as Run }]));
   return {
     bytes: memory.buffer.byteLength,
+    threads: crew === undefined ? 1 : threads,
     run(entry, times) {
-      runs.get(entry)!(0, times);
+      const { number, run } = runs.get(entry)!;
+      crew?.start(number, times);
+      run(0, times);
     },
     async sync() {},
     write(buffer, data, offset = 0) {
       viewNamed(buffer).set(data, offset);
     },
     async read(buffer, offset = 0, length) {
-      const view = viewNamed(buffer);
-      return view.slice(offset, length === undefined ? undefined : offset + length);
+      return copyOf(viewNamed(buffer), offset, length);
     },
     profile(entry, times = 50) {
-      const kernels = compiled.entries.get(entry)!;
-      return kernels.map(({ name, export: exported, points, flops, bytes }) => {
-        const run = instance.exports[exported] as KernelRun;
+      return compiled.entries.get(entry)!.map(({ name, export: kernel, points, flops, bytes }) => {
+        const run = exports[kernel] as KernelRun;
         const microseconds = Array.from({ length: times }, () => {
           const start = performance.now();
           run(0, points, 0);
@@ -91,8 +176,20 @@ function executable(
         return { name, microseconds: microseconds[Math.floor(times / 2)]!, flops, bytes };
       });
     },
-    dispose() {},
+    dispose() {
+      crew?.dispose();
+      crew = undefined;
+    },
   };
+}
+
+/** A copy in memory of its own, also of shared memory. */
+function copyOf(view: HostArray, offset: number, length: number | undefined): HostArray {
+  const end = length === undefined ? view.length : offset + length;
+  const part = view.subarray(offset, end);
+  if (part instanceof Float32Array) return Float32Array.from(part);
+  if (part instanceof Int32Array) return Int32Array.from(part);
+  return part instanceof Uint32Array ? Uint32Array.from(part) : Uint8Array.from(part);
 }
 
 function viewOf(buffer: ArrayBufferLike, { base, dtype, length }: Place): HostArray {
@@ -107,5 +204,3 @@ function viewOf(buffer: ArrayBufferLike, { base, dtype, length }: Place): HostAr
       return new Uint32Array(buffer, base, length);
   }
 }
-
-export { EngineError };

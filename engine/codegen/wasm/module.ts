@@ -9,6 +9,7 @@ import { Library } from './library.ts';
 import { type CompiledKernel, compileLoop } from './loop.ts';
 import { compileMatmul, type ModuleContext, type TileOptions } from './matmul.ts';
 import { compileScatter } from './scatter.ts';
+import { workFunction } from './worker.ts';
 
 export interface ModuleOptions {
   /** More than one makes the memory shared and puts barriers between kernels. */
@@ -30,13 +31,21 @@ export interface CompiledModule {
   readonly binary: Uint8Array<ArrayBuffer>;
   readonly pages: number;
   readonly persistent: ReadonlyMap<string, Place>;
-  /** Kernels of each entry; the entry itself is exported under its name as `(thread, times)`. */
+  /**
+   * Kernels of each entry, in the order in which the entries are numbered. The entry itself is exported under its name as
+   * `(thread, times)`; with several threads, `sharedEntry(name)` does the same together with `work` on the other threads.
+   */
   readonly entries: ReadonlyMap<string, readonly KernelInfo[]>;
 }
 
 const PAGE = 65536;
 /** Work below which waking the other threads costs more than they bring, in additions (about 5 µs on one core). */
 const PARALLEL_WORK = 100_000;
+
+/** Export that runs an entry on all threads; every thread must call it, by way of `work`. */
+export function sharedEntry(name: string): string {
+  return `${name}*`;
+}
 
 interface Step {
   readonly index: number;
@@ -63,6 +72,7 @@ export function compileModule(schedules: readonly Schedule[], options: ModuleOpt
   };
   const barrier = options.threads > 1 ? module.add(barrierFunction(options.threads)) : -1;
   const entries = new Map<string, readonly KernelInfo[]>();
+  const shared: number[] = [];
   for (const schedule of schedules) {
     const places = layout.entries.get(schedule.name)!;
     const steps: Step[] = [];
@@ -78,9 +88,12 @@ export function compileModule(schedules: readonly Schedule[], options: ModuleOpt
         infos.push({ name: kernel.name, export: name, points: compiled.points, flops, bytes });
       }
     }
-    module.add(entryFunction(steps, options.threads, barrier), schedule.name);
+    module.add(entryFunction(steps, 1, barrier), schedule.name);
+    if (options.threads > 1)
+      shared.push(module.add(entryFunction(steps, options.threads, barrier), sharedEntry(schedule.name)));
     entries.set(schedule.name, infos);
   }
+  if (options.threads > 1) module.add(workFunction(shared), 'work');
   const pages = Math.ceil((layout.end + most + MARGIN_BYTES) / PAGE);
   const binary = module.encode({ pages, shared: options.threads > 1 });
   return { binary, pages, persistent: layout.persistent, entries };
@@ -108,7 +121,7 @@ function entryFunction(steps: readonly Step[], threads: number, barrier: number)
     () => {
       steps.forEach((step, i) => {
         const next = steps[(i + 1) % steps.length]!;
-        if (step.parallel) emitPart(code, step, threads);
+        if (threads > 1 && step.parallel) emitPart(code, step, threads);
         else if (threads > 1) {
           code.get(0).op('i32.eqz');
           code.if(() => code.i32(0).i32(step.kernel.points).i32(0).call(step.index));

@@ -3,6 +3,7 @@ import type { Scalar } from '../../ir/scalar.ts';
 import type { Store } from '../../kernel/kernel.ts';
 import { bytesOf } from './access.ts';
 import type { Local } from './encoder.ts';
+import type { MemoryOpcode } from './opcodes.ts';
 import type { Mode, Values } from './values.ts';
 
 export function emitStores(values: Values, stores: readonly Store[], mode: Mode): void {
@@ -11,7 +12,7 @@ export function emitStores(values: Values, stores: readonly Store[], mode: Mode)
     const [store] = stores;
     emitAddress(values, store!);
     values.emit(store!.value, 'scalar');
-    code.memory(store!.value.type === 'f32' ? 'f32.store' : 'i32.store', offsetOf(values, store!));
+    code.memory(storeOpcode(values, store!), offsetOf(values, store!));
     return;
   }
   const results = stores.map(store =>
@@ -38,33 +39,39 @@ function offsetOf(values: Values, store: Store): number {
   return access(values, store).offset;
 }
 
+function storeOpcode(values: Values, { buffer, value }: Store): MemoryOpcode {
+  if (values.nest.places[buffer]!.dtype === 'u8') return 'i32.store8';
+  return value.type === 'f32' ? 'f32.store' : 'i32.store';
+}
+
 function emitAddress(values: Values, store: Store): void {
   values.emit(access(values, store).address, 'scalar');
 }
 
 function emitElement(values: Values, store: Store, local: Local): void {
   emitAddress(values, store);
-  values.code.get(local).memory(store.value.type === 'f32' ? 'f32.store' : 'i32.store', offsetOf(values, store));
+  values.code.get(local).memory(storeOpcode(values, store), offsetOf(values, store));
 }
 
 function emitVector(values: Values, store: Store, local: Local, u: number): void {
   const { code } = values;
   const { stride, offset } = access(values, store);
-  if (stride === 1) {
+  const bytes = bytesOf(values.nest.places[store.buffer]!.dtype);
+  if (stride === 1 && bytes === 4) {
     emitAddress(values, store);
     code.get(local);
     if (store.value.type === 'bool') code.i32x4(1).op('v128.and');
     code.memory('v128.store', offset + 16 * u, 2);
     return;
   }
-  const step = (stride ?? 0) * bytesOf(values.nest.places[store.buffer]!.dtype);
+  const step = (stride ?? 0) * bytes;
   for (let lane = 0; lane < 4; lane++) {
     emitAddress(values, store);
     if (step < 0) code.i32(step * (4 * u + lane)).op('i32.add');
     code.get(local).lane(laneOf(store.value), lane);
     if (store.value.type === 'bool') code.i32(1).op('i32.and');
     const behind = step < 0 ? 0 : step * (4 * u + lane);
-    code.memory(store.value.type === 'f32' ? 'f32.store' : 'i32.store', offset + behind);
+    code.memory(storeOpcode(values, store), offset + behind);
   }
 }
 
