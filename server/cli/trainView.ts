@@ -6,9 +6,13 @@ export interface TrainView {
   show(event: RunEvent): void;
 }
 
-/** One JSON value a line, as in `metrics.jsonl`. */
+/** One JSON value a line, as in `metrics.jsonl`, from `start` on: that an engine is starting is nothing to a reader who started it. */
 export function jsonView(write: (line: string) => void = line => void process.stdout.write(line)): TrainView {
-  return { show: event => write(`${JSON.stringify(event)}\n`) };
+  return {
+    show: event => {
+      if (event.type !== 'state' || event.state !== 'starting') write(`${JSON.stringify(event)}\n`);
+    },
+  };
 }
 
 export function terminalView(stream: NodeJS.WriteStream = process.stdout): TrainView {

@@ -1,0 +1,182 @@
+/** The command line as its users meet it: the built program, real files, real engines. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readMetrics } from '../../../engine/process/runFolder.ts';
+import { events, examples, start, strata, temporaryFolder } from './cli.ts';
+
+let folder: ReturnType<typeof temporaryFolder>;
+beforeEach(() => {
+  folder = temporaryFolder();
+});
+afterEach(() => folder.remove());
+
+const first = readFileSync(join(examples, 'first.strata'), 'utf8');
+const write = (name: string, text: string): void => writeFileSync(join(folder.path, name), text);
+const run = (...args: string[]) => strata(args, folder.path);
+
+describe('check', () => {
+  it('is content with the example', async () => {
+    write('first.strata', first);
+    expect(await run('check', 'first.strata')).toEqual({
+      code: 0,
+      out: '1 file checked: 0 errors, 0 warnings\n',
+      err: '',
+    });
+  });
+
+  it('shows a mistake where it is and exits with 1', async () => {
+    write('bad.strata', first.replace('fc2 = linear(10)', 'fc2 = linear(11)'));
+    const { code, out } = await run('check', 'bad.strata');
+    expect(code).toBe(1);
+    expect(out).toContain('error[shape-mismatch]: ');
+    expect(out).toMatch(/bad\.strata:\d+:\d+/);
+    expect(out).toContain('^');
+    expect(out).toContain('1 error, 0 warnings');
+  });
+
+  it('as JSON lists file, range, severity, code, message and related', async () => {
+    write('bad.strata', first.replace('fc2 = linear(10)', 'fc2 = linear(11)'));
+    const { code, out } = await run('check', 'bad.strata', '--format', 'json');
+    expect(code).toBe(1);
+    expect(JSON.parse(out)).toEqual([
+      expect.objectContaining({
+        file: 'bad.strata',
+        severity: 'error',
+        code: 'shape-mismatch',
+        message: expect.any(String),
+        related: expect.any(Array),
+        range: { start: { line: expect.any(Number), column: expect.any(Number) }, end: expect.anything() },
+      }),
+    ]);
+  });
+
+  it.each([
+    ['shapes', '// [B, 784] -> [B, 128]'],
+    ['graph', 'graph train {'],
+    ['kernels', 'matmul'],
+    ['plan', 'peak memory'],
+  ])('emits %s', async (what, text) => {
+    write('first.strata', first);
+    const { code, out } = await run('check', 'first.strata', '--emit', what);
+    expect(code).toBe(0);
+    expect(out).toContain(text);
+  });
+
+  it.each([
+    [['check', 'none.strata'], 3, 'error[data-missing]: none.strata: expected a .strata file, found none'],
+    [['check'], 2, "missing required argument 'files'"],
+    [['chekc', 'a'], 2, 'Did you mean check?'],
+    [['train', 'first.strata', '--epochs', '0'], 2, 'at least 1'],
+    [['train', 'first.strata', '--epochs', '1', '--steps', '1'], 2, 'expected one of --epochs and --steps, found both'],
+    [['train', 'first.strata', 'other'], 2, 'expected one of the train blocks digits, found other'],
+    [['resume', 'nowhere'], 3, 'error[run-missing]: nowhere'],
+    [['attach', 'nowhere'], 3, 'error[run-missing]: nowhere'],
+    [['evaluate', 'nowhere'], 3, 'error[run-missing]: nowhere'],
+    [['lsp'], 2, 'expected --stdio'],
+  ] as const)('%j fails with %i: %s', async (args, code, message) => {
+    write('first.strata', first);
+    const outcome = await run(...args);
+    expect(outcome.err).toContain(message);
+    expect(outcome.code).toBe(code);
+  });
+});
+
+describe('fmt', () => {
+  it('rewrites what is not canonical, and only then', async () => {
+    write('a.strata', first.replace('  fc1 = linear(128)', 'fc1=linear( 128 )'));
+    expect(await run('fmt', '--check', 'a.strata')).toMatchObject({ code: 1, out: 'a.strata is not formatted\n' });
+    expect(await run('fmt', 'a.strata')).toMatchObject({ code: 0 });
+    expect(readFileSync(join(folder.path, 'a.strata'), 'utf8')).toBe(first);
+    expect(await run('fmt', '--check', 'a.strata')).toEqual({ code: 0, out: '', err: '' });
+  });
+});
+
+describe('train', () => {
+  it('streams JSON lines from start to done, and keeps them in the run folder', async () => {
+    write('first.strata', first);
+    const outcome = await run('train', 'first.strata', '--epochs', '2', '--device', 'cpu', '--json', '--run', 'r');
+    expect(outcome).toMatchObject({ code: 0, err: '' });
+    const all = events(outcome);
+    expect(all[0]).toMatchObject({ type: 'start', name: 'digits', epochs: 2, steps: 126, backend: 'wasm' });
+    expect(all.filter(e => e.type === 'step')).toHaveLength(126);
+    expect(all.filter(e => e.type === 'epoch')).toHaveLength(2);
+    expect(all.at(-1)).toMatchObject({
+      type: 'done',
+      reason: 'finished',
+      checkpoint: expect.any(String),
+      device: expect.any(String),
+      stepsPerSecond: expect.any(Number),
+      metrics: { loss: expect.any(Number), 'test.accuracy': expect.any(Number) },
+    });
+    const kept = readMetrics(join(folder.path, 'r'));
+    expect(kept.filter(e => e.type !== 'state' || e.state !== 'starting')).toEqual(all);
+    const again = await run('train', 'first.strata', '--run', 'r');
+    expect(again).toMatchObject({ code: 3, err: expect.stringContaining('error[run-busy]') });
+  });
+
+  it('same seed, same curve, bit for bit; another seed, another curve', async () => {
+    write('first.strata', first);
+    const losses = async (seed: string): Promise<number[]> => {
+      const outcome = await run('train', 'first.strata', '--steps', '40', '--device', 'cpu', '--seed', seed, '--json');
+      return events(outcome).flatMap(e => (e.type === 'step' ? [e.loss] : []));
+    };
+    const [one, two, other] = [await losses('7'), await losses('7'), await losses('8')];
+    expect(one).toHaveLength(40);
+    expect(two).toEqual(one);
+    expect(other).not.toEqual(one);
+  });
+
+  it('does not train a program with errors', async () => {
+    write('bad.strata', first.replace('linear(10)', 'linear(11)'));
+    const { code, err, out } = await run('train', 'bad.strata');
+    expect(code).toBe(1);
+    expect(err).toContain('error[shape-mismatch]');
+    expect(out).toBe('');
+    expect(existsSync(join(folder.path, '.strata'))).toBe(false);
+  });
+
+  it('Ctrl-C stops with a checkpoint; resume goes on to the same end', async () => {
+    write('first.strata', first.replace('epochs   10', 'epochs   60').replace(/ {2}stop.*\n/, ''));
+    const running = start(['train', 'first.strata', '--json', '--device', 'cpu', '--run', 'r'], folder.path);
+    await running.event('epoch', e => e.epoch === 3);
+    running.signal('SIGINT');
+    const stopped = await running.ended;
+    expect(events(stopped).at(-1)).toMatchObject({ type: 'done', reason: 'stopped', checkpoint: expect.any(String) });
+    expect(stopped.code).toBe(0);
+    const resumed = await run('resume', 'r', '--json');
+    expect(events(resumed)[0]).toMatchObject({ type: 'start', fromStep: expect.any(Number) });
+    expect(events(resumed).at(-1)).toMatchObject({ type: 'done', reason: 'finished', epoch: 60 });
+    const whole = await run('train', 'first.strata', '--json', '--device', 'cpu', '--run', 'whole');
+    const losses = (name: string): number[] =>
+      readMetrics(join(folder.path, name)).flatMap(e => (e.type === 'step' ? [e.loss] : []));
+    expect(losses('r')).toEqual(losses('whole'));
+    expect(whole.code).toBe(0);
+  }, 60_000);
+
+  it('can be followed and stopped from another terminal', async () => {
+    write('first.strata', first.replace('epochs   10', 'epochs   5000').replace(/ {2}stop.*\n/, ''));
+    const running = start(['train', 'first.strata', '--json', '--device', 'cpu', '--run', 'r'], folder.path);
+    await running.event('step');
+    const other = start(['attach', 'r', '--json'], folder.path);
+    expect(await other.event('start')).toMatchObject({ name: 'digits' });
+    await other.event('epoch');
+    running.signal('SIGINT');
+    expect((await other.event('done')).reason).toBe('stopped');
+    expect((await other.ended).code).toBe(0);
+    await running.ended;
+  }, 60_000);
+
+  it('evaluates a run, and lists it', async () => {
+    write('first.strata', first);
+    const trained = await run('train', 'first.strata', '--epochs', '3', '--device', 'cpu', '--json');
+    const done = events(trained).at(-1);
+    if (done?.type !== 'done') throw new Error('the run did not end');
+    const listed = JSON.parse((await run('runs', '--json')).out) as { id: string; state: string }[];
+    expect(listed).toEqual([expect.objectContaining({ state: 'finished', name: 'digits', source: 'first.strata' })]);
+    const evaluated = JSON.parse((await run('evaluate', listed[0]!.id, '--split', 'test', '--json')).out) as {
+      metrics: Record<string, number>;
+    };
+    expect(evaluated.metrics.accuracy).toBeCloseTo(done.metrics['test.accuracy']!, 5);
+  });
+});
