@@ -17,6 +17,7 @@ import { type InitializationOptions, serverCommands } from './protocol.ts';
 import { registerReading } from './reading.ts';
 import { createSession, guarded, logFailure, type Session } from './session.ts';
 import { readSettings } from './settings.ts';
+import { registerStructure } from './structure.ts';
 import { registerTraining, type Training } from './training.ts';
 
 /** Data files whose change may change a type. Formats, not everything: an editor watches what it is told to. */
@@ -34,6 +35,7 @@ export function startServer(connection: Connection, host: ServerHost): void {
     registerDocuments(session, diagnostics);
     registerEditing(session);
     registerReading(session);
+    registerStructure(session);
     const training = registerTraining(session);
     stop = training.dispose;
     registerEnvironment(session, { diagnostics, training, folders });
@@ -68,6 +70,7 @@ function serverCapabilities(client: ClientCapabilities): ServerCapabilities {
     codeActionProvider: { codeActionKinds: ['quickfix', 'source.fixAll.strata'] },
     codeLensProvider: { resolveProvider: false },
     inlayHintProvider: true,
+    callHierarchyProvider: true,
     foldingRangeProvider: true,
     selectionRangeProvider: true,
     documentLinkProvider: { resolveProvider: false },
@@ -83,7 +86,10 @@ function serverCapabilities(client: ClientCapabilities): ServerCapabilities {
           diagnosticProvider: { identifier: 'strata', interFileDependencies: true, workspaceDiagnostics: false },
         }),
     executeCommandProvider: { commands: Object.values(serverCommands), workDoneProgress: false },
-    workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
+    workspace: {
+      workspaceFolders: { supported: true, changeNotifications: true },
+      fileOperations: { willRename: { filters: [{ scheme: 'file', pattern: { glob: '**/*' } }] } },
+    },
   };
 }
 

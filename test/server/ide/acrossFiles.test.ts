@@ -1,0 +1,85 @@
+/** Features that span files: call hierarchy, references through imports, paths after renames. */
+import { describe, expect, it } from 'vitest';
+import { callItem, incomingCalls, outgoingCalls } from '../../../server/ide/callHierarchy.ts';
+import { fileRenameEdits } from '../../../server/ide/fileRename.ts';
+import { rename } from '../../../server/ide/rename.ts';
+import { analyze } from '../../../server/lang/analyze.ts';
+import type { Analysis } from '../../../server/lang/api.ts';
+import { applyEdits } from '../../../server/lang/text.ts';
+import { host } from './fixture.ts';
+
+/** Analyses of a workspace whose files import each other. */
+function files(texts: Readonly<Record<string, string>>): readonly Analysis[] {
+  const read = (uri: string) => texts[uri.replace('file:///w/', '')];
+  return Object.entries(texts).map(([name, text]) => analyze(`file:///w/${name}`, text, { ...host, readText: read }));
+}
+
+const block = 'model Block(x: [B, D]) -> [B, D] {\n  x |> linear(D) |> relu\n}\n';
+const nets = `import Block from "parts/block.strata"
+
+model Net(x: [B, 2]) -> [B, 2] {
+  x |> Block |> Block
+}
+
+data Points = moons() {
+  batch 50
+}
+
+train first on Points {
+  net = Net()
+  minimize cross_entropy(net(point), label) using adam(lr: 0.001)
+  epochs 2
+}
+`;
+const workspace = files({ 'nets.strata': nets, 'parts/block.strata': block });
+const [main, part] = workspace as [Analysis, Analysis];
+const itemOf = (analysis: Analysis, word: string) => callItem(analysis, analysis.text.indexOf(word), workspace)!;
+
+describe('call hierarchy', () => {
+  it('the callers of a model are models and train blocks of any file', () => {
+    expect(incomingCalls(itemOf(part, 'Block'), workspace).map(c => [c.item.name, c.places.length])).toEqual([
+      ['Net', 2],
+    ]);
+    expect(incomingCalls(itemOf(main, 'Net('), workspace).map(c => [c.item.kind, c.item.name])).toEqual([
+      ['train', 'first'],
+    ]);
+  });
+  it('the callees are the models inside', () => {
+    expect(outgoingCalls(itemOf(main, 'Net('), workspace).map(c => [c.item.uri, c.item.name, c.places.length])).toEqual(
+      [['file:///w/parts/block.strata', 'Block', 2]],
+    );
+    expect(outgoingCalls(itemOf(main, 'first'), workspace).map(c => c.item.name)).toEqual(['Net']);
+    expect(outgoingCalls(itemOf(part, 'Block'), workspace)).toEqual([]);
+  });
+  it('starts at a use as at the declaration', () => {
+    expect(itemOf(main, 'Block |>')).toEqual(itemOf(part, 'Block'));
+    expect(callItem(main, main.text.indexOf('adam'), workspace)).toBeUndefined();
+  });
+});
+
+it('renaming a model renames it where it is imported', () => {
+  const result = rename(part, part.text.indexOf('Block'), 'Layer', workspace);
+  expect(result.kind).toBe('edits');
+  if (result.kind !== 'edits') return;
+  expect(applyEdits(main.text, result.files.get(main.uri) ?? [])).toBe(nets.replaceAll('Block', 'Layer'));
+  expect(applyEdits(part.text, result.files.get(part.uri) ?? [])).toBe(block.replaceAll('Block', 'Layer'));
+});
+
+describe('renamed files', () => {
+  const uri = (name: string) => `file:///w/${name}`;
+  const table = 'data T = csv("data/a%20b.csv") {\n  batch 1\n}\n';
+  it.each([
+    ['an imported file', nets, 'parts/block.strata', 'parts/layer.strata', 'parts/layer.strata'],
+    ['the folder of an imported file', nets, 'parts', 'layers/deep', 'layers/deep/block.strata'],
+    ['the importing file', nets, 'nets.strata', 'models/nets.strata', '../parts/block.strata'],
+    ['a data file', table, 'data/a%2520b.csv', 'data/c d.csv', 'data/c d.csv'],
+  ])('%s', (_, text, from, to, path) => {
+    const [file] = files({ 'nets.strata': text });
+    const edits = fileRenameEdits([file!], [{ oldUri: uri(from), newUri: uri(to) }]).get(uri('nets.strata'));
+    expect(edits?.map(e => e.text)).toEqual([path]);
+  });
+  it('change nothing else', () => {
+    expect(fileRenameEdits(workspace, [{ oldUri: uri('other'), newUri: uri('another') }]).size).toBe(0);
+    expect(fileRenameEdits(workspace, [{ oldUri: uri('part'), newUri: uri('whole') }]).size).toBe(0);
+  });
+});
