@@ -29,7 +29,9 @@ const none: ListFolder = () => [];
 export function completion(analysis: Analysis, offset: number, list: ListFolder = none): Completion {
   const path = pathAt(analysis, offset);
   if (path !== undefined) return paths(analysis.text, path, offset, list);
-  if (insideToken(analysis, offset)) return { replace: { start: offset, end: offset }, items: [] };
+  // Comments, numbers and texts are written, not chosen.
+  if (surroundings(analysis.text, offset).kind !== 'code')
+    return { replace: { start: offset, end: offset }, items: [] };
   const info = analysis.completion(offset);
   const items = info.items.map((item, i) => suggestion(item, i));
   const first = items.findIndex((_, i) => info.items[i]?.rank === 0);
@@ -61,13 +63,29 @@ function suggestion(item: CompletionItem, index: number): Suggestion {
 
 /** The inside of the string at `offset`, if it is the path of a source or an import. */
 function pathAt(analysis: Analysis, offset: number): Span | undefined {
-  const token = analysis.tokens.find(t => t.type === 'string' && t.span.start < offset && offset <= t.span.end);
-  if (token === undefined) return undefined;
-  const closed = token.span.end - token.span.start > 1 && analysis.text[token.span.end - 1] === '"';
-  if (closed && offset === token.span.end) return undefined;
+  const around = surroundings(analysis.text, offset);
+  if (around.kind !== 'string') return undefined;
   const home = analysis.declarations.find(d => d.span.start <= offset && offset <= d.span.end);
   if (home?.kind !== 'data' && home?.kind !== 'import') return undefined;
-  return { start: token.span.start + 1, end: closed ? token.span.end - 1 : token.span.end };
+  const rest = /^[^"\r\n]*/.exec(analysis.text.slice(offset, offset + 1000))?.[0] ?? '';
+  return { start: around.start, end: offset + rest.length };
+}
+
+type Surroundings =
+  | { readonly kind: 'code' | 'comment' | 'number' }
+  | { readonly kind: 'string'; readonly start: number };
+
+/** What the cursor is in, told from its line alone: strings and comments end with theirs. Tokens of a whole file would take too long here. */
+function surroundings(text: string, offset: number): Surroundings {
+  const lineStart = Math.max(text.lastIndexOf('\n', offset - 1), text.lastIndexOf('\r', offset - 1)) + 1;
+  let string: number | undefined;
+  for (let at = lineStart; at < offset; at++) {
+    if (string !== undefined && text[at] === '\\') at++;
+    else if (text[at] === '"') string = string === undefined ? at + 1 : undefined;
+    else if (string === undefined && text.startsWith('//', at)) return { kind: 'comment' };
+  }
+  if (string !== undefined) return { kind: 'string', start: string };
+  return { kind: /(?<!\w)\d[\w.]*$/.test(text.slice(lineStart, offset)) ? 'number' : 'code' };
 }
 
 function paths(text: string, inside: Span, offset: number, list: ListFolder): Completion {
@@ -84,13 +102,4 @@ function paths(text: string, inside: Span, offset: number, list: ListFolder): Co
     preselect: false,
   }));
   return { replace: { start: inside.start + slash, end: inside.end }, items };
-}
-
-/** Comments and numbers are written, not chosen. */
-function insideToken(analysis: Analysis, offset: number): boolean {
-  return analysis.tokens.some(
-    ({ span, type }) =>
-      (type === 'comment' && span.start < offset && offset <= span.end) ||
-      (type === 'number' && span.start < offset && offset <= span.end),
-  );
 }

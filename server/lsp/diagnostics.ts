@@ -18,7 +18,9 @@ export function createDiagnostics(session: Session): DiagnosticsService {
   const pulls = capabilities.textDocument?.diagnostic !== undefined;
   const waiting = new Set<string>();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let lastCost = 0;
+  /** The cheaper one of the last two analyses: a single pause of the machine is no reason to wait. */
+  let cost = 0;
+  let before = 0;
 
   const publish = (): void => {
     timer = undefined;
@@ -31,7 +33,9 @@ export function createDiagnostics(session: Session): DiagnosticsService {
       const list = compute(session, uri);
       void connection.sendDiagnostics({ uri, version, diagnostics: list });
     }
-    lastCost = performance.now() - started;
+    const last = performance.now() - started;
+    cost = Math.min(last, before);
+    before = last;
   };
 
   if (pulls) answerPulls(session);
@@ -46,9 +50,9 @@ export function createDiagnostics(session: Session): DiagnosticsService {
       }
       for (const uri of uris) waiting.add(uri);
       // A burst of changes is one analysis: behind all messages that have already arrived, or when typing pauses if analysing is slow.
-      if (timer !== undefined && lastCost < slow) return;
+      if (timer !== undefined && cost < slow) return;
       clearTimeout(timer);
-      timer = setTimeout(publish, lastCost < slow ? 0 : Math.min(2 * lastCost, 500));
+      timer = setTimeout(publish, cost < slow ? 0 : Math.min(2 * cost, 500));
     },
     clear: uri => {
       waiting.delete(uri);
