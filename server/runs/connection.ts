@@ -39,15 +39,16 @@ export function connectEngine(path: string, events: ConnectionEvents): Promise<C
 
 function listen(socket: Socket, events: ConnectionEvents): Connection {
   let left = false;
-  // Errors are followed by `close`, which is what matters.
-  socket.on('error', () => {});
   socket.on('close', () => {
     if (!left) events.closed();
   });
-  createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY }).on('line', line => {
+  const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY });
+  lines.on('line', line => {
     const message = parseMessage(line);
     if (message !== undefined) events.message(message);
   });
+  // Errors (an engine that was killed) are followed by `close`, which is what matters; readline passes its input's on.
+  for (const stream of [socket, lines]) stream.on('error', () => {});
   const connection: Connection = {
     send: message => void socket.write(`${JSON.stringify(message)}\n`),
     close: () => {
