@@ -2,7 +2,7 @@
 import type { Scalar, ScalarOp } from '../ir/scalar.ts';
 import type { Buffer, BufferId, Kernel, Schedule, Store } from './kernel.ts';
 import { bytesOf, loadedBuffers, peakBytes, scalarsOf, storedBuffers } from './memory.ts';
-import { walkScalar } from './scalar.ts';
+import { children, walkScalar } from './scalar.ts';
 
 /** All of a schedule: its buffers, then its kernels as pseudocode. */
 export function printSchedule(schedule: Schedule): string {
@@ -24,10 +24,13 @@ export function bufferName({ buffers }: Schedule, id: BufferId): string {
 
 /** One kernel as nested loops. */
 export function printKernel(schedule: Schedule, kernel: Kernel, number: number): string {
-  const show = (s: Scalar) => printScalar(s, id => bufferName(schedule, id));
+  const named = (id: BufferId) => bufferName(schedule, id);
+  const shared = sharedParts(kernel);
+  const show = (s: Scalar) => printScalar(s, named, shared);
+  const where = [...shared].map(([s, name]) => `  where ${name} = ${printScalar(s, named, shared, true)}\n`).join('');
   const store = ({ buffer, at, value }: Store) => `${bufferName(schedule, buffer)}[${show(at)}] = ${show(value)}`;
   const axes = (sizes: readonly number[], first: number) => sizes.map((n, d) => `x${first + d} < ${n}`).join(', ');
-  const head = `${number}: ${kernel.kind} ${kernel.name}\n`;
+  const head = `${number}: ${kernel.kind} ${kernel.name}\n${where}`;
   switch (kernel.kind) {
     case 'matmul': {
       const shape = `  for x0 < ${kernel.batch}, x1 < ${kernel.m}, x2 < ${kernel.n}; sum over x3 < ${kernel.k}\n`;
@@ -69,9 +72,41 @@ const INFIX: Partial<Record<ScalarOp, readonly [symbol: string, precedence: numb
   mod: ['%', 8],
 };
 
-/** Infix where there is a usual sign; `x0` is axis 0, `r0` the value of reduction slot 0. */
-export function printScalar(s: Scalar, nameOf: (buffer: BufferId) => string = id => `b${id}`): string {
+/** Parts that occur more than once and take more than a glance get a name each, `t0` …, in order of definition. */
+function sharedParts(kernel: Kernel): ReadonlyMap<Scalar, string> {
+  const uses = new Map<Scalar, number>();
+  const seen = new Set<Scalar>();
+  const use = (s: Scalar) => uses.set(s, (uses.get(s) ?? 0) + 1);
+  const scalars = scalarsOf(kernel);
+  scalars.forEach(use);
+  const inner: Scalar[] = [];
+  const note = (x: Scalar) => {
+    inner.push(x);
+    children(x).forEach(use);
+  };
+  for (const s of scalars) walkScalar(s, note, seen);
+  const parts = inner.filter(s => s.kind === 'apply' && uses.get(s)! > 1 && operationsIn(s) > 2);
+  return new Map(parts.map((s, n) => [s, `t${n}`]));
+}
+
+function operationsIn(s: Scalar): number {
+  let count = 0;
+  walkScalar(s, x => {
+    if (x.kind === 'apply') count++;
+  });
+  return count;
+}
+
+/** Infix where there is a usual sign; `x0` is axis 0, `r0` the value of reduction slot 0. `names` abbreviates parts, unless `s` itself is to be `spelled`. */
+export function printScalar(
+  s: Scalar,
+  nameOf: (buffer: BufferId) => string = id => `b${id}`,
+  names: ReadonlyMap<Scalar, string> = new Map(),
+  spelled = false,
+): string {
   const show = (x: Scalar, outer: number): string => {
+    const name = spelled && x === s ? undefined : names.get(x);
+    if (name !== undefined) return name;
     switch (x.kind) {
       case 'constant':
         return x.type === 'bool' ? String(x.value !== 0) : printNumber(x.value) + (x.type === 'u32' ? 'u' : '');

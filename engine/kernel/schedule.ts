@@ -11,6 +11,7 @@ import { planMemory } from './memory.ts';
 import { orderRoots } from './order.ts';
 import { planRoots } from './roots.ts';
 import { resetScalars } from './scalar.ts';
+import { validateSchedule } from './validate.ts';
 
 /**
  * Compiles a graph whose shapes are numbers. States are assigned in place where every reader of the old value can run before,
@@ -27,7 +28,7 @@ export function scheduleGraph(graph: Graph): Schedule {
     const conflicts = [...order.conflicts, ...groups.flatMap(group => [...overwrittenStates(plan, group)])];
     if (conflicts.length === 0) {
       const kernels = emitKernels(plan, order, groups).map(collapseAxes);
-      return planMemory({ name: graph.name, buffers: plan.buffers, kernels, arenaBytes: 0 });
+      return validateSchedule(planMemory({ name: graph.name, buffers: plan.buffers, kernels, arenaBytes: 0 }));
     }
     for (const name of conflicts) viaTemporary.add(name);
   }
