@@ -334,11 +334,16 @@ function tryBuild(
     fn.build(trialContext(b, weights), trial);
     return weights;
   } catch (error) {
-    if (error instanceof ShapeError && error.code === 'bad-attribute' && /^-?[\d.]/.test(error.problem.found)) {
+    if (error instanceof ShapeError && error.code === 'bad-attribute' && isNumber(error.problem.found)) {
       reportShapeError(context, error, span, fn.name);
     }
     return undefined;
   }
+}
+
+/** A refused hyperparameter; a size that is not known yet reads `4 * D`. */
+function isNumber(text: string): boolean {
+  return text !== '' && Number.isFinite(Number(text));
 }
 
 function batched(context: Context, shape: readonly Dim[]): readonly Dim[] {

@@ -144,6 +144,7 @@ export class World {
   private keyOf(name: string): string {
     if (name === allNames) return this.names().join(' ');
     if (name.startsWith('schema:')) return this.schemaKey(name);
+    if (name.startsWith('import:')) return this.importKey(name.slice('import:'.length));
     if (name.startsWith('data:')) return this.dataKey(name.slice('data:'.length));
     return globalKey(this.lookup(name));
   }
@@ -229,6 +230,7 @@ export class World {
         return { ...base, ...this.runTrain(context, node, seen), key: `train ${node.name.name}` };
       case 'import':
         this.runImport(context, node);
+        if (node.path) seen.set(`import:${node.path.value}`, this.importKey(node.path.value));
         return { ...base, key: '' };
     }
   }
@@ -282,8 +284,8 @@ export class World {
   private runImport(context: Context, node: ImportDeclaration): void {
     const world = this.importOf(node);
     if (node.path === undefined) return;
-    if (world === undefined) {
-      const cycle = this.chain.includes(resolveUri(this.uri, node.path.value));
+    const cycle = world ? world.reaches(this.uri) : this.chain.includes(resolveUri(this.uri, node.path.value));
+    if (world === undefined || cycle) {
       report(context, 'invalid-import', node.path, { path: node.path.value, reason: cycle ? 'cycle' : 'missing' });
       return;
     }
@@ -300,9 +302,26 @@ export class World {
     }
   }
 
+  /** This file, or one that it imports, imports `uri`. */
+  private reaches(uri: string): boolean {
+    return this.entries.some(({ node }) => {
+      if (node.kind !== 'import' || node.path === undefined) return false;
+      return resolveUri(this.uri, node.path.value) === uri || (this.importOf(node)?.reaches(uri) ?? false);
+    });
+  }
+
+  /** What an import declaration sees of the file. */
+  private importKey(path: string): string {
+    const world = this.worldAt(path);
+    return world ? `${world.reaches(this.uri)} ${world.names().join(' ')}` : '';
+  }
+
   private importOf(node: ImportDeclaration): World | undefined {
-    if (node.path === undefined) return undefined;
-    const uri = resolveUri(this.uri, node.path.value);
+    return node.path && this.worldAt(node.path.value);
+  }
+
+  private worldAt(path: string): World | undefined {
+    const uri = resolveUri(this.uri, path);
     if (!this.imported.has(uri)) {
       const text = this.chain.includes(uri) ? undefined : this.host.readText(uri);
       const previous = this.previous?.imported.get(uri);

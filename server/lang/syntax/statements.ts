@@ -63,11 +63,15 @@ function body(p: Cursor, kind: BlockKind, outermost: boolean, indent: number): r
       p.next();
       continue;
     }
-    statements.push(statement(p, kind));
-    if (!p.endsStatement()) {
+    const whole = statement(p, kind);
+    const damaged = !p.endsStatement();
+    if (damaged) {
       p.problem('a new line');
       p.skipStatement();
     }
+    // What is left of a damaged result is no result.
+    const { start } = whole;
+    statements.push(damaged && whole.kind === 'result' ? { kind: 'broken', start, end: p.previousEnd } : whole);
   }
   return statements;
 }
