@@ -8,7 +8,7 @@ const SPINS = 20_000;
 /** `work(thread)`: runs the entries (functions by index in the module) the host asks for; returns when it asks for -1. */
 export function workFunction(entries: readonly number[]): Code {
   const code = new Code(['i32']);
-  const [seen, spins] = [code.local('i32'), code.local('i32')];
+  const [seen, spins, entry, times] = [code.local('i32'), code.local('i32'), code.local('i32'), code.local('i32')];
   const load = (address: number) => code.i32(0).memory('i32.atomic.load', address);
   const isWaiting = () => load(CONTROL.start).get(seen).op('i32.eq');
   code.repeat(() => {
@@ -24,14 +24,16 @@ export function workFunction(entries: readonly number[]): Code {
       });
     });
     code.get(seen).i32(1).op('i32.add').set(seen);
+    // Read once: when an entry has ended, the host may ask for the next one before this thread has left the list below.
+    load(CONTROL.entry).set(entry);
+    load(CONTROL.times).set(times);
     entries.forEach((index, i) => {
-      load(CONTROL.entry).i32(i).op('i32.eq');
+      code.get(entry).i32(i).op('i32.eq');
       code.if(() => {
-        code.get(0);
-        load(CONTROL.times).call(index);
+        code.get(0).get(times).call(index);
       });
     });
-    load(CONTROL.entry).i32(0).op('i32.ge_s');
+    code.get(entry).i32(0).op('i32.ge_s');
   });
   return code;
 }
