@@ -6,6 +6,7 @@ import { attachRun, type LiveRun } from './attachment.ts';
 import { connectEngine } from './connection.ts';
 import { startEngine } from './engineProcess.ts';
 import { historyOf, type RunIdentity, summarize } from './history.ts';
+import { createOfflineSummaries } from './offline.ts';
 import type { RunHistory, RunSummary } from './runs.ts';
 import { findRuntime } from './runtime.ts';
 import { createRun, hasCheckpoint, listRuns, type NewRun, readIdentity, requestResume } from './store.ts';
@@ -46,6 +47,7 @@ export function createRunManager(options: RunManagerOptions): RunManager {
   const live = new Map<string, LiveRun>();
   const attaching = new Map<string, Promise<LiveRun | undefined>>();
   const listeners = new Set<RunListener>();
+  const offlineSummary = createOfflineSummaries();
 
   const tell = (run: LiveRun, events: readonly RunEvent[], isLive: boolean): void => {
     const summary = summaryOf(run, isLive);
@@ -152,10 +154,6 @@ function notLive(folder: string): EngineError {
 
 function summaryOf(run: LiveRun, isLive = true): RunSummary {
   return summarize(run.identity, run.events, isLive, hasCheckpoint(run.identity.folder));
-}
-
-function offlineSummary(identity: RunIdentity, isLive = false): RunSummary {
-  return summarize(identity, readMetrics(identity.folder), isLive, hasCheckpoint(identity.folder));
 }
 
 /** Whether an engine answers, without staying. */
