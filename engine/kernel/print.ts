@@ -2,7 +2,7 @@
 import type { Scalar, ScalarOp } from '../ir/scalar.ts';
 import type { Buffer, BufferId, Kernel, Schedule, Store } from './kernel.ts';
 import { bytesOf, loadedBuffers, peakBytes, scalarsOf, storedBuffers } from './memory.ts';
-import { children, walkScalar } from './scalar.ts';
+import { affine, children, walkScalar } from './scalar.ts';
 
 /** All of a schedule: its buffers, then its kernels as pseudocode. */
 export function printSchedule(schedule: Schedule): string {
@@ -18,8 +18,8 @@ function printBuffer(schedule: Schedule, id: BufferId, { kind, dtype, length, of
 
 /** Temporaries are numbered, because their labels may be alike. */
 export function bufferName({ buffers }: Schedule, id: BufferId): string {
-  const buffer = buffers[id]!;
-  return buffer.kind === 'temporary' ? `%${id}` : buffer.name;
+  const buffer = buffers[id];
+  return buffer === undefined || buffer.kind === 'temporary' ? `%${id}` : buffer.name;
 }
 
 /** One kernel as nested loops. */
@@ -85,8 +85,13 @@ function sharedParts(kernel: Kernel): ReadonlyMap<Scalar, string> {
     children(x).forEach(use);
   };
   for (const s of scalars) walkScalar(s, note, seen);
-  const parts = inner.filter(s => s.kind === 'apply' && uses.get(s)! > 1 && operationsIn(s) > 2);
+  const parts = inner.filter(s => s.kind === 'apply' && uses.get(s)! > 1 && !affineIndex(s) && operationsIn(s) > 1);
   return new Map(parts.map((s, n) => [s, `t${n}`]));
+}
+
+/** Sums of axes are short and say more where they stand. */
+function affineIndex(s: Scalar): boolean {
+  return s.type === 'i32' && affine(s) !== undefined;
 }
 
 function operationsIn(s: Scalar): number {
