@@ -43,6 +43,7 @@ export async function openSession(program: Program, steps: Steps, data: SplitDat
   const device = await openDevice(backend, steps);
   const { executable } = device;
   writeInputs(device, program, layout, data);
+  const { full: fullBatches } = passOf(layout, 'train');
   const all = Int32Array.from({ length: layout.counts.train }, (_, i) => i);
   const order = new Int32Array(layout.counts.train);
   return {
@@ -54,7 +55,7 @@ export async function openSession(program: Program, steps: Steps, data: SplitDat
       device.write(ORDER, order);
     },
     train(step, times) {
-      const full = Math.max(0, Math.min(times, passOf(layout, 'train').full - (step % layout.stepsPerEpoch)));
+      const full = Math.max(0, Math.min(times, fullBatches - (step % layout.stepsPerEpoch)));
       if (full > 0) executable.run('train', full);
       if (times > full) executable.run('trainLast', times - full);
     },

@@ -27,7 +27,7 @@ export interface Prepared {
 const TRIAL_MS = 60;
 const TRIAL_STEPS = 32;
 
-/** Loads, compiles and chooses. Throws EngineError for whatever is wrong with data, checkpoint or machine. */
+/** Loads, compiles and chooses; data is prepared on the CPU whatever the run's device. Throws EngineError for whatever is wrong with data, checkpoint or machine. */
 export async function prepareTraining({
   program,
   resolvePath,
@@ -36,7 +36,6 @@ export async function prepareTraining({
 }: SetupOptions): Promise<Prepared> {
   const host = await open.wasm();
   const data = await loadData(program.data, resolvePath, program.run.seed, host);
-  await host.dispose();
   const steps = buildSteps(program, data.counts);
   const weights = initialWeights(program, steps.layout, resumeFrom);
   const tryOn = async (backend: Backend, measure: boolean): Promise<Trial<Session>> => {
@@ -46,7 +45,9 @@ export async function prepareTraining({
     return { value: session, msPerStep, dispose: session.dispose };
   };
   const before = resumeFrom?.checkpoint.state.backend;
-  return { session: await chooseDevice(program.run.device, before, open, tryOn), steps };
+  const session = await chooseDevice(program.run.device, before, { ...open, wasm: async () => host }, tryOn);
+  if (session.backend !== host) await host.dispose();
+  return { session, steps };
 }
 
 function initialWeights(program: Program, layout: StepLayout, resumeFrom: SetupOptions['resumeFrom']): Weights {
