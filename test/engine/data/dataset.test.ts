@@ -78,7 +78,7 @@ test.each([
     'a gap without fill_missing',
     'x,y\n1.5,no\n,yes\n',
     'data-not-finite',
-    /^t.csv: expected numbers in "x", found NaN in sample 1; "x" lacks 1 values; add fill_missing/,
+    /^t.csv: expected numbers in "x", found NaN in sample 1; "x" lacks 1 values; fill them in/,
   ],
   ['a category without value', 'x,y\n1.5,no\n2,\n', 'data-not-finite', /line 3: expected a value for the target "y"/],
   ['no rows', 'x,y\n', 'data-empty', /t.csv/],
