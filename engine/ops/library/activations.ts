@@ -17,9 +17,9 @@ function positive(b: GraphBuilder, x: Value, yes: Value, no: Value): Value {
   return b.select(b.greater(x, 0), yes, no);
 }
 
-/** exp(x) - 1 for x <= 0, and 0 above, so that the unused branch can't overflow. */
+/** exp(x) - 1 for x <= 0, and 0 above, so that the unused branch can't overflow; at 0 itself the gradient is 1. */
 function expMinusOne(b: GraphBuilder, x: Value): Value {
-  return b.sub(b.exp(b.minimum(x, 0)), 1);
+  return b.sub(b.exp(positive(b, x, b.fill(0, x), x)), 1);
 }
 
 function clamp(b: GraphBuilder, x: Value, low: number, high: number): Value {

@@ -13,10 +13,10 @@ function pointwise(
   return { kind: 'function', name, signature, doc, build: ({ b }, args) => rule(b, tensor(args, 'x'), args) };
 }
 
-/** Selects rather than minimum and maximum: the gradient on the bounds themselves is 1, as PyTorch's. */
+/** At the bounds themselves the gradient is 0, as PyTorch's. */
 function clamp(b: GraphBuilder, x: Value, low: number | undefined, high: number | undefined): Value {
-  const raised = low === undefined ? x : b.select(b.less(x, low), low, x);
-  return high === undefined ? raised : b.select(b.greater(raised, high), high, raised);
+  const raised = low === undefined ? x : b.maximum(x, low);
+  return high === undefined ? raised : b.minimum(raised, high);
 }
 
 export const pointwiseFunctions: readonly TensorFunction[] = [

@@ -1,0 +1,134 @@
+/** Activations and losses against PyTorch: values, gradients, and arguments so large that naive formulas overflow. */
+import { describe, expect, it } from 'vitest';
+import { evaluateGraph } from '../../../../engine/backend/reference/evaluateGraph.ts';
+import type { DType } from '../../../../engine/ir/graph.ts';
+import { GraphBuilder, type Value } from '../../../../engine/ops/builder.ts';
+import type { Arguments } from '../../../../engine/ops/library/function.ts';
+import { gradients } from '../../../../engine/passes/autodiff.ts';
+import { golden, relativeError } from '../../../goldens/golden.ts';
+import { Lcg } from '../../../goldens/inputs.ts';
+import { apply, testContext } from '../../../support/macros.ts';
+
+interface ActivationGolden {
+  readonly args: Readonly<Record<string, number | boolean>>;
+  readonly values: readonly number[];
+  readonly gradients: readonly number[];
+  /** At -1000, -80, -20, 0, 20, 80, 1000, as text since JSON has no NaN. */
+  readonly large: readonly string[];
+}
+
+interface LossGolden {
+  readonly args: Readonly<Record<string, number | boolean>>;
+  readonly value: number;
+  readonly gradients: readonly number[];
+}
+
+const positive = ['log', 'sqrt', 'pow', 'exp'];
+const grid = Float64Array.from({ length: 52 }, (_, i) => (i - 26) / 4);
+
+/** The value of `f` at x and the gradient of the sum of `weights` times it. */
+function valueAndGradient(
+  x: { shape: readonly number[]; data: Float64Array },
+  f: (b: GraphBuilder, x: Value) => Value,
+  weights?: Float64Array,
+) {
+  const b = new GraphBuilder();
+  const input = b.input('x', { dtype: 'f32', shape: x.shape });
+  const y = f(b, input);
+  const loss = weights ? b.sum(b.mul(y, b.input('w', y.type))) : y;
+  const [gradient] = gradients(b, loss, [input]);
+  const graph = b.finish('f', [
+    { name: 'y', value: y },
+    { name: 'gradient', value: gradient! },
+  ]);
+  const leaves = {
+    x: { dtype: 'f32' as DType, ...x },
+    ...(weights && { w: { dtype: 'f32' as DType, shape: x.shape, data: weights } }),
+  };
+  const found = evaluateGraph(graph, leaves);
+  return { y: found.y!.data, gradient: found.gradient!.data };
+}
+
+describe('activations', () => {
+  it.each(Object.entries(golden<Record<string, ActivationGolden>>('activations')))('%s', (key, expected) => {
+    const name = key.split(' ')[0]!;
+    const data = positive.includes(name) ? grid.map(v => Math.abs(v) + 0.25) : grid;
+    const rule = (b: GraphBuilder, x: Value) => apply(testContext(b), name, { x, ...expected.args });
+    const { y, gradient } = valueAndGradient({ shape: [4, 13], data }, rule, new Lcg(3).floats(52));
+    expect(relativeError(y, expected.values, 0.1)).toBeLessThan(1e-5);
+    expect(relativeError(gradient, expected.gradients, 0.1)).toBeLessThan(1e-5);
+    if (expected.large.length === 0) return;
+    const far = { shape: [1, 7], data: Float64Array.from([-1000, -80, -20, 0, 20, 80, 1000]) };
+    const large = valueAndGradient(far, rule, new Float64Array(7).fill(1));
+    expect(relativeError(large.y, expected.large.map(Number), 1e-3)).toBeLessThan(1e-5);
+    expect([...large.gradient].every(Number.isFinite)).toBe(true);
+  });
+});
+
+describe('losses', () => {
+  const lcg = new Lcg(11);
+  const f32 = (scale = 1) => Float64Array.from(lcg.floats(30), v => v * scale);
+  const logits = f32(4);
+  const target = Float64Array.from(lcg.classes(6, 5));
+  const [first, second] = [f32(), f32()];
+  const zeroOne = f32().map(v => (v > 0 ? 1 : 0));
+  const probability = f32(2).map(v => 1 / (1 + Math.exp(-v)));
+  const times = (values: Float64Array, by: number) => values.map(v => v * by);
+
+  const leaf = (b: GraphBuilder, values: Float64Array, dtype: DType): Value =>
+    // A table of constants: the loss is differentiated by its prediction alone.
+    b.stack([...values].map(v => b.constant(v, { dtype, shape: [] })));
+  const matrix = (b: GraphBuilder, values: Float64Array) => b.reshape(leaf(b, values, 'f32'), [6, 5]);
+  const classes = (x: Float64Array) => ({
+    x,
+    make: (b: GraphBuilder, v: Value) => ({ logits: v, target: leaf(b, target, 'i32'), C: 5 }),
+  });
+  const against = (x: Float64Array, y: Float64Array) => ({
+    x,
+    make: (b: GraphBuilder, v: Value) => ({ prediction: v, target: matrix(b, y) }),
+  });
+  const data: Record<string, { x: Float64Array; make: (b: GraphBuilder, x: Value) => Arguments }> = {
+    cross_entropy: classes(logits),
+    'cross_entropy smoothing': classes(logits),
+    'cross_entropy large': classes(times(logits, 1024)),
+    bce: against(logits, zeroOne),
+    'bce large': against(times(logits, 64), zeroOne),
+    'bce probabilities': against(probability, zeroOne),
+    mse: against(first, second),
+    mae: against(first, second),
+    huber: against(times(first, 4), second),
+    hinge: against(
+      times(first, 2),
+      zeroOne.map(v => 2 * v - 1),
+    ),
+    kl: {
+      x: rows(first, row => row.map(v => v - Math.log(row.reduce((s, u) => s + Math.exp(u), 0)))),
+      make: (b: GraphBuilder, v: Value) => ({
+        log_prediction: v,
+        target: matrix(
+          b,
+          rows(second, row => row.map(u => Math.exp(u) / row.reduce((s, w) => s + Math.exp(w), 0))),
+        ),
+      }),
+    },
+  };
+
+  it.each(Object.entries(golden<Record<string, LossGolden>>('losses')))('%s', (key, expected) => {
+    const { x, make } = data[key]!;
+    const rule = (b: GraphBuilder, v: Value) =>
+      apply(testContext(b), key.split(' ')[0]!, { ...make(b, v), ...expected.args });
+    const { y, gradient } = valueAndGradient({ shape: [6, 5], data: x }, rule);
+    expect(relativeError(y, [expected.value], 1e-6)).toBeLessThan(1e-5);
+    expect(relativeError(gradient, expected.gradients, 1e-3)).toBeLessThan(1e-4);
+  });
+
+  it('takes a number as the target, as the 1 of a generator loss', () => {
+    const one = (b: GraphBuilder, x: Value) => apply(testContext(b), 'bce', { prediction: x, target: 1 });
+    expect(valueAndGradient({ shape: [1, 1], data: Float64Array.of(0) }, one).gradient[0]).toBe(-0.5);
+  });
+});
+
+/** Applies `f` to each row of 5. */
+function rows(values: Float64Array, f: (row: number[]) => number[]): Float64Array {
+  return Float64Array.from([...Array(values.length / 5).keys()].flatMap(i => f([...values.slice(5 * i, 5 * i + 5)])));
+}
