@@ -19,7 +19,7 @@ export function completionAt(snapshot: Snapshot, offset: number): CompletionInfo
   if (nodes === undefined || outside(nodes.part, nodes.at)) return { replace, items: topLevel() };
   const { part, at, path } = nodes;
   const flowing = flowingAt(part, line, at);
-  const items = candidates(snapshot, part, path, at, line, flowing);
+  const items = valueItems(part, line) ?? candidates(snapshot, part, path, at, line, flowing);
   const shown = flowing && showTensor(flowing);
   return { replace, items: unique(items), ...(shown !== undefined && { flowing: shown }) };
 }
@@ -42,20 +42,28 @@ function candidates(
 ): readonly CompletionItem[] {
   const { node } = part.entry;
   if (/\bon\s+$/.test(line) && node.kind === 'train') return globalItems(snapshot, 'data');
-  const places = placesAt(node.kind, path, line);
-  if (places[0] === 'settings') return [];
   const call = innermostCall(path, at);
+  const places = placesAt(node.kind, path, line, call && recordOf(part, call)?.callee);
   const named = call ? argumentItems(part, call) : [];
-  const functions = (places as readonly CallPlace[]).flatMap(p => libraryItems(p, flowing));
-  const planned = places.every(p => p === 'source' || p === 'optimizer' || p === 'stop');
+  const functions = places.flatMap(p => libraryItems(p, flowing));
+  const planned = places.every(p => p !== 'model' && p !== 'metric' && p !== 'transform');
   const scope = planned ? [] : scopeItems(part, at, flowing);
-  const models = places.includes('model') ? globalItems(snapshot, 'model') : [];
+  const models = places.includes('model') ? globalItems(snapshot, 'model', flowing) : [];
   const constants = planned ? [] : globalItems(snapshot, 'const');
   const words = flowing === undefined && call === undefined && /^\s*$/.test(line) ? keywordItems(node.kind) : [];
   return [...named, ...words, ...scope, ...models, ...constants, ...functions];
 }
 
-function placesAt(kind: string, path: readonly AnyNode[], line: string): readonly (CallPlace | 'settings')[] {
+/** What may be called at a place; inside the call of an optimiser or schedule that is a schedule, of a source nothing. */
+function placesAt(
+  kind: string,
+  path: readonly AnyNode[],
+  line: string,
+  callee: Callee | undefined,
+): readonly CallPlace[] {
+  const around = callee?.library?.place;
+  if (around === 'optimizer' || around === 'schedule') return ['schedule'];
+  if (around === 'source') return [];
   if (/\busing\s+$/.test(line)) return ['optimizer'];
   if (/\blr:\s*$/.test(line)) return ['schedule'];
   if (/^\s*stop\s+$/.test(line)) return ['stop'];
@@ -139,22 +147,37 @@ function item(
   m: Meaning,
   flowing: TensorMeaning | undefined,
 ): CompletionItem {
-  const rank = flowing ? (m.kind === 'layer' ? 0 : 2) : m.kind === 'layer' ? 1 : 0;
-  return { name, kind, detail: showMeaning(m), doc: '', rank };
+  return { name, kind, detail: showMeaning(m), doc: '', rank: scopeRank(m, flowing) };
 }
 
-function globalItems({ world }: Snapshot, kind: 'model' | 'data' | 'const'): readonly CompletionItem[] {
+/** A layer fits what flows into it, unless it has its weights for another shape; what has an error fits nowhere. */
+function scopeRank(m: Meaning, flowing: TensorMeaning | undefined): number {
+  if (showMeaning(m) === '?') return 2;
+  if (flowing === undefined) return m.kind === 'layer' ? 1 : 0;
+  if (m.kind !== 'layer') return 2;
+  return m.state.input === undefined || m.state.input === showTensor(flowing) ? 0 : 2;
+}
+
+function globalItems(
+  { world }: Snapshot,
+  kind: 'model' | 'data' | 'const',
+  flowing?: TensorMeaning,
+): readonly CompletionItem[] {
   return world.names().flatMap((name): readonly CompletionItem[] => {
     const global = world.lookup(name);
     if (global?.kind !== kind) return [];
-    if (global.kind === 'model') return [{ ...calleeItem(global.callee, 'model', undefined), rank: 1 }];
+    if (global.kind === 'model') return [calleeItem(global.callee, 'model', flowing)];
     const detail = global.kind === 'const' ? showMeaning(global.meaning) : 'data';
     return [{ name, kind, detail, doc: '', rank: 1 }];
   });
 }
 
+function recordOf(part: Part, call: CallExpression) {
+  return part.checked.sheet.calls.find(c => c.node === call);
+}
+
 function argumentItems(part: Part, call: CallExpression): readonly CompletionItem[] {
-  const record = part.checked.sheet.calls.find(c => c.node === call);
+  const record = recordOf(part, call);
   if (!record) return [];
   const given = new Set(call.args.map(a => a.name?.name));
   const open = record.callee.signature.parameters.filter(p => p.type.kind !== 'tensor' && !given.has(p.name));
@@ -170,7 +193,36 @@ function argumentItems(part: Part, call: CallExpression): readonly CompletionIte
 
 function keywordItems(kind: string): readonly CompletionItem[] {
   const words = kind === 'data' ? settings.data : kind === 'train' ? settings.train : ['repeat', 'if'];
-  return words.map(name => ({ name, kind: 'setting', detail: '', doc: '', rank: 1, snippet: `${name} $0` }));
+  return words.map(name => ({
+    name,
+    kind: 'setting',
+    detail: '',
+    doc: '',
+    rank: kind === 'model' ? 1 : 0,
+    snippet: `${name} $0`,
+  }));
+}
+
+/** Words that some settings take instead of expressions. */
+function valueItems(part: Part, line: string): readonly CompletionItem[] | undefined {
+  const word = (name: string, snippet = name): CompletionItem => ({
+    name,
+    kind: 'keyword',
+    detail: '',
+    doc: '',
+    snippet,
+    rank: 0,
+  });
+  const { kind } = part.entry.node;
+  if (kind === 'data' && /^\s*split\b[^:]*(?:,[^:,]*)?$/.test(line.replace(/:[^,]*,/g, ','))) {
+    return ['validation', 'test'].filter(name => !line.includes(`${name}:`)).map(name => word(name, `${name}: $0`));
+  }
+  if (kind !== 'train') return undefined;
+  if (/^\s*device\s+$/.test(line)) return ['auto', 'webgpu', 'cpu'].map(name => word(name));
+  if (!/\bmonitor:\s*(?:validation\.)?$/.test(line)) return undefined;
+  const reports = part.checked.train?.reports.map(r => r.name) ?? [];
+  const prefix = line.endsWith('.') ? '' : 'validation.';
+  return ['loss', ...reports].map(name => word(`${prefix}${name}`));
 }
 
 const outlines: Readonly<Record<string, string>> = {

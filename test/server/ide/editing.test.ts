@@ -33,11 +33,29 @@ describe('completion', () => {
     ['a field', digits.replace('|> flatten', '|> $0'), ['flatten', 'scale'], ['adam']],
     ['the top of a file', `${layers}\n$0`, ['data', 'train', 'model'], ['relu']],
     ['the name of a data block', program().replace('on Digits', 'on $0'), ['Digits'], ['Net']],
-    ['arguments by name', program().replace('lr: 0.001', '$0'), ['lr', 'beta1'], []],
+    ['arguments by name', program().replace('lr: 0.001', '$0'), ['lr', 'beta1', 'step_decay'], ['relu', 'logits']],
+    ['the splits', program().replace('validation: 0.1, test: 0.1', '$0'), ['validation', 'test'], ['image', 'scale']],
+    ['the other split', program().replace('test: 0.1', '$0'), ['test'], ['validation', 'scale']],
+    ['devices', program('device $0'), ['auto', 'webgpu', 'cpu'], ['relu']],
+    [
+      'what to monitor',
+      program('report accuracy(logits, label)\n  stop early(monitor: $0)'),
+      ['validation.loss', 'validation.accuracy'],
+      ['relu'],
+    ],
+    ['models behind a pipe', `${layers}\n${layers.replace('Net', 'Other').replace('|> fc2', '|> $0')}`, ['Net'], []],
   ])('%s', (_, marked, present, absent) => {
     const list = labels(marked);
     expect(list).toEqual(expect.arrayContaining(present));
     for (const name of absent) expect(list).not.toContain(name);
+  });
+  it('puts layers made for the shape before those made for another', () => {
+    const list = labels(body('  fits = linear(10)\n  narrow = linear(10)\n  y = x |> linear(7) |> narrow\n  x |> $0'));
+    expect(list.indexOf('fits')).toBeLessThan(list.indexOf('relu'));
+    expect(list.indexOf('relu')).toBeLessThan(list.indexOf('narrow'));
+  });
+  it('puts statements first where a statement begins', () => {
+    expect(labels(program('$0')).slice(0, 3)).toContain('minimize');
   });
   it('replaces the word at the cursor', () => {
     const { analysis, offset, text } = fixture(body('  x |> rel$0u |> linear(10)'));
