@@ -87,7 +87,8 @@ function trainStep(program: Program, layout: StepLayout, _: SplitName, size: num
     const result = minimize(b, objective, at, loss, progress, current, views, program.run.clip);
     for (const { group, next } of result.updates) {
       current[group.buffer] = next;
-      views = { ...views, ...viewsOf(b, group, next) };
+      // The update is a step taken, not a function to differentiate: the next gradient must not flow back through it.
+      views = { ...views, ...viewsOf(b, group, b.detach(next)) };
     }
     updates.push(...result.updates);
     rates.push(result.lr);
