@@ -65,11 +65,15 @@ function isAlive(holder: string): boolean {
   return startOf(Number(pid)) === start;
 }
 
-/** When a process started, in ticks since boot, where the system tells (Linux): a reused pid is then not mistaken for the old process. */
+/**
+ * When a process started, in ticks since boot, where the system tells (Linux): a reused pid is then not mistaken for the old process, nor is one
+ * that is dead but whose parent has not taken note (state Z).
+ */
 function startOf(pid: number): string {
   const stat = read(`/proc/${pid}/stat`);
-  // The fields after the command, which is in parentheses and may hold blanks: start time is the 22nd of all.
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  // The fields after the command, which is in parentheses and may hold blanks: state is the third of all, start time the 22nd.
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  return fields[0] === 'Z' ? 'dead' : (fields[19] ?? '');
 }
 
 function read(path: string): string | undefined {

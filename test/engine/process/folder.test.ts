@@ -1,8 +1,8 @@
 /** The files of a run folder: requests, infos, metrics that a crash cut, and the lock. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { isLocked, lockRun } from '../../../engine/process/lock.ts';
 import { openMetricsLog } from '../../../engine/process/metricsLog.ts';
 import {
@@ -120,6 +120,19 @@ test('a lock is held by one, given back, and taken from the dead', () => {
     lockRun(folder)();
     expect(existsSync(join(folder, LOCK_FILE))).toBe(false);
   }
+});
+
+test.skipIf(process.platform !== 'linux')('an engine that is dead but not yet buried holds no lock', async () => {
+  const folder = temporaryFolder();
+  // The shell's child ends at once and is not waited for: sleep never does.
+  const parent = spawn('/bin/sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  onTestFinished(() => void parent.kill());
+  const pid = await new Promise<string>(resolve => parent.stdout.once('data', data => resolve(String(data).trim())));
+  const stat = () => readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const start = stat().split(' ').at(21);
+  writeFileSync(join(folder, LOCK_FILE), `${pid} ${start}`);
+  await vi.waitUntil(() => stat().includes(') Z '));
+  expect(isLocked(folder)).toBe(false);
 });
 
 test('sockets lie in the run folder where the path is short enough, else in the temporary folder, on Windows in pipes', () => {
