@@ -2,6 +2,7 @@
 /** The command line: `strata check | fmt | train | resume | evaluate | runs | lsp | bench`. Parsing and help; each command has a file of its own. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../../package.json';
+import { bench } from './commands/bench.ts';
 import { check } from './commands/check.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { fmt } from './commands/fmt.ts';
@@ -75,6 +76,15 @@ program
   .description('list the runs of this folder')
   .addOption(json)
   .action(options => runCommand(() => runs(options)));
+
+program
+  .command('bench')
+  .description('how fast the built-in workloads train on this machine')
+  .argument('[workloads...]', 'simplenet, optimizednet; all when absent')
+  .addOption(device)
+  .option('--profile', 'also time each kernel')
+  .addOption(json)
+  .action((workloads, options) => runCommand(() => bench(workloads, options)));
 
 program
   .command('lsp')

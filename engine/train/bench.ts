@@ -1,0 +1,129 @@
+/** Measures training: steps a second in the steady state, time to compile, memory, heap growth, and each kernel's share. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Backend, Executable } from '../backend/backend.ts';
+import type { Program } from '../ir/program.ts';
+import { openers } from './devices.ts';
+import { prepareTraining } from './setup.ts';
+
+export interface BenchOptions {
+  /** Also time each kernel by itself, where the backend can. */
+  readonly profile?: boolean;
+  /** Measurements of which the median and the best are reported. */
+  readonly repeats?: number;
+}
+
+export interface KernelTime {
+  readonly name: string;
+  readonly microseconds: number;
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+export interface BenchResult {
+  /** The backend's own description. */
+  readonly device: string;
+  /** Threads that a step runs on, where the backend has a choice. */
+  readonly threads?: number;
+  readonly parameters: number;
+  readonly batch: number;
+  /** Median and best of the repeats. */
+  readonly stepsPerSecond: number;
+  readonly bestStepsPerSecond: number;
+  readonly compileMs: number;
+  readonly deviceBytes: number;
+  /** Growth of the JavaScript heap over `heapSteps` steps; only where garbage can be collected on demand (`--expose-gc`). */
+  readonly heapGrowthBytes?: number;
+  readonly heapSteps?: number;
+  readonly kernels?: readonly KernelTime[];
+}
+
+interface Profiling extends Executable {
+  readonly threads?: number;
+  profile?(entry: string): readonly KernelTime[];
+}
+
+const ENTRY = 'train';
+const HEAP_STEPS = 10_000;
+const REPEAT_MS = 250;
+const REPEATS = 7;
+/** V8 compiles hot code on other threads while the first steps run. */
+const WARM_UP_MS = 300;
+
+/** Trains `program` on `device` without writing a run. Its data must not depend on files. */
+export async function benchProgram(
+  program: Program,
+  device: Program['run']['device'],
+  { profile = false, repeats = REPEATS }: BenchOptions = {},
+): Promise<BenchResult> {
+  let compileMs = 0;
+  const timed = (backend: Backend): Backend => ({
+    ...backend,
+    async compile(entries) {
+      const start = performance.now();
+      const executable = await backend.compile(entries);
+      compileMs = performance.now() - start;
+      return executable;
+    },
+  });
+  const open = { wasm: async () => timed(await openers.wasm()), webgpu: async () => timed(await openers.webgpu()) };
+  const { session } = await prepareTraining({
+    program: { ...program, run: { ...program.run, device } },
+    resolvePath: path => path,
+    open,
+  });
+  try {
+    session.setOrder(0);
+    const executable: Profiling = session.executable;
+    const run = async (steps: number): Promise<number> => {
+      const start = performance.now();
+      executable.run(ENTRY, steps);
+      await executable.sync();
+      return performance.now() - start;
+    };
+    const steps = await warmUp(run);
+    const rates: number[] = [];
+    for (let i = 0; i < repeats; i++) rates.push((steps / (await run(steps))) * 1000);
+    rates.sort((a, b) => a - b);
+    const heap = await heapGrowth(run, rates.at(-1)!);
+    const kernels = profile ? executable.profile?.(ENTRY) : undefined;
+    return {
+      device: session.backend.description,
+      ...(executable.threads !== undefined && { threads: executable.threads }),
+      parameters: program.parameters.reduce((n, p) => n + p.shape.reduce((a, d) => a * d, 1), 0),
+      batch: program.data.batch,
+      stepsPerSecond: rates[Math.floor(rates.length / 2)]!,
+      bestStepsPerSecond: rates.at(-1)!,
+      compileMs,
+      deviceBytes: executable.bytes,
+      ...heap,
+      ...(kernels && { kernels }),
+    };
+  } finally {
+    await session.dispose();
+  }
+}
+
+/** Runs until the machine has settled; returns how many steps make a measurement. */
+async function warmUp(run: (steps: number) => Promise<number>): Promise<number> {
+  let msPerStep = await run(1);
+  const end = performance.now() + WARM_UP_MS;
+  while (performance.now() < end) {
+    msPerStep = Math.min(msPerStep, (await run(4)) / 4);
+    await pause(1);
+  }
+  return Math.max(1, Math.round(REPEAT_MS / msPerStep));
+}
+
+/** Runs `HEAP_STEPS` steps in chunks, as a training loop does, between two collections; slow models run fewer. */
+async function heapGrowth(run: (steps: number) => Promise<number>, stepsPerSecond: number) {
+  const collect = globalThis.gc;
+  if (collect === undefined) return {};
+  const heapSteps = Math.min(HEAP_STEPS, Math.ceil(stepsPerSecond * 10));
+  const chunk = Math.ceil(heapSteps / 100);
+  await run(chunk);
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let done = 0; done < heapSteps; done += chunk) await run(chunk);
+  collect();
+  return { heapSteps, heapGrowthBytes: process.memoryUsage().heapUsed - before };
+}

@@ -1,0 +1,41 @@
+/** `strata bench`: how fast the built-in workloads train on this machine. */
+import type { BenchResult, KernelTime } from '../../../engine/train/bench.ts';
+import { benchWorkload, workloads } from '../workloads.ts';
+
+export interface BenchCommandOptions {
+  readonly device?: 'auto' | 'webgpu' | 'cpu';
+  readonly json?: boolean;
+  readonly profile?: boolean;
+}
+
+export async function bench(
+  names: readonly string[],
+  { device = 'auto', json, profile }: BenchCommandOptions,
+): Promise<void> {
+  for (const workload of names.length > 0 ? names : Object.keys(workloads)) {
+    const result = await benchWorkload(workload, device, { profile: profile === true });
+    if (json === true) console.log(JSON.stringify({ workload, ...result }));
+    else console.log(benchLines(workload, result).join('\n'));
+  }
+}
+
+/** A result for people, a line for the whole and one for each kernel. */
+export function benchLines(workload: string, result: BenchResult): string[] {
+  const { stepsPerSecond, bestStepsPerSecond, compileMs, deviceBytes, threads, heapGrowthBytes, heapSteps } = result;
+  const facts = [
+    `${stepsPerSecond.toFixed(0)} steps/s (best ${bestStepsPerSecond.toFixed(0)})`,
+    `compiled in ${compileMs.toFixed(0)} ms`,
+    `${(deviceBytes / 2 ** 20).toFixed(1)} MiB`,
+    ...(threads === undefined ? [] : [`${threads} thread${threads === 1 ? '' : 's'}`]),
+    ...(heapGrowthBytes === undefined
+      ? []
+      : [`heap ${heapGrowthBytes >= 0 ? '+' : ''}${heapGrowthBytes} bytes in ${heapSteps} steps`]),
+    result.device,
+  ];
+  return [`${workload.padEnd(14)} ${facts.join(', ')}`, ...(result.kernels ?? []).map(kernelLine)];
+}
+
+function kernelLine({ name, microseconds, flops, bytes }: KernelTime): string {
+  const rate = (amount: number) => (amount / Math.max(microseconds, 0.01) / 1000).toFixed(1).padStart(7);
+  return `  ${microseconds.toFixed(1).padStart(8)} us ${rate(flops)} GFLOP/s ${rate(bytes)} GB/s  ${name}`;
+}
