@@ -141,7 +141,7 @@ function unifyAll(context: Context, callee: Callee, matched: Matched, u: Unifier
   }
   for (const parameter of callee.signature.parameters) {
     const bound = matched.bound.get(parameter.name);
-    if (fits && parameter.type.kind === 'tensor' && bound?.meaning.kind === 'number') {
+    if (fits && !matched.failed && parameter.type.kind === 'tensor' && bound?.meaning.kind === 'number') {
       fits = fillNumber(context, u, parameter, bound, matched);
     }
   }

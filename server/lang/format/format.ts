@@ -54,7 +54,7 @@ function lineEdit(
   if (wanted === undefined) return { span: { start, end }, text: '' };
   const line = text.slice(start, end);
   const ended = /[\r\n]/.test(line);
-  if (!ended) return line === wanted ? undefined : { span: { start, end }, text: wanted + newline };
+  if (!ended) return { span: { start, end }, text: wanted + newline };
   const content = line.replace(/[\r\n]+$/, '');
   const ending = line.slice(content.length);
   if (ending !== newline) return { span: { start, end }, text: wanted + newline };
@@ -157,7 +157,7 @@ function blankLines(lines: readonly Line[]): readonly Line[] {
       if (edge || before.tail.endsWith('{') || next.tail.startsWith('}')) continue;
     }
     const opensBlock = line.indent === 0 && line.kind !== 'blank' && leadsToDeclaration(lines, i);
-    if (opensBlock && before?.indent === 0 && before.tail.startsWith('}')) {
+    if (opensBlock && before && before.head + before.tail !== '') {
       kept.push({ indent: 0, head: '', kind: 'blank', tail: '', comment: '', gap: 0, source: undefined });
     }
     kept.push(line);

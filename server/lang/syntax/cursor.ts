@@ -1,7 +1,7 @@
 /** The parser's view of the tokens: where it stands, what it expects, and how it gets on after an error. */
 import type { Span } from '../text.ts';
 import type { Block, Name } from './ast.ts';
-import { isTrivia, type Token } from './lexer.ts';
+import { isTrivia, isUnclosed, type Token } from './lexer.ts';
 
 export interface SyntaxProblem extends Span {
   readonly expected: string;
@@ -116,7 +116,10 @@ export class Cursor {
 
   /** One problem a damaged place. What is missing at the end of a line is reported there, not on the next line. */
   problem(expected: string): void {
-    if (this.lastProblem === this.position) return;
+    const before = this.significant[this.position - 1];
+    // What an unclosed string has swallowed is not missing once more.
+    const swallowed = before?.kind === 'string' && isUnclosed(before.text);
+    if (this.lastProblem === this.position || swallowed) return;
     this.lastProblem = this.position;
     const { kind, text, start, end } = this.token;
     const behind = kind === 'end' || (this.atLineStart && this.position > 0);

@@ -1,0 +1,217 @@
+/** From a checked program to the Program that the engine trains. */
+import { describe, expect, it } from 'vitest';
+import type { Graph } from '../../../engine/ir/graph.ts';
+import { printGraph } from '../../../engine/ir/print.ts';
+import type { Program } from '../../../engine/ir/program.ts';
+import { lower } from '../../../server/lang/lower/lower.ts';
+import { fixture } from '../../support/fixture.ts';
+
+const model =
+  'model Net(x: [B, 784]) -> [B, 10] {\n  fc1 = linear(32)\n  x |> fc1 |> relu |> dropout(0.2) |> linear(10)\n}\n';
+const data =
+  'data Digits = digits(samples: 100) {\n  image = image |> scale(1 / 255) |> flatten\n  split validation: 0.1\n  batch 16\n}\n';
+const train = (lines: string) => `train t on Digits {\n${lines}\n  epochs 3\n}\n`;
+const usual =
+  '  net = Net()\n  logits = net(image)\n  minimize cross_entropy(logits, label) using adam(lr: cosine(0.01))\n  report accuracy(logits, label)';
+
+function program(text: string, files?: Readonly<Record<string, string>>): Program {
+  const result = lower(fixture(text, files).analysis);
+  if (result.kind !== 'program') throw new Error(JSON.stringify(result));
+  return result.program;
+}
+
+const ops = (graph: Graph) => graph.nodes.map(n => n.op);
+const named = (graph: Graph, op: string) => graph.nodes.filter(n => n.op === op).map(n => String(n.attributes.name));
+
+describe('a train block', () => {
+  const p = program(model + data + train(usual));
+
+  it('names weights as PyTorch does, in order of use', () => {
+    expect(p.parameters.map(w => `${w.name} [${w.shape.join(', ')}]`)).toEqual([
+      'net.fc1.weight [32, 784]',
+      'net.fc1.bias [32]',
+      'net.linear_1.weight [10, 32]',
+      'net.linear_1.bias [10]',
+    ]);
+    expect(p.parameters[0]?.init).toEqual({ kind: 'uniform', bound: 1 / Math.sqrt(784) });
+  });
+
+  it('fills in all defaults of the optimiser, schedules nested', () => {
+    expect(p.objectives).toEqual([
+      {
+        loss: 'loss',
+        over: p.parameters.map(w => w.name),
+        optimizer: {
+          name: 'adam',
+          args: {
+            lr: { name: 'cosine', args: { lr: 0.01, steps: 0, min: 0 } },
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0,
+          },
+        },
+      },
+    ]);
+  });
+
+  it('reads fields and weights, and gives the loss and the reports', () => {
+    expect(named(p.train, 'input')).toEqual(['image', 'label', 'seed', 'step']);
+    expect(named(p.train, 'state')).toEqual(p.parameters.map(w => w.name));
+    expect(p.train.outputs.map(o => o.name)).toEqual(['loss', 'accuracy']);
+    expect(p.reports).toEqual([{ name: 'accuracy', better: 'higher' }]);
+  });
+
+  it('has no dropout in evaluation', () => {
+    expect(ops(p.train)).toContain('random_bits');
+    expect(ops(p.evaluate)).not.toContain('random_bits');
+    expect(named(p.evaluate, 'input')).toEqual(['image', 'label']);
+  });
+
+  it('prepares the fields: bytes to f32, samples as batches', () => {
+    expect(printGraph(p.data.prepare)).toContain('input {name: "image"} : u8[B, 28, 28]');
+    expect(p.data.prepare.outputs.map(o => o.name)).toEqual(['image', 'label']);
+    expect(p.data.augment).toBeUndefined();
+  });
+
+  it('carries the places in the source', () => {
+    const labels = new Set(p.train.nodes.map(n => n.label));
+    expect([...labels]).toEqual(expect.arrayContaining(['net.fc1', 'net.relu', 'net.linear_1', 'cross_entropy']));
+  });
+
+  it('plans data and run', () => {
+    const { source, split, batch, shuffle } = p.data;
+    expect({ source, split, batch, shuffle }).toEqual({
+      source: { name: 'digits', args: { samples: 100, seed: 0 } },
+      split: { validation: 0.1 },
+      batch: 16,
+      shuffle: true,
+    });
+    expect(p.run).toEqual({ epochs: 3, seed: 0, device: 'auto' });
+  });
+
+  it('is plain data', () => {
+    expect(JSON.parse(JSON.stringify(p))).toEqual(p);
+  });
+});
+
+describe('settings', () => {
+  it('go into the plan of the run', () => {
+    const p = program(
+      model +
+        data +
+        train(`${usual}\n  stop early(patience: 4, monitor: validation.accuracy)\n  clip 1.5\n  device cpu\n  seed 7`),
+    );
+    expect(p.run).toEqual({
+      epochs: 3,
+      seed: 7,
+      device: 'cpu',
+      clip: 1.5,
+      stop: { monitor: 'validation.accuracy', patience: 4, minDelta: 0 },
+    });
+  });
+
+  it('freeze leaves weights as they are', () => {
+    const p = program(model + data + train(`${usual}\n  freeze net.fc1`));
+    expect(p.parameters.filter(w => !w.trainable).map(w => w.name)).toEqual(['net.fc1.weight', 'net.fc1.bias']);
+    expect(p.objectives[0]?.over).toEqual(['net.linear_1.weight', 'net.linear_1.bias']);
+  });
+});
+
+describe('several objectives', () => {
+  const p = program(
+    `${data}${train('  a = linear(10)\n  b = linear(10)\n  x = image |> a\n  minimize cross_entropy(x, label) over a using sgd()\n  minimize cross_entropy(detach(x) |> relu |> b, label) using adam()')}`,
+  );
+  it('have a loss each, and move what they name or what gradients reach', () => {
+    expect(p.train.outputs.map(o => o.name)).toEqual(['loss_1', 'loss_2']);
+    expect(p.objectives.map(o => o.over)).toEqual([
+      ['a.weight', 'a.bias'],
+      ['b.weight', 'b.bias'],
+    ]);
+  });
+});
+
+describe('sharing', () => {
+  const layers = (body: string) =>
+    program(
+      `model M(x: [B, 784]) -> [B, 10] {\n${body}\n}\n${data}${train('  net = M()\n  minimize cross_entropy(net(image), label) using adam()')}`,
+    );
+  it('a layer applied twice has one set of weights', () => {
+    expect(layers('  f = linear(784)\n  x |> f |> f |> linear(10)').parameters).toHaveLength(4);
+  });
+  it('repeat has fresh ones each turn', () => {
+    const names = layers('  repeat 2 { x = x |> linear(8) }\n  x |> linear(10)').parameters.map(w => w.name);
+    expect(names.filter(n => n.endsWith('weight'))).toEqual([
+      'net.repeat_1.0.linear_1.weight',
+      'net.repeat_1.1.linear_1.weight',
+      'net.linear_1.weight',
+    ]);
+  });
+  it('if selects by the value at the call', () => {
+    const text = `model M(x: [B, 784], deep: bool) -> [B, 10] {\n  if deep { x = x |> linear(784) }\n  x |> linear(10)\n}\n${data}`;
+    const at = (deep: boolean) =>
+      program(`${text}${train(`  minimize cross_entropy(image |> M(deep: ${deep}), label) using adam()`)}`);
+    expect(at(true).parameters).toHaveLength(4);
+    expect(at(false).parameters).toHaveLength(2);
+  });
+  it('scan shares its weights among the turns', () => {
+    const text =
+      'model R(x: [B, T, 28]) -> [B, 10] {\n  hs = scan t in x from h = (x[:, 0] |> linear(4)) {\n    h = tanh((t |> linear(4)) + (h |> linear(4)))\n    h\n  }\n  hs[:, -1] |> linear(10)\n}\n';
+    const p = program(
+      `${text}data Digits = digits() {\n  batch 8\n}\n${train('  net = R()\n  minimize cross_entropy(net(image), label) using adam()')}`,
+    );
+    expect(p.parameters.map(w => w.name).filter(n => n.endsWith('weight'))).toEqual([
+      'net.linear_1.weight',
+      'net.scan_1.linear_1.weight',
+      'net.scan_1.linear_2.weight',
+      'net.linear_2.weight',
+    ]);
+    expect(p.train.outputs).toHaveLength(1);
+  });
+});
+
+describe('augmentation', () => {
+  const p = program(
+    model + data.replace('  split', '  augment { image = image |> shift(2) |> rotate(10) }\n  split') + train(usual),
+  );
+  it('maps fields to fields with random numbers of its own', () => {
+    expect(p.data.augment?.outputs.map(o => o.name)).toEqual(['image']);
+    const streams = (g: Graph | undefined) =>
+      g?.nodes.filter(n => n.op === 'random_bits').map(n => Number(n.attributes.stream)) ?? [];
+    expect(streams(p.data.augment).some(s => streams(p.train).includes(s))).toBe(false);
+  });
+});
+
+describe('imports', () => {
+  it('bring models and data', () => {
+    const files = { 'file:///work/lib.strata': model + data };
+    const p = program(`import Net, Digits from "lib.strata"\n${train(usual)}`, files);
+    expect(p.parameters).toHaveLength(4);
+    expect(p.data.name).toBe('Digits');
+  });
+});
+
+describe('refusals', () => {
+  it('an error in what the block uses', () => {
+    const result = lower(fixture(model.replace('linear(10)', 'linear(12)') + data + train(usual)).analysis);
+    expect(result).toMatchObject({ kind: 'errors', facts: [{ code: 'shape-mismatch' }] });
+  });
+  it('not an error elsewhere', () => {
+    const other = 'model Other(x: [B, 4]) -> [B, 5] {\n  x\n}\n';
+    expect(lower(fixture(other + model + data + train(usual)).analysis).kind).toBe('program');
+  });
+  it('a name that is no train block', () => {
+    const { analysis } = fixture(model + data + train(usual));
+    expect(lower(analysis, 'x')).toEqual({ kind: 'unknown-train', names: ['t'] });
+  });
+  it('data that is not known yet', () => {
+    const { analysis } = fixture(
+      'data D = csv("a.csv")\ntrain t on D {\n  minimize mse(y, 0) using adam()\n  epochs 1\n}\n',
+    );
+    expect(lower(analysis)).toMatchObject({ kind: 'errors', facts: [{ code: 'unsupported' }] });
+  });
+  it('a loss without weights', () => {
+    const { analysis } = fixture(`${data}${train('  minimize mean(image) using adam()')}`);
+    expect(lower(analysis)).toMatchObject({ kind: 'errors', facts: [{ code: 'value-out-of-range' }] });
+  });
+});
