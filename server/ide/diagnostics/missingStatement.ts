@@ -3,7 +3,7 @@ import type { Rule } from './rule.ts';
 
 export const missingStatement: Rule<'missing-statement'> = {
   severity: 'error',
-  message: ({ block, statement }) => `expected a ${statement} statement in ${block}`,
+  message: ({ block, statement }) => `expected ${statement} in ${block}`,
   fixTitle: ({ statement }) => `add ${statement}`,
   page: {
     title: 'a missing statement',
