@@ -16,6 +16,11 @@ export interface OpenAdapter {
   readonly gpu: GPU;
 }
 
+/**
+ * Our kernels write workgroup memory before they read it. Clearing it first costs SwiftShader's compiler half a second a shader.
+ */
+const dawnOptions = ['enable-dawn-features=disable_workgroup_init'];
+
 /** Software drivers as Debian's chromium and Chrome install them; Vulkan's loader looks elsewhere. */
 const softwareDrivers = ['/usr/lib/chromium/vk_swiftshader_icd.json', '/opt/google/chrome/vk_swiftshader_icd.json'];
 
@@ -37,7 +42,7 @@ async function loadAddon(): Promise<GPU> {
   try {
     const { create, globals } = await import('webgpu');
     Object.assign(globalThis, globals);
-    return create([]);
+    return create([...dawnOptions]);
   } catch (cause) {
     const what = 'expected the webgpu addon for this platform, found none; use device: cpu';
     throw new EngineError('no-adapter', what, { cause });
