@@ -16,7 +16,7 @@ export class ReportedError extends Error {
 }
 
 /** Runs a command and turns whatever it throws into a message on stderr and an exit code. */
-export async function runCommand(action: () => Promise<void> | void): Promise<void> {
+export async function runCommand(action: () => unknown): Promise<void> {
   try {
     await action();
   } catch (error) {

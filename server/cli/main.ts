@@ -10,6 +10,7 @@ import { lsp } from './commands/lsp.ts';
 import { runs } from './commands/runs.ts';
 import { attach, resume, train } from './commands/train.ts';
 import { emissionNames } from './emit.ts';
+import { handedToEngineRuntime } from './engineRuntime.ts';
 import { exitCodes, runCommand } from './exit.ts';
 
 const program = new Command('strata')
@@ -69,7 +70,7 @@ program
   .argument('<run>', 'run folder, or its name')
   .addOption(new Option('--split <split>', 'which samples').choices(['train', 'validation', 'test']).default('test'))
   .addOption(json)
-  .action((run, options) => runCommand(() => evaluate(run, options)));
+  .action((run, options) => runCommand(() => handedToEngineRuntime() || evaluate(run, options)));
 
 program
   .command('runs')
@@ -84,7 +85,7 @@ program
   .addOption(device)
   .option('--profile', 'also time each kernel')
   .addOption(json)
-  .action((workloads, options) => runCommand(() => bench(workloads, options)));
+  .action((workloads, options) => runCommand(() => handedToEngineRuntime() || bench(workloads, options)));
 
 program
   .command('lsp')
