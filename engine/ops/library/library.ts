@@ -1,5 +1,7 @@
 /** The registry of library functions: one namespace a place of the language, since `flatten` of a sample is not `flatten` of a batch. */
 import { activations } from './activations.ts';
+import { attentionLayers } from './attention.ts';
+import { imageLayers } from './convolution.ts';
 import type {
   LibraryFunction,
   MetricFunction,
@@ -12,9 +14,11 @@ import type {
 import { layers } from './layers.ts';
 import { losses } from './losses.ts';
 import { metrics } from './metrics.ts';
+import { normalizationLayers } from './normalization.ts';
 import { optimizers } from './optimizers.ts';
 import { pointwiseFunctions } from './pointwise.ts';
 import { randomFunctions } from './random.ts';
+import { recurrentLayers } from './recurrent.ts';
 import { reductions } from './reductions.ts';
 import { schedules } from './schedules.ts';
 import { shapeFunctions } from './shapes.ts';
@@ -44,7 +48,19 @@ function byName<F extends LibraryFunction>(...families: readonly (readonly F[])[
 
 /** By place, then by name. */
 export const library: { readonly [P in Place]: Readonly<Record<string, Places[P]>> } = {
-  model: byName(activations, pointwiseFunctions, reductions, shapeFunctions, randomFunctions, layers, losses),
+  model: byName(
+    activations,
+    pointwiseFunctions,
+    reductions,
+    shapeFunctions,
+    randomFunctions,
+    layers,
+    losses,
+    normalizationLayers,
+    imageLayers,
+    attentionLayers,
+    recurrentLayers,
+  ),
   metric: byName(metrics),
   transform: byName(transforms),
   optimizer: byName(optimizers),

@@ -1,0 +1,100 @@
+/** Normalisation layers; weights and running statistics have the names and starts of PyTorch's modules. */
+import { type Dim, isConstant, sizeOf } from '../../dim/dim.ts';
+import type { Value } from '../builder.ts';
+import { demand, known, number, tensor } from './arguments.ts';
+import type { Arguments, BuildContext, TensorFunction } from './function.ts';
+import { countOf, mean, moments } from './numerics.ts';
+
+const ones = { kind: 'constant', value: 1 } as const;
+const zeros = { kind: 'constant', value: 0 } as const;
+
+/** (x - mean) / sqrt(variance + eps). */
+function normalized(context: BuildContext, centered: Value, variance: Value, eps: number): Value {
+  const { b } = context;
+  return b.div(centered, b.sqrt(b.add(variance, eps)));
+}
+
+/** x * weight + bias, with one weight and bias an entry of `axis`. */
+function affine(context: BuildContext, x: Value, axis: number, size: number): Value {
+  const { b } = context;
+  const shape = x.type.shape.map((_, i) => (i === axis ? size : 1));
+  const [weight, bias] = [context.parameter('weight', [size], ones), context.parameter('bias', [size], zeros)];
+  return b.add(b.mul(x, b.reshape(weight, shape)), b.reshape(bias, shape));
+}
+
+function layerNorm(context: BuildContext, args: Arguments): Value {
+  const x = tensor(args, 'x');
+  const { centered, variance } = moments(context.b, x, [-1]);
+  const last = x.type.shape.length - 1;
+  const y = normalized(context, centered, variance, number(args, 'eps'));
+  return affine(context, y, last, known('layer_norm', x.type.shape[last]!));
+}
+
+function rmsNorm(context: BuildContext, args: Arguments): Value {
+  const { b } = context;
+  const x = tensor(args, 'x');
+  const weight = context.parameter('weight', [known('rms_norm', x.type.shape.at(-1)!)], ones);
+  return b.mul(normalized(context, x, mean(b, b.square(x), { axes: [-1], keep: true }), number(args, 'eps')), weight);
+}
+
+/** n / (n - 1) for the n values that a channel's statistics are taken over. */
+function unbiased(context: BuildContext, variance: Value, dims: readonly Dim[]): Value {
+  const { b } = context;
+  const count = countOf(b, dims);
+  const size = sizeOf(dims);
+  if (isConstant(size)) return size > 1 ? b.mul(variance, size / (size - 1)) : variance;
+  // A last batch of one sample has no spread to correct.
+  const least = b.maximum(b.sub(count, 1), 1);
+  return b.mul(variance, b.div(count, least));
+}
+
+function batchNorm(context: BuildContext, args: Arguments): Value {
+  const { b, training } = context;
+  const x = tensor(args, 'x');
+  const channels = known('batch_norm', x.type.shape[1]!);
+  const [momentum, eps] = [number(args, 'momentum'), number(args, 'eps')];
+  demand(momentum >= 0 && momentum <= 1, 'batch_norm', 'a momentum from 0 to 1', momentum);
+  const runningMean = context.statistic('running_mean', [channels], 0);
+  const runningVariance = context.statistic('running_var', [channels], 1);
+  const column = x.type.shape.map((_, axis) => (axis === 1 ? channels : 1));
+  if (!training) {
+    const centered = b.sub(x, b.reshape(runningMean.value, column));
+    return affine(context, normalized(context, centered, b.reshape(runningVariance.value, column), eps), 1, channels);
+  }
+  const axes = x.type.shape.map((_, axis) => axis).filter(axis => axis !== 1);
+  const batch = moments(b, x, axes);
+  const moved = (old: Value, now: Value): Value =>
+    b.add(b.mul(old, 1 - momentum), b.mul(b.detach(b.reshape(now, [channels])), momentum));
+  runningMean.update(moved(runningMean.value, batch.mean));
+  const spread = unbiased(
+    context,
+    batch.variance,
+    axes.map(axis => x.type.shape[axis]!),
+  );
+  runningVariance.update(moved(runningVariance.value, spread));
+  return affine(context, normalized(context, batch.centered, batch.variance, eps), 1, channels);
+}
+
+export const normalizationLayers: readonly TensorFunction[] = [
+  {
+    kind: 'layer',
+    name: 'layer_norm',
+    signature: 'layer_norm(x: [..., D], eps: float = 1e-5) -> [..., D]',
+    doc: '(x - mean) / sqrt(variance + eps) over the last axis, times weight plus bias (Ba et al., 2016).',
+    build: layerNorm,
+  },
+  {
+    kind: 'layer',
+    name: 'rms_norm',
+    signature: 'rms_norm(x: [..., D], eps: float = 1e-6) -> [..., D]',
+    doc: 'x / sqrt(mean of squares + eps) over the last axis, times weight (Zhang and Sennrich, 2019).',
+    build: rmsNorm,
+  },
+  {
+    kind: 'layer',
+    name: 'batch_norm',
+    signature: 'batch_norm(x: [B, C, ...], momentum: float = 0.1, eps: float = 1e-5) -> [B, C, ...]',
+    doc: 'Each channel to mean 0 and variance 1 over the batch, times weight plus bias; evaluation uses running statistics (Ioffe and Szegedy, 2015).',
+    build: batchNorm,
+  },
+];

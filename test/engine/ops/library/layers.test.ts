@@ -1,0 +1,118 @@
+/** Layers with weights against PyTorch's modules: result, gradient of the input and of each parameter, initial ranges. */
+import { describe, expect, it } from 'vitest';
+import { evaluateGraph } from '../../../../engine/backend/reference/evaluateGraph.ts';
+import { GraphBuilder } from '../../../../engine/ops/builder.ts';
+import type { Tensor } from '../../../../engine/ops/primitive.ts';
+import { gradients } from '../../../../engine/passes/autodiff.ts';
+import { type Digest, expectDigest, golden } from '../../../goldens/golden.ts';
+import { Lcg } from '../../../goldens/inputs.ts';
+import { apply, testContext } from '../../../support/macros.ts';
+
+interface LayerGolden {
+  readonly shape: readonly number[];
+  readonly args: Readonly<Record<string, number | boolean>>;
+  readonly result: readonly number[];
+  readonly values: Digest;
+  readonly input: Digest;
+  /** Digests of the gradients. */
+  readonly parameters: Readonly<Record<string, Digest & { readonly shape: readonly number[] }>>;
+}
+
+const size = (shape: readonly number[]) => shape.reduce((n, d) => n * d, 1);
+const tensor = (shape: readonly number[], data: Float64Array): Tensor => ({ dtype: 'f32', shape, data });
+
+describe('layers', () => {
+  it.each(Object.entries(golden<Record<string, LayerGolden>>('layers')))('%s', (key, expected) => {
+    const context = testContext(new GraphBuilder());
+    const { b } = context;
+    const x = b.input('x', { dtype: 'f32', shape: expected.shape });
+    const y = apply(context, key.split(' ')[0]!, { x, ...expected.args });
+    expect(y.type.shape).toEqual(expected.result);
+    const weights = context.parameters.filter(p => p.trainable);
+    const stored = Object.entries(expected.parameters).map(([name, p]) => [name.replace('attention.', ''), p.shape]);
+    expect(weights.map(p => [p.name, p.shape])).toEqual(stored);
+    const loss = b.sum(b.mul(y, b.input('weights', y.type)));
+    const values = [x, ...weights.map(p => b.state(p.name, { dtype: 'f32', shape: p.shape }))];
+    const found = gradients(b, loss, values);
+    const outputs = found.map((value, i) => ({ name: `gradient ${i}`, value }));
+    const fill = new Lcg(17);
+    const leaves = Object.fromEntries(
+      context.parameters.map(p => [
+        p.name,
+        tensor(p.shape, p.trainable ? fill.floats(size(p.shape)).map(v => v / 2) : new Float64Array(size(p.shape))),
+      ]),
+    );
+    const results = evaluateGraph(b.finish('layer', [{ name: 'y', value: y }, ...outputs]), {
+      ...leaves,
+      x: tensor(expected.shape, new Lcg(5).floats(size(expected.shape))),
+      weights: tensor(expected.result, new Lcg(19).floats(size(expected.result))),
+    });
+    expectDigest(results.y!.data, expected.values, 1e-4, 'result');
+    expectDigest(results['gradient 0']!.data, expected.input, 1e-4, 'input gradient');
+    for (const [i, p] of Object.values(expected.parameters).entries()) {
+      if (p.norm < 1e-5) continue;
+      expectDigest(results[`gradient ${i + 1}`]!.data, p, 1e-4, weights[i]!.name);
+    }
+  });
+});
+
+describe('batch_norm', () => {
+  it('moves the running statistics by the momentum, with the unbiased variance', () => {
+    const context = testContext(new GraphBuilder());
+    const x = context.b.input('x', { dtype: 'f32', shape: [4, 1] });
+    apply(context, 'batch_norm', { x });
+    const graph = context.b.finish(
+      'f',
+      Object.entries(context.updates).map(([name, value]) => ({ name, value })),
+    );
+    const found = evaluateGraph(graph, {
+      x: tensor([4, 1], Float64Array.of(1, 2, 3, 6)),
+      running_mean: tensor([1], Float64Array.of(0)),
+      running_var: tensor([1], Float64Array.of(1)),
+      weight: tensor([1], Float64Array.of(1)),
+      bias: tensor([1], Float64Array.of(0)),
+    });
+    expect(found.running_mean!.data[0]).toBeCloseTo(0.3, 6);
+    expect(found.running_var!.data[0]).toBeCloseTo(0.9 + (0.1 * 14) / 3, 6);
+  });
+
+  it('uses the running statistics in evaluation', () => {
+    const context = testContext(new GraphBuilder(), false);
+    const y = apply(context, 'batch_norm', { x: context.b.input('x', { dtype: 'f32', shape: [1, 1] }), eps: 0 });
+    const one = (value: number) => tensor([1], Float64Array.of(value));
+    const leaves = {
+      x: tensor([1, 1], Float64Array.of(7)),
+      running_mean: one(1),
+      running_var: one(4),
+      weight: one(1),
+      bias: one(0),
+    };
+    expect(evaluateGraph(context.b.finish('f', [{ name: 'y', value: y }]), leaves).y!.data[0]).toBe(3);
+  });
+});
+
+describe('dropout', () => {
+  const output = (training: boolean) => {
+    const context = testContext(new GraphBuilder(), training);
+    const x = context.b.constant(1, { dtype: 'f32', shape: [4000] });
+    const y = apply(context, 'dropout', { x, rate: 0.25 });
+    const scalar: Tensor = { dtype: 'i32', shape: [], data: Float64Array.of(3) };
+    return evaluateGraph(context.b.finish('f', [{ name: 'y', value: y }]), { seed: scalar, step: scalar }).y!.data;
+  };
+
+  it('keeps three quarters, scaled so that the mean stays', () => {
+    const kept = output(true).filter(v => v !== 0);
+    expect(kept.length / 4000).toBeCloseTo(0.75, 1);
+    for (const value of kept) expect(value).toBeCloseTo(4 / 3, 6);
+  });
+
+  it('is the identity in evaluation', () => expect(output(false).every(v => v === 1)).toBe(true));
+
+  it('refuses a rate of 1', () => {
+    const context = testContext();
+    const x = context.b.constant(1, { dtype: 'f32', shape: [2] });
+    expect(() => apply(context, 'dropout', { x, rate: 1 })).toThrow(
+      'dropout expects a rate of at least 0 and below 1, found 1',
+    );
+  });
+});
