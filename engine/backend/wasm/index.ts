@@ -7,9 +7,10 @@ import { EngineError, never } from '../../util/errors.ts';
 import type { Backend, Executable, HostArray } from '../backend.ts';
 import { type Crew, hireCrew } from './crew.ts';
 import { compileOptimized, detectFeatures } from './features.ts';
+import { createPace, type Pace } from './pace.ts';
 
 export interface WasmOptions {
-  /** Threads that share each kernel; by default the faster of one and all cores, by measurement. */
+  /** Threads that share each kernel; by default one or all cores, whichever is faster at the time. */
   readonly threads?: number;
   /** False to do without relaxed SIMD. */
   readonly relaxed?: boolean;
@@ -26,7 +27,7 @@ export interface KernelProfile {
 }
 
 export interface WasmExecutable extends Executable {
-  /** Threads that `run` uses. */
+  /** Threads that most steps of the latest `run` used. */
   readonly threads: number;
   /** Runs the kernels of `entry` one by one on one thread, `times` times (state changes as in `run`): each one's median time. */
   profile(entry: string, times?: number): readonly KernelProfile[];
@@ -34,6 +35,13 @@ export interface WasmExecutable extends Executable {
 
 export interface WasmBackend extends Backend {
   compile(entries: readonly Schedule[]): Promise<WasmExecutable>;
+}
+
+/** Threads beside the caller's, and whether they must be used. */
+interface Team {
+  readonly crew: Crew;
+  readonly threads: number;
+  readonly forced: boolean;
 }
 
 type Run = (thread: number, times: number) => void;
@@ -75,17 +83,11 @@ async function compile(
   const memory = allocate(compiled.pages, most > 1);
   const module = compileOptimized(compiled.binary, wide);
   const instance = new WebAssembly.Instance(module, { strata: { memory } });
-  const heaviest = [...compiled.entries].map(([name, kernels]) => ({
-    name,
-    work: kernels.reduce((n, k) => n + k.flops, 0),
-  }));
-  heaviest.sort((a, b) => b.work - a.work);
-  const entry = heaviest[0];
-  const worthwhile = most > 1 && entry !== undefined && (forced || entry.work >= WORTH_THREADS);
+  const work = [...compiled.entries.values()].map(kernels => kernels.reduce((sum, kernel) => sum + kernel.flops, 0));
+  const worthwhile = most > 1 && (forced || Math.max(0, ...work) >= WORTH_THREADS);
   const crew = worthwhile ? await hireCrew(module, memory, most) : undefined;
-  const keep = crew === undefined || forced || isFasterTogether(compiled, memory, instance, crew, entry!.name);
-  if (!keep) crew!.dispose();
-  return executable(compiled, memory, instance, keep ? crew : undefined, most);
+  const team = crew === undefined ? undefined : { crew, threads: most, forced };
+  return executable(compiled, memory, instance, team);
 }
 
 function allocate(pages: number, shared: boolean): WebAssembly.Memory {
@@ -99,46 +101,11 @@ function allocate(pages: number, shared: boolean): WebAssembly.Memory {
   }
 }
 
-/** Compares a few runs on zeros of one thread and of all, and clears the memory after. */
-function isFasterTogether(
-  compiled: CompiledModule,
-  memory: WebAssembly.Memory,
-  { exports }: WebAssembly.Instance,
-  crew: Crew,
-  entry: string,
-): boolean {
-  const number = [...compiled.entries.keys()].indexOf(entry);
-  const alone = (times: number) => (exports[entry] as Run)(0, times);
-  const together = (times: number) => {
-    crew.start(number, times);
-    (exports[sharedEntry(entry)] as Run)(0, times);
-  };
-  const time = (run: (times: number) => void, times: number) => {
-    const start = performance.now();
-    run(times);
-    return (performance.now() - start) / times;
-  };
-  const first = time(alone, 1);
-  time(together, 1);
-  // About 20 ms for each of the two, in turns, so that a disturbance meets both.
-  const times = Math.max(1, Math.floor(5 / first));
-  const turns = first > 20 ? 1 : 4;
-  const bests = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  for (let i = 0; i < turns; i++) {
-    [alone, together].forEach((run, j) => {
-      bests[j] = Math.min(bests[j]!, time(run, times));
-    });
-  }
-  for (const place of compiled.persistent.values()) viewOf(memory.buffer, place).fill(0);
-  return bests[1]! < bests[0]!;
-}
-
 function executable(
   compiled: CompiledModule,
   memory: WebAssembly.Memory,
   { exports }: WebAssembly.Instance,
-  crew: Crew | undefined,
-  threads: number,
+  team: Team | undefined,
 ): WasmExecutable {
   const views = new Map([...compiled.persistent].map(([name, place]) => [name, viewOf(memory.buffer, place)]));
   const viewNamed = (name: string): HostArray => {
@@ -146,16 +113,16 @@ function executable(
     if (view === undefined) throw never('no such buffer', name);
     return view;
   };
-  const names = [...compiled.entries.keys()];
-  const exported = (name: string) => (crew === undefined ? name : sharedEntry(name));
-  const runs = new Map(names.map((name, number) => [name, { number, run: exports[exported(name)] as Run }]));
+  const runs = new Map([...compiled.entries.keys()].map((name, number) => [name, paceOf(exports, name, number, team)]));
+  let latest: Pace | undefined;
   return {
     bytes: memory.buffer.byteLength,
-    threads: crew === undefined ? 1 : threads,
+    get threads() {
+      return team !== undefined && (latest?.preferred ?? 1) === 1 ? team.threads : 1;
+    },
     run(entry, times) {
-      const { number, run } = runs.get(entry)!;
-      crew?.start(number, times);
-      run(0, times);
+      latest = runs.get(entry)!;
+      latest.run(times);
     },
     async sync() {},
     write(buffer, data, offset = 0) {
@@ -177,10 +144,24 @@ function executable(
       });
     },
     dispose() {
-      crew?.dispose();
-      crew = undefined;
+      team?.crew.dispose();
+      runs.clear();
     },
   };
+}
+
+/** One entry alone, or on all threads, or whichever is faster at the time. */
+function paceOf(exports: WebAssembly.Exports, name: string, number: number, team: Team | undefined): Pace {
+  const run = exports[name] as Run;
+  const alone = (times: number) => run(0, times);
+  if (team === undefined) return { run: alone, preferred: 0 };
+  const { crew, forced } = team;
+  const shared = exports[sharedEntry(name)] as Run;
+  const together = (times: number) => {
+    crew.start(number, times);
+    shared(0, times);
+  };
+  return forced ? { run: together, preferred: 1 } : createPace([alone, together]);
 }
 
 /** A copy in memory of its own, also of shared memory. */

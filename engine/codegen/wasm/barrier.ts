@@ -16,8 +16,8 @@ export const CONTROL = {
   times: 1664,
 } as const;
 
-/** About 20 µs of looking before sleeping: longer than most kernels' imbalance, shorter than what others on the machine would notice. */
-const SPINS = 4000;
+/** About 50 µs of looking before sleeping: waking a sleeper costs as much, and the short kernels that one thread does alone take less. */
+const SPINS = 40_000;
 
 /** `barrier()`: returns when all threads have called it. */
 export function barrierFunction(threads: number): Code {

@@ -40,7 +40,7 @@ export interface CompiledModule {
 
 const PAGE = 65536;
 /** Work below which waking the other threads costs more than they bring, in additions (about 5 µs on one core). */
-const PARALLEL_WORK = 100_000;
+const PARALLEL_WORK = 300_000;
 
 /** Export that runs an entry on all threads; every thread must call it, by way of `work`. */
 export function sharedEntry(name: string): string {
