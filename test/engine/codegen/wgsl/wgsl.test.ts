@@ -1,0 +1,206 @@
+/** The text of shaders: layouts of buffers, what is computed once, edges of tiles, sizes of dispatches. Numbers are the backend's tests. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { kernelShader } from '../../../../engine/codegen/wgsl/generate.ts';
+import { defaultOptions, type Shader } from '../../../../engine/codegen/wgsl/shader.ts';
+import type { DType } from '../../../../engine/ir/graph.ts';
+import type { ScalarType } from '../../../../engine/ir/scalar.ts';
+import type { Kernel, LoopKernel, Schedule } from '../../../../engine/kernel/kernel.ts';
+import { apply, axis, constant, load, reduced } from '../../../../engine/kernel/scalar.ts';
+import { scheduleGraph } from '../../../../engine/kernel/schedule.ts';
+import { GraphBuilder, type OutputSpec } from '../../../../engine/ops/builder.ts';
+import { randomGraphs } from '../../../support/randomGraphs.ts';
+
+const f32 = (...shape: number[]) => ({ dtype: 'f32', shape }) as const;
+
+function shaders(build: (b: GraphBuilder) => readonly OutputSpec[], options = defaultOptions): readonly Shader[] {
+  const b = new GraphBuilder();
+  const schedule = scheduleGraph(b.finish('g', build(b)));
+  return schedule.kernels.map(kernel => kernelShader(schedule, kernel, options));
+}
+
+/** A kernel that copies an element of `from` to one of `to`. */
+function copy(from: DType, to: DType, kinds: { readonly from?: 'temporary'; readonly to?: 'temporary' } = {}): string {
+  const type = (dtype: DType): ScalarType => (dtype === 'u8' ? 'i32' : dtype);
+  const buffers = [
+    { name: 'x', kind: kinds.from ?? 'input', dtype: from, length: 8, ...(kinds.from && { offset: 512 }) },
+    { name: 'y', kind: kinds.to ?? 'result', dtype: to, length: 8, ...(kinds.to && { offset: 256 }) },
+  ] as const;
+  const store = { buffer: 1, at: axis(0), value: load(0, axis(0), type(from)) };
+  const kernel: Kernel = {
+    kind: 'loop',
+    name: 'copy',
+    axes: [8],
+    inner: [],
+    phases: [{ kind: 'store', over: 'outer', stores: [store] }],
+  };
+  const schedule: Schedule = { name: 's', buffers, kernels: [kernel], arenaBytes: 1024 };
+  return kernelShader(schedule, kernel).code;
+}
+
+describe('buffers', () => {
+  it.each([
+    [copy('f32', 'f32'), 'let v0 = b0[x0];', 'b1[x0] = v0;'],
+    [copy('bool', 'bool'), 'let v0 = (b0[x0] != 0u);', 'b1[x0] = select(0u, 1u, v0);'],
+    [copy('u8', 'i32'), 'let v0 = i32((b0[(x0) >> 2u] >> ((u32(x0) & 3u) * 8u)) & 255u);', 'b1[x0] = v0;'],
+    [copy('f32', 'f32', { to: 'temporary' }), 'let v0 = b0[x0];', 'arena[x0 + 64] = bitcast<u32>(v0);'],
+    [copy('i32', 'i32', { from: 'temporary' }), 'let v0 = bitcast<i32>(arena[x0 + 128]);', 'b1[x0] = v0;'],
+    [
+      copy('bool', 'bool', { from: 'temporary', to: 'temporary' }),
+      'let v0 = (arena[x0 + 128] != 0u);',
+      'arena[x0 + 64] = select(0u, 1u, v0);',
+    ],
+  ])('%#: elements are read and written as they lie', (code, read, write) => {
+    expect(code).toContain(read);
+    expect(code).toContain(write);
+  });
+
+  it('temporaries share one binding, so that random schedules fit eight', () => {
+    fc.assert(
+      fc.property(randomGraphs(20), graph => {
+        const schedule = scheduleGraph(graph);
+        for (const kernel of schedule.kernels) {
+          const { bindings } = kernelShader(schedule, kernel);
+          expect(new Set(bindings.map(b => b.buffer)).size).toBe(bindings.length);
+          expect(bindings.length).toBeLessThanOrEqual(8);
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+describe('loops', () => {
+  it('a short row is walked by its thread, which computes once what the row shares', () => {
+    const [shader] = shaders(b => {
+      const [x, scale] = [b.input('x', f32(70, 9)), b.input('scale', f32(70, 1))];
+      return [{ name: 'y', value: b.sum(b.mul(x, b.exp(scale)), { axes: [1] }) }];
+    });
+    expect(shader!.workgroups).toEqual([2, 1, 1]);
+    const [before, inside] = shader!.code.split('for (');
+    expect(before).toContain('exp(');
+    expect(inside).not.toContain('exp(');
+  });
+
+  it('a long row is shared by a workgroup', () => {
+    const [shader] = shaders(b => [{ name: 'y', value: b.sum(b.input('x', f32(3, 1000)), { axes: [1] }) }]);
+    expect(shader!.workgroups).toEqual([3, 1, 1]);
+    expect(shader!.code).toContain('var<workgroup> shared_f32: array<f32, 256>;');
+    expect(shader!.code).toContain('workgroupBarrier();');
+  });
+
+  it('more workgroups than an axis holds go to the second one', () => {
+    const [shader] = shaders(b => [{ name: 'y', value: b.neg(b.input('x', f32(1000, 1000))) }], {
+      ...defaultOptions,
+      workgroupsPerAxis: 1000,
+    });
+    expect(shader!.workgroups).toEqual([1000, 16, 1]);
+    expect(shader!.code).toContain('id.x + id.y * 64000u');
+  });
+
+  it('values are all computed before the first is stored', () => {
+    const [shader] = shaders(b => {
+      const [p, m] = [b.state('p', f32(8)), b.state('m', f32(8))];
+      return [
+        { name: 'm', value: b.mul(m, 2), kind: 'assign' },
+        { name: 'p', value: b.add(p, m), kind: 'assign' },
+      ];
+    });
+    const body = shader!.code.split('\n').map(line => line.trim());
+    const stores = body.flatMap((line, n) => (/^b\d\[.*\] = /.test(line) ? [n] : []));
+    const lets = body.flatMap((line, n) => (line.startsWith('let v') ? [n] : []));
+    expect(stores).toHaveLength(2);
+    expect(Math.max(...lets)).toBeLessThan(Math.min(...stores));
+  });
+});
+
+describe('products', () => {
+  const product = (m: number, k: number, n: number, software = false) => {
+    const build = (b: GraphBuilder) => [
+      { name: 'y', value: b.matmul(b.input('x', f32(m, k)), b.input('w', f32(k, n))) },
+    ];
+    return shaders(build, { ...defaultOptions, software })[0]!;
+  };
+
+  it('whole tiles are not checked, edges outside the inner loop', () => {
+    expect(product(64, 64, 64).code).not.toContain('if (');
+    const edge = product(60, 70, 50).code;
+    expect(edge).toContain('if (x1 < 60i && x3 < 70i)');
+    expect(edge).toContain('if (x1 >= 60i || x2 >= 50i) { return; }');
+    expect(edge.split('for (var p')[1]!.split('workgroupBarrier')[0]).not.toContain('if');
+  });
+
+  it.each([
+    [1024, 1024, false, [16, 16, 1]],
+    [64, 128, false, [8, 4, 1]],
+    [64, 128, true, [2, 1, 1]],
+    [10, 10, true, [1, 1, 1]],
+  ] as const)('of %i x %i (software: %s) it takes %j workgroups', (m, n, software, expected) => {
+    expect(product(m, 64, n, software).workgroups).toEqual(expected);
+  });
+
+  it('neighbouring threads read neighbouring elements', () => {
+    const transposed = shaders(b => [
+      { name: 'y', value: b.matmul(b.input('x', f32(32, 64)), b.transpose(b.input('w', f32(32, 64)))) },
+    ])[0]!.code;
+    const packs = (code: string) => [...code.matchAll(/let p = (i . \d+u);/g)].map(m => m[1]);
+    expect(packs(transposed)).toEqual(['i % 32u', 'i % 32u']);
+    expect(packs(product(32, 64, 32).code)).toEqual(['i % 32u', 'i / 16u']);
+  });
+});
+
+describe('scatters', () => {
+  it('an element looks for its own row alone', () => {
+    const [shader] = shaders(b => {
+      const i = b.input('i', { dtype: 'i32', shape: [5] });
+      return [{ name: 'z', value: b.scatterAdd(i, b.input('x', f32(5, 4)), 9) }];
+    });
+    expect(shader!.code).toContain('for (var e = 0i; e < 5i; e++)');
+    expect(shader!.code).not.toContain('atomic');
+  });
+});
+
+describe('scalars', () => {
+  /** The statement for one operation on loads of `types`. */
+  function statement(value: LoopKernel['phases'], dtype: DType): string {
+    const buffers = [
+      { name: 'x', kind: 'input', dtype: 'f32', length: 4 },
+      { name: 'n', kind: 'input', dtype: 'u32', length: 4 },
+      { name: 'y', kind: 'result', dtype, length: 4 },
+    ] as const;
+    const kernel: LoopKernel = { kind: 'loop', name: 'k', axes: [4], inner: [], phases: value };
+    return kernelShader({ name: 's', buffers, kernels: [kernel], arenaBytes: 0 }, kernel).code;
+  }
+  const x = load(0, axis(0), 'f32');
+  const n = load(1, axis(0), 'u32');
+  it.each([
+    [apply('pow', [x, constant(0.5, 'f32')], 'f32'), 'power(v0, 0.5f)', 'fn power('],
+    [apply('mod', [x, x], 'f32'), 'remainder(v0, v0)', 'fn remainder('],
+    [apply('isfinite', [x], 'bool'), 'isFinite(v0)', '0x7f800000u'],
+    [apply('min', [x, constant(Number.POSITIVE_INFINITY, 'f32')], 'f32'), 'min(v0, special(0x7f800000u))', 'zeroBits'],
+    [apply('add', [x, constant(-1.5, 'f32')], 'f32'), 'v0 + (-1.5f)', ''],
+    [apply('add', [x, constant(1e-8, 'f32')], 'f32'), 'v0 + 9.99999993922529e-9f', ''],
+    [apply('shr', [n, constant(3, 'u32')], 'u32'), 'v0 >> u32(3u)', ''],
+    [apply('neg', [n], 'u32'), '0u - v0', ''],
+    [apply('bitcast', [n], 'f32'), 'bitcast<f32>(v0)', ''],
+    [apply('cast', [x], 'i32'), 'i32(v0)', ''],
+    [apply('philox', [n, n, n, n], 'u32'), 'philox(v0, v0, v0, v0)', 'fn mulHigh('],
+    [apply('select', [apply('lt', [x, x], 'bool'), x, constant(0, 'f32')], 'f32'), 'select(0f, v0, v1)', ''],
+  ])('%#', (value, text, included) => {
+    const code = statement(
+      [{ kind: 'store', over: 'outer', stores: [{ buffer: 2, at: axis(0), value }] }],
+      value.type === 'bool' ? 'bool' : value.type,
+    );
+    expect(code).toContain(`= ${text};`);
+    expect(code).toContain(included);
+  });
+
+  it('a reduction that is used before it is done is our mistake', () => {
+    expect(() =>
+      statement(
+        [{ kind: 'store', over: 'outer', stores: [{ buffer: 2, at: axis(0), value: reduced(0, 'f32') }] }],
+        'f32',
+      ),
+    ).toThrow('a reduction is used before it is done');
+  });
+});
