@@ -38,6 +38,11 @@ export interface Checkpoint {
 }
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** JSON has no NaN and no infinity; a sum that isn't finite stays so. */
+const real = v.pipe(
+  v.nullable(v.number()),
+  v.transform(value => value ?? Number.NaN),
+);
 const patience = v.object({ best: v.nullable(v.number()), stale: count });
 const stateSchema = v.object({
   step: count,
@@ -45,7 +50,7 @@ const stateSchema = v.object({
   backend: v.string(),
   counts: v.object({ train: count, validation: count, test: count }),
   closedAt: count,
-  sums: v.array(v.number()),
+  sums: v.array(real),
   summed: count,
   metrics: v.record(v.string(), v.number()),
   patience,

@@ -89,9 +89,14 @@ function stepEvent(
     epoch: Math.ceil(step / stepsPerEpoch),
     loss: shortest(row[0]!),
     lr: shortest(row[sums.columns.length]!),
-    metrics,
+    metrics: finite(metrics),
     time,
   };
+}
+
+/** The metrics without those that are NaN or infinite (a perplexity that overflows), which neither JSON nor a chart can show. */
+export function finite(metrics: Metrics): Metrics {
+  return Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
 }
 
 /** A double with few digits that rounds to the same f32: nine significant ones tell any two apart. */

@@ -7,7 +7,7 @@ import { findNonFinite } from './blame.ts';
 import { type TrainingState, writeCheckpoint } from './checkpoint.ts';
 import { type Control, createControl } from './control.ts';
 import type { DoneEvent, DoneReason, Metrics, RunEvent, RunState, StateEvent } from './events.ts';
-import { createRecorder, type Recorder } from './recorder.ts';
+import { createRecorder, finite, type Recorder } from './recorder.ts';
 import type { Session } from './session.ts';
 import { prepareTraining, type SetupOptions } from './setup.ts';
 import { FRESH, monitored, monitorOf, observe, type Patience } from './stopping.ts';
@@ -235,7 +235,7 @@ async function closeEpoch(live: Live, face: Face): Promise<void> {
   if (validated && validation === undefined) return;
   const train = recorder.means();
   options.emit([epochEvent(live, train, validation)]);
-  live.metrics = { ...train, ...prefixed('validation', validation) };
+  live.metrics = finite({ ...train, ...prefixed('validation', validation) });
   live.closedAt = live.step;
   const improved = judge(live, train, validation);
   if (live.step % session.layout.stepsPerEpoch === 0) recorder.reset();
@@ -291,7 +291,7 @@ async function drainQuietly(live: Live): Promise<void> {
 async function test(live: Live, face: Face): Promise<void> {
   if (live.session.layout.counts.test === 0) return;
   const metrics = await live.session.evaluate('test', () => mayGoOn(live, face));
-  live.metrics = { ...live.metrics, ...prefixed('test', metrics) };
+  live.metrics = finite({ ...live.metrics, ...prefixed('test', metrics) });
 }
 
 function prefixed(split: string, metrics: Metrics | undefined): Metrics {
@@ -352,8 +352,8 @@ function epochEvent(live: Live, train: Metrics, validation: Metrics | undefined)
     type: 'epoch',
     epoch: Math.ceil(live.step / layout.stepsPerEpoch),
     step: live.step,
-    train,
-    ...(validation && { validation }),
+    train: finite(train),
+    ...(validation && { validation: finite(validation) }),
     seconds: (performance.now() - live.epochStart) / 1000,
     stepsPerSecond,
     samplesPerSecond: (stepsPerSecond * layout.counts.train) / layout.stepsPerEpoch,

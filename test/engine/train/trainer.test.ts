@@ -273,6 +273,30 @@ test.each([
   expect(events.at(-1)).toEqual(done);
 });
 
+test('a report that is not finite is left out and hinders neither checkpoints nor resuming', async () => {
+  const base = moonsProgram({ run: { epochs: 2 } });
+  // accuracy becomes log(0): -Infinity on training data, as a perplexity may overflow.
+  const broken = (graph: Program['train']): Program['train'] => {
+    const at = graph.outputs.findIndex(output => output.name === 'accuracy');
+    const zero = { op: 'constant', inputs: [], attributes: { value: 0 }, type: { dtype: 'f32' as const, shape: [] } };
+    const log = { op: 'log', inputs: [graph.nodes.length], attributes: {}, type: zero.type };
+    const outputs = graph.outputs.with(at, { ...graph.outputs[at]!, value: graph.nodes.length + 1 });
+    return { ...graph, nodes: [...graph.nodes, zero, log], outputs };
+  };
+  const program = { ...base, train: broken(base.train) };
+  const { done, events, folder } = await train(program, { pace: oneByOne }, (event, trainer) => {
+    if (event.type === 'step' && event.step === 8) trainer.control.stop();
+  });
+  expect(done.reason).toBe('stopped');
+  expect(stepsOf(events)[0]!.metrics).toEqual({});
+  expect(epochsOf(events)[0]).toMatchObject({
+    train: { loss: expect.any(Number) },
+    validation: { accuracy: expect.any(Number) },
+  });
+  expect(epochsOf(events)[0]!.train).not.toHaveProperty('accuracy');
+  expect((await resume(program, folder)).done).toMatchObject({ reason: 'finished', step: 12 });
+});
+
 test('a checkpoint of another model names the first difference', async () => {
   const { folder } = await train(moonsProgram());
   const other = await resume(moonsProgram({ hidden: 9 }), folder);
