@@ -65,6 +65,12 @@ export function formatDuration(seconds: number | undefined): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
+/** A span that has ended: `0.08 s`, `7.3 s`, from ten seconds on as a clock. */
+export function formatSeconds(seconds: number | undefined): string {
+  if (seconds === undefined || !(seconds >= 0 && seconds < 9.95)) return formatDuration(seconds);
+  return `${seconds.toFixed(seconds < 0.995 ? 2 : 1)} s`;
+}
+
 /** `loss` -> `Loss`, `val_accuracy` -> `Val accuracy`. */
 export function title(metric: string): string {
   const words = metric.replaceAll('_', ' ');

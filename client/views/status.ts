@@ -22,12 +22,11 @@ export function createStatusBar(runs: Runs): vscode.Disposable {
   return vscode.Disposable.from(item, runs.onDidChange(update));
 }
 
-/** `$(sync~spin) digits · epoch 3 · 24% · loss 0.1320`. */
+/** `$(sync~spin) digits · epoch 3 · loss 0.1320`. */
 function statusText(run: RunSummary): string {
   const icon = run.state === 'paused' ? 'debug-pause' : 'sync~spin';
   const parts = [run.name];
-  if (run.state === 'starting') parts.push(vscode.l10n.t('starting'));
-  else parts.push(vscode.l10n.t('epoch {0}', run.epoch), `${Math.floor((100 * run.step) / Math.max(1, run.steps))}%`);
+  parts.push(run.state === 'starting' ? vscode.l10n.t('starting') : vscode.l10n.t('epoch {0}', run.epoch));
   if (run.loss !== undefined) parts.push(vscode.l10n.t('loss {0}', formatLoss(run.loss)));
   return `$(${icon}) ${parts.join(' · ')}`;
 }

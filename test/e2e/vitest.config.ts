@@ -8,6 +8,8 @@ export default defineConfig({
     hookTimeout: 300_000,
     fileParallelism: false,
     pool: 'forks',
+    // A scenario goes on where the one before it ended.
+    bail: 1,
     reporters: ['verbose'],
   },
 });

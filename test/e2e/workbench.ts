@@ -10,6 +10,8 @@ export interface Workbench {
   readonly panel: FrameLocator;
   /** Moves the cursor of the active editor. */
   goTo(line: number, column: number): Promise<void>;
+  /** Opens a file of the workspace by its name. */
+  open(name: string): Promise<void>;
   /** Runs a command by its title. */
   command(title: string): Promise<void>;
   /** Keeps `artifacts/NAME.png`. */
@@ -27,6 +29,7 @@ export async function openWorkbench(browser: Browser, base: string, address: Add
   const ready = () => page.locator('.monaco-workbench .monaco-editor .view-line').first().waitFor(waiting);
   await page.goto(workbenchUrl(base, address));
   if (address.file) await ready();
+  else await page.locator('.monaco-workbench .explorer-viewlet').waitFor(waiting);
   const quickInput = page.locator('.quick-input-widget');
   const type = async (text: string) => {
     await quickInput.locator('input').first().waitFor();
@@ -41,19 +44,33 @@ export async function openWorkbench(browser: Browser, base: string, address: Add
       await page.keyboard.press('Enter');
       await quickInput.waitFor({ state: 'hidden' });
     },
+    async open(name) {
+      await page.keyboard.press('Control+p');
+      await type(name);
+      await quickInput.locator('.monaco-list-row', { hasText: name }).first().waitFor(waiting);
+      await page.keyboard.press('Enter');
+      await page.locator('.tab.active', { hasText: name }).waitFor(waiting);
+      await ready();
+    },
     async command(title) {
       await page.keyboard.press('F1');
       await type(`>${title}`);
-      await quickInput.locator('.monaco-list-row', { hasText: title }).first().waitFor(waiting);
+      const row = quickInput.locator('.monaco-list-row', { hasText: title }).first();
+      await row.waitFor(waiting);
       await page.keyboard.press('Enter');
-      await quickInput.waitFor({ state: 'hidden' });
+      await row.waitFor({ ...waiting, state: 'hidden' });
     },
     async picture(name) {
       mkdirSync(artifacts, { recursive: true });
       await page.screenshot({ path: join(artifacts, `${name}.png`) });
     },
     async reload() {
-      await page.reload();
+      const loaded = page.waitForEvent('load');
+      await page.keyboard.press('F1');
+      await type('>Developer: Reload Window');
+      await quickInput.locator('.monaco-list-row', { hasText: 'Developer: Reload Window' }).first().waitFor(waiting);
+      await page.keyboard.press('Enter');
+      await loaded;
       await ready();
     },
     async close() {

@@ -1,5 +1,5 @@
 /** A workspace of its own for each scenario: copies of the examples and programs made for the test. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from './host.ts';
@@ -24,6 +24,24 @@ export function createWorkspace(): Workspace {
   return {
     folder,
     path: name => join(folder, name),
-    remove: () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }),
+    remove: () => {
+      endRuns(folder);
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    },
   };
+}
+
+/** Runs outlive windows: those of the workspace are ended by the process ids they left. */
+function endRuns(folder: string): void {
+  const runs = join(folder, '.strata/runs');
+  for (const run of existsSync(runs) ? readdirSync(runs) : []) {
+    const info = join(runs, run, 'info.json');
+    if (!existsSync(info)) continue;
+    const { pid } = JSON.parse(readFileSync(info, 'utf8')) as { pid: number };
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // Over already.
+    }
+  }
 }

@@ -1,7 +1,7 @@
 /** One chart: the training curve by step, faint and smoothed, and validation by epoch, on uPlot. */
 import uPlot from 'uplot';
 import { formatCount, formatMetric, isFraction } from '../../format.ts';
-import { extremes, merge, type Points, type Smoothing, smooth, smoothing } from './decimate.ts';
+import { effectiveWeight, extremes, merge, type Points, type Smoothing, smooth, smoothing } from './decimate.ts';
 import { chartSummary } from './describe.ts';
 import { element } from './dom.ts';
 import { type LegendKey, legend } from './legend.ts';
@@ -54,12 +54,9 @@ export function createChart(name: string, heading: string, onToggle: (key: Legen
     shown = { store, options };
     if (!plot || logarithmic !== options.log) make(options.log);
     const values = name === 'loss' ? store.loss : store.metrics.get(name);
-    if (
-      smoothed.weight !== options.smoothing ||
-      rewinds !== store.rewinds ||
-      smoothed.out.length > (values?.length ?? 0)
-    ) {
-      smoothed = smoothing(options.smoothing);
+    const weight = effectiveWeight(options.smoothing, values?.length ?? 0);
+    if (smoothed.weight !== weight || rewinds !== store.rewinds || smoothed.out.length > (values?.length ?? 0)) {
+      smoothed = smoothing(weight);
       rewinds = store.rewinds;
     }
     const buckets = Math.min(maxBuckets, Math.max(100, plotHost.clientWidth));

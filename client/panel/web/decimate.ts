@@ -47,6 +47,14 @@ export function smoothing(weight: number): Smoothing {
   return { weight, out: { values: new Float64Array(1024), length: 0 }, mean: 0, decay: 1 };
 }
 
+/**
+ * Weight for `count` points when `wanted` is set: the mean looks back over a tenth of the curve at most, for on a short or
+ * thinly sampled curve a long memory is nothing but a delay.
+ */
+export function effectiveWeight(wanted: number, count: number): number {
+  return Math.min(wanted, Math.max(0, 1 - 10 / Math.max(1, count)));
+}
+
 /** Extends `state.out` to the length of `values`: only the new ones are visited. A non-finite value keeps the mean where it was. */
 export function smooth(state: Smoothing, values: Column): Column {
   const { out, weight } = state;

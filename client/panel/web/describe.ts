@@ -4,14 +4,14 @@ import {
   absent,
   formatCount,
   formatDuration,
-  formatLoss,
   formatMetric,
   formatRate,
+  formatSeconds,
   formatSpeed,
   title,
 } from '../../format.ts';
-import { last } from './column.ts';
-import { best, elapsed, liveStates, type RunStore, speed, validationPoints } from './store.ts';
+import { type Column, last } from './column.ts';
+import { best, elapsed, liveStates, type RunStore, speed, stepsDone, validationPoints } from './store.ts';
 
 export interface Tile {
   readonly id: string;
@@ -36,45 +36,47 @@ export function tiles(store: RunStore, now: number): Tile[] {
 }
 
 function lossTile(store: RunStore): Tile {
-  const validation = store.epochs.at(-1)?.validation?.loss;
+  return { id: 'loss', label: 'Loss', ...trainAndValidation(store, 'loss', store.loss) };
+}
+
+/** Training as the big number, since it moves; validation below it. */
+function trainAndValidation(store: RunStore, name: string, values: Column | undefined): Pick<Tile, 'value' | 'detail'> {
+  const validation = store.epochs.at(-1)?.validation?.[name];
   return {
-    id: 'loss',
-    label: 'Training loss',
-    value: formatLoss(recentMean(store)),
-    detail: validation === undefined ? 'mean of recent steps' : `validation ${formatLoss(validation)}`,
+    value: formatMetric(name, recentMean(values) ?? store.epochs.at(-1)?.train[name]),
+    detail: validation === undefined ? 'mean of recent steps' : `validation ${formatMetric(name, validation)}`,
   };
 }
 
-/** Mean loss of the last fiftieth of the run, 1 to 100 steps: one batch alone jumps about too much to be read. */
-function recentMean(store: RunStore): number | undefined {
-  const { values, length } = store.loss;
-  if (length === 0) return undefined;
+/** Mean of the last fiftieth of the run, 1 to 100 steps: one batch alone jumps about too much to be read. */
+function recentMean(column: Column | undefined): number | undefined {
+  if (column === undefined || column.length === 0) return undefined;
+  const { values, length } = column;
   const count = Math.min(100, Math.max(1, Math.ceil(length / 50)));
   let sum = 0;
   for (let index = length - count; index < length; index++) sum += values[index]!;
   return sum / count;
 }
 
+/** The first report; the number of weights where nothing is reported. */
 function metricTile(store: RunStore): Tile {
   const name = store.metrics.keys().next().value;
-  if (name === undefined) {
-    const parameters = store.start ? formatCount(store.start.parameters) : absent;
-    return { id: 'metric', label: 'Parameters', value: parameters, detail: 'weights being trained' };
-  }
-  const ended = store.epochs.at(-1);
-  const validation = ended?.validation?.[name];
-  const train = ended?.train[name] ?? last(store.metrics.get(name)!);
-  const trained = `training ${formatMetric(name, train)}`;
-  return validation === undefined
-    ? { id: 'metric', label: title(name), value: formatMetric(name, train), detail: ended ? 'training' : 'last batch' }
-    : { id: 'metric', label: `Validation ${name}`, value: formatMetric(name, validation), detail: trained };
+  if (name !== undefined)
+    return { id: 'metric', label: title(name), ...trainAndValidation(store, name, store.metrics.get(name)) };
+  const parameters = store.start ? formatCount(store.start.parameters) : absent;
+  return { id: 'metric', label: 'Parameters', value: parameters, detail: 'weights being trained' };
 }
 
 function bestTile(store: RunStore): Tile {
   const found = best(store);
-  const label = found && found.metric !== 'loss' ? `Best ${found.metric}` : 'Best validation loss';
+  const label = 'Best validation';
   if (found) {
-    return { id: 'best', label, value: formatMetric(found.metric, found.value), detail: `epoch ${found.epoch}` };
+    return {
+      id: 'best',
+      label,
+      value: formatMetric(found.metric, found.value),
+      detail: `${found.metric}, epoch ${found.epoch}`,
+    };
   }
   const detail = store.start?.validationSamples === 0 ? 'no validation split' : 'after the first epoch';
   return { id: 'best', label, value: absent, detail };
@@ -82,8 +84,8 @@ function bestTile(store: RunStore): Tile {
 
 function progressTiles(store: RunStore, now: number): Tile[] {
   const { start } = store;
-  const step = last(store.step) ?? 0;
-  const epochs = start ? `${Math.max(1, store.epoch)} / ${start.epochs}` : absent;
+  const step = stepsDone(store);
+  const epochs = start ? `${formatCount(Math.max(1, store.epoch))} / ${formatCount(start.epochs)}` : absent;
   const spent = elapsed(store, now);
   const live = liveStates.has(store.state);
   const left = timeLeft(store);
@@ -101,7 +103,7 @@ function progressTiles(store: RunStore, now: number): Tile[] {
           value: store.state === 'paused' ? 'paused' : formatDuration(left),
           detail: spent === undefined ? '' : `${formatDuration(spent)} elapsed`,
         }
-      : { id: 'time', label: 'Duration', value: formatDuration(spent), detail: endedWord(store) },
+      : { id: 'time', label: 'Duration', value: formatSeconds(spent), detail: endedWord(store) },
   ];
 }
 
@@ -113,7 +115,7 @@ function endedWord(store: RunStore): string {
 function timeLeft(store: RunStore): number | undefined {
   const rate = speed(store);
   if (!store.start || !rate) return undefined;
-  return (store.start.steps - (last(store.step) ?? 0)) / rate;
+  return (store.start.steps - stepsDone(store)) / rate;
 }
 
 function machineTiles(store: RunStore): Tile[] {

@@ -1,10 +1,9 @@
 /** Top of the page: what is being trained, in which state, and the buttons that change it. */
 import type { RunState } from '../../../engine/train/events.ts';
 import type { FromPanel, RunCommand } from '../messages.ts';
-import { last } from './column.ts';
 import { stateLabels, subtitle } from './describe.ts';
 import { element, icon, setText } from './dom.ts';
-import { liveStates, type RunStore } from './store.ts';
+import { liveStates, type RunStore, stepsDone } from './store.ts';
 
 export interface Header {
   readonly root: HTMLElement;
@@ -52,7 +51,7 @@ export function header(send: (message: FromPanel) => void): Header {
       setText(label, stateLabels[store.state]);
       pill.dataset.state = store.state;
       buttons.update(store);
-      const part = store.start ? Math.min(1, (last(store.step) ?? 0) / Math.max(1, store.start.steps)) : 0;
+      const part = store.start ? Math.min(1, stepsDone(store) / Math.max(1, store.start.steps)) : 0;
       progress.dataset.state = store.state;
       // The starting animation is the style sheet's.
       fill.style.transform = store.state === 'starting' ? '' : `scaleX(${part})`;

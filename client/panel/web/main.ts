@@ -25,7 +25,7 @@ declare function acquireVsCodeApi(): VsCodeApi;
 
 const vscode = acquireVsCodeApi();
 const saved = parseSaved(vscode.getState());
-const settings: ViewSettings = { smoothing: saved.smoothing ?? 0.9, log: saved.log ?? false };
+const settings: ViewSettings = { smoothing: saved.smoothing ?? 0.75, log: saved.log ?? false };
 const hidden = new Set<LegendKey>((saved.hidden ?? []).filter(key => key === 'train' || key === 'validation'));
 let folder = saved.folder;
 let store: RunStore = emptyStore();

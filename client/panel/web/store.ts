@@ -153,6 +153,12 @@ function filled(length: number): Column {
   return values;
 }
 
+/** Steps done. Step events are samples, so the end of an epoch or a summary may know of more. */
+export function stepsDone(store: RunStore): number {
+  const ended = store.epochs.at(-1)?.step ?? 0;
+  return Math.max(last(store.step) ?? 0, ended, store.done?.step ?? 0);
+}
+
 export const liveStates: ReadonlySet<RunState> = new Set(['starting', 'running', 'paused']);
 
 /** Seconds of training up to `now` (milliseconds since the epoch), pauses included. */

@@ -1,6 +1,6 @@
 /** The epochs as a table: the charts for those who can't see them, and for exact numbers. */
 import type { EpochEvent } from '../../../engine/train/events.ts';
-import { formatCount, formatDuration, formatMetric, title } from '../../format.ts';
+import { formatCount, formatMetric, formatSeconds, title } from '../../format.ts';
 import { element } from './dom.ts';
 import { best, chartNames, type RunStore } from './store.ts';
 
@@ -52,6 +52,6 @@ function tableRow(epoch: EpochEvent, names: readonly string[], bestEpoch: number
     'tr',
     { class: isBest ? 'is-best' : undefined },
     element('th', { scope: 'row' }, String(epoch.epoch), ...mark),
-    ...[formatCount(epoch.step), ...values, formatDuration(epoch.seconds)].map(text => element('td', {}, text)),
+    ...[formatCount(epoch.step), ...values, formatSeconds(epoch.seconds)].map(text => element('td', {}, text)),
   );
 }

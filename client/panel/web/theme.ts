@@ -17,7 +17,7 @@ export function readTheme(): Theme {
   const contrast = read('--vscode-contrastBorder', '');
   return {
     train: read('--vscode-charts-blue', '#3794ff'),
-    validation: read('--vscode-charts-orange', '#d18616'),
+    validation: read('--vscode-charts-yellow', '#cca700'),
     text: contrast ? read('--vscode-foreground', text) : text,
     grid: contrast ? mixed(contrast, 0.4) : mixed(text, 0.16),
     background: read('--vscode-editor-background', 'transparent'),
