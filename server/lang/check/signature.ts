@@ -14,7 +14,7 @@ import {
   subDim,
   substituteDim,
 } from '../../../engine/dim/dim.ts';
-import type { Requirement } from '../../../engine/dim/facts.ts';
+import { type Requirement, showRequirement } from '../../../engine/dim/facts.ts';
 import type { Expression, Header, Parameter, ShapeExpression, TypeExpression } from '../syntax/ast.ts';
 import type { Span } from '../text.ts';
 import type { Element } from './meaning.ts';
@@ -123,6 +123,11 @@ export function ownName(name: string): string {
 export function rigid(d: Dim): Dim {
   const names = [...freeVariables(d)].filter(n => n.startsWith('?'));
   return substituteDim(d, new Map(names.map(n => [n, dimVar(n.slice(1))])));
+}
+
+/** A requirement over the signature's own variables, as the user writes it. */
+export function showOwn(r: Requirement): string {
+  return showRequirement({ ...r, left: rigid(r.left), right: rigid(r.right) });
 }
 
 export function unmarked(text: string): string {

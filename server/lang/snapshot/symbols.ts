@@ -1,11 +1,10 @@
 /** Names and their uses: definition, references, hover. */
 
-import { showRequirement } from '../../../engine/dim/facts.ts';
 import type { HoverInfo, NameInfo } from '../api.ts';
 import { libraryCallee } from '../check/callee.ts';
 import { type LayerMeaning, type Meaning, showMeaning, showTensor } from '../check/meaning.ts';
 import type { Reference, Target } from '../check/records.ts';
-import { type Signature, showPattern } from '../check/signature.ts';
+import { type Signature, showOwn, showPattern } from '../check/signature.ts';
 import type { AnyNode } from '../syntax/ast.ts';
 import { type Span, touches } from '../text.ts';
 import { absolute, locate, nodesAt, type Part, partAt, parts, type Snapshot } from './snapshot.ts';
@@ -166,7 +165,7 @@ function withResults({ label, results }: Signature): string {
 
 function requirementNotes({ label, requirements }: Signature): readonly string[] {
   const stated = label.split(/\bwhere\b/)[1] ?? '';
-  const shown = requirements.map(r => showRequirement(r).replaceAll('?', ''));
+  const shown = requirements.map(showOwn);
   return shown.filter(text => !stated.includes(text)).map(text => `requires ${text}`);
 }
 
