@@ -64,3 +64,62 @@ describe.each([{ relaxed: false, revectorize: false }, { revectorize: true }])('
     expect(difference(actual.c!, runPlainly(s, inputs).c!)).toBeLessThan(2e-6 * Math.sqrt(k) + 1e-6);
   });
 });
+
+describe('operands and results that are not plain', () => {
+  const shape = { m: 13, n: 21, k: 18 };
+  const at = (row: number, width: number, column: number) => add(mul(axis(row), int(width)), axis(column));
+  const buffers = [
+    buffer('a', 40 * 40),
+    buffer('b', 40 * 40),
+    buffer('c', 40 * 40),
+    buffer('d', 40 * 40),
+    buffer('rows', 64, 'i32'),
+  ];
+  const inputs = { a: random(1600, 1), b: random(1600, 2), rows: Array.from({ length: 64 }, (_, i) => (i * 7) % 30) };
+  const plain: MatmulKernel = {
+    kind: 'matmul',
+    name: 'product',
+    batch: 1,
+    ...shape,
+    a: load(0, at(1, shape.k, 3), 'f32'),
+    b: load(1, at(3, shape.n, 2), 'f32'),
+    stores: [{ buffer: 2, at: at(1, shape.n, 2), value: sum }],
+  };
+  const inside = apply(
+    'and',
+    [apply('le', [int(3), axis(3)], 'bool'), apply('lt', [axis(2), int(17)], 'bool')],
+    'bool',
+  );
+  const gathered = (row: number) => load(4, axis(row), 'i32');
+  const variants: Record<string, Partial<MatmulKernel>> = {
+    'rows of A gathered': { a: load(0, add(mul(gathered(1), int(40)), axis(3)), 'f32') },
+    'A computed': { a: apply('exp', [load(0, at(1, shape.k, 3), 'f32')], 'f32') },
+    'B computed': { b: apply('exp', [load(1, at(3, shape.n, 2), 'f32')], 'f32') },
+    'rows of B gathered': { b: load(1, add(mul(gathered(3), int(40)), axis(2)), 'f32') },
+    'B masked where its index leaves the buffer': {
+      b: apply('select', [inside, load(1, add(at(3, 40, 2), int(-120)), 'f32'), constant(0, 'f32')], 'f32'),
+    },
+    'an operand of stride 2': { b: load(1, add(mul(axis(3), int(50)), mul(axis(2), int(2))), 'f32') },
+    'stored transposed': { stores: [{ buffer: 2, at: at(2, shape.m, 1), value: sum }] },
+    'two results, one of them of the other buffer': {
+      stores: [
+        { buffer: 2, at: at(1, shape.n, 2), value: sum },
+        { buffer: 3, at: at(1, shape.n, 2), value: apply('mul', [sum, load(3, at(1, shape.n, 2), 'f32')], 'f32') },
+      ],
+    },
+    'added to what is there': {
+      stores: [
+        { buffer: 2, at: at(1, shape.n, 2), value: apply('add', [load(2, at(1, shape.n, 2), 'f32'), sum], 'f32') },
+      ],
+    },
+  };
+  test.each(Object.entries(variants))('%s', async (_, change) => {
+    const s = schedule(buffers, [{ ...plain, ...change }]);
+    const all = { ...inputs, c: random(1600, 4), d: random(1600, 5) };
+    for (const threads of [1, 3]) {
+      const [actual, expected] = [await runWasm(s, all, { threads }), runPlainly(s, all)];
+      expect(difference(actual.c!, expected.c!)).toBeLessThan(1e-5);
+      expect(difference(actual.d!, expected.d!)).toBeLessThan(1e-5);
+    }
+  });
+});
