@@ -1,17 +1,23 @@
 /** Diagnostics: sent after each change to clients that wait for them, answered to clients that ask. */
-import { type Diagnostic, DiagnosticRefreshRequest, type DocumentDiagnosticReport } from 'vscode-languageserver';
+import type { Diagnostic, DocumentDiagnosticReport } from 'vscode-languageserver';
 import { diagnostics } from '../ide/diagnostics/registry.ts';
 import { toDiagnostic } from './convert.ts';
+import { refresh } from './refresh.ts';
 import { answer, guarded, type Session } from './session.ts';
 
 export interface DiagnosticsService {
-  /** The document or something it reads has changed. */
-  schedule(uris: readonly string[]): void;
+  /** The text of an open document has changed. */
+  edited(uri: string): void;
+  /** Something that open documents read has changed: an import, a data file. */
+  affected(uris: readonly string[]): void;
   clear(uri: string): void;
 }
 
 /** An analysis slower than this is not run at every keystroke (milliseconds). */
 const slow = 40;
+
+/** Typing in an imported file is many changes to those who import it; they are told together (milliseconds). */
+const refreshDelay = 150;
 
 export function createDiagnostics(session: Session): DiagnosticsService {
   const { connection, workspace, capabilities } = session;
@@ -38,21 +44,34 @@ export function createDiagnostics(session: Session): DiagnosticsService {
     before = last;
   };
 
+  const schedule = (uris: readonly string[]): void => {
+    for (const uri of uris) waiting.add(uri);
+    // A burst of changes is one analysis: behind all messages that have already arrived, or when typing pauses if analysing is slow.
+    if (timer !== undefined && cost < slow) return;
+    clearTimeout(timer);
+    timer = setTimeout(publish, cost < slow ? 0 : Math.min(2 * cost, 500));
+  };
+
+  let refreshing = false;
+  const refreshSoon = (): void => {
+    if (refreshing) return;
+    refreshing = true;
+    setTimeout(() => {
+      refreshing = false;
+      refresh(session, 'diagnostics', 'inlayHint', 'codeLens');
+    }, refreshDelay);
+  };
+
   if (pulls) answerPulls(session);
   return {
-    schedule: uris => {
-      if (pulls) {
-        // The client asks for the document it changed by itself; others it asks for again when told to.
-        if (uris.length > 1 && capabilities.workspace?.diagnostics?.refreshSupport === true) {
-          void connection.sendRequest(DiagnosticRefreshRequest.type).catch(() => {});
-        }
-        return;
-      }
-      for (const uri of uris) waiting.add(uri);
-      // A burst of changes is one analysis: behind all messages that have already arrived, or when typing pauses if analysing is slow.
-      if (timer !== undefined && cost < slow) return;
-      clearTimeout(timer);
-      timer = setTimeout(publish, cost < slow ? 0 : Math.min(2 * cost, 500));
+    // A client that pulls asks by itself for what it has edited.
+    edited: uri => {
+      if (!pulls) schedule([uri]);
+    },
+    affected: uris => {
+      if (uris.length === 0) return;
+      if (!pulls) schedule(uris);
+      refreshSoon();
     },
     clear: uri => {
       waiting.delete(uri);

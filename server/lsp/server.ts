@@ -15,6 +15,7 @@ import { registerEditing } from './editing.ts';
 import type { ServerHost } from './host.ts';
 import { type InitializationOptions, serverCommands } from './protocol.ts';
 import { registerReading } from './reading.ts';
+import { refresh } from './refresh.ts';
 import { createSession, guarded, logFailure, type Session } from './session.ts';
 import { readSettings } from './settings.ts';
 import { registerStructure } from './structure.ts';
@@ -95,7 +96,10 @@ function serverCapabilities(client: ClientCapabilities): ServerCapabilities {
 
 function registerDocuments(session: Session, diagnostics: DiagnosticsService): void {
   const { connection, workspace, convert } = session;
-  const changed = (uri: string): void => diagnostics.schedule([uri, ...workspace.dependents(uri)]);
+  const changed = (uri: string): void => {
+    diagnostics.edited(uri);
+    diagnostics.affected(workspace.dependents(uri));
+  };
   connection.onDidOpenTextDocument(({ textDocument }) => {
     workspace.open(textDocument);
     changed(textDocument.uri);
@@ -106,12 +110,13 @@ function registerDocuments(session: Session, diagnostics: DiagnosticsService): v
     );
     if (applied) changed(uri);
   });
-  connection.onDidSaveTextDocument(({ textDocument: { uri } }) => changed(uri));
+  // Not every client watches files: what is read from disk is looked at again whenever the user saves.
+  connection.onDidSaveTextDocument(() => diagnostics.affected(workspace.changedOnDisk('anything')));
   connection.onDidCloseTextDocument(({ textDocument: { uri } }) => {
     const dependents = workspace.dependents(uri);
     workspace.close(uri);
     diagnostics.clear(uri);
-    diagnostics.schedule(dependents);
+    diagnostics.affected(dependents);
   });
 }
 
@@ -127,8 +132,7 @@ function registerEnvironment(session: Session, { diagnostics, training, folders 
   let current = folders;
   const settingsChanged = (value: unknown): void => {
     session.settings = readSettings(value, session.settings);
-    training.refreshLenses();
-    if (capabilities.workspace?.inlayHint?.refreshSupport === true) connection.languages.inlayHint.refresh();
+    refresh(session, 'inlayHint', 'codeLens');
   };
   const pullSettings = async (): Promise<void> => {
     if (capabilities.workspace?.configuration === true) {
@@ -148,7 +152,7 @@ function registerEnvironment(session: Session, { diagnostics, training, folders 
     pullSettings().catch(error => logFailure(connection, error));
   });
   connection.onDidChangeWatchedFiles(({ changes }) =>
-    diagnostics.schedule(workspace.changedOnDisk(changes.map(change => change.uri))),
+    diagnostics.affected(workspace.changedOnDisk(changes.map(change => change.uri))),
   );
   connection.onNotification('workspace/didChangeWorkspaceFolders', ({ event }: FoldersChange) => {
     const removed = new Set(event.removed.map(folder => folder.uri));

@@ -1,13 +1,14 @@
 /** Training as a service of the language server: commands and run notifications for any client, lenses that offer them. */
 
 import * as v from 'valibot';
-import { CodeLensRefreshRequest, type Command, ErrorCodes, LSPErrorCodes, ResponseError } from 'vscode-languageserver';
+import { type Command, ErrorCodes, LSPErrorCodes, ResponseError } from 'vscode-languageserver';
 import { EngineError } from '../../engine/util/errors.ts';
 import { codeLenses, type Lens, type ResumableRun, trainProblem } from '../ide/codeLens.ts';
 import { lower } from '../lang/lower/lower.ts';
 import type { RunManager } from '../runs/manager.ts';
 import type { RunSummary } from '../runs/runs.ts';
 import { attachRequest, runNotification, runsRequest, serverCommands } from './protocol.ts';
+import { refresh } from './refresh.ts';
 import { createRunProgress } from './runProgress.ts';
 import { answer, logFailure, type Session } from './session.ts';
 
@@ -21,8 +22,6 @@ const runArguments = v.object({ folder: v.string() });
 export interface Training {
   /** Attaches to the runs that live in the workspace folders; called when they are known. */
   attach(): void;
-  /** What the lenses say may have changed: trust, settings. */
-  refreshLenses(): void;
   dispose(): void;
 }
 
@@ -34,16 +33,11 @@ export function registerTraining(session: Session): Training {
     log: message => connection.console.log(message),
   });
   const resumable = new Map<string, readonly RunSummary[]>();
-  const refreshLenses = (): void => {
-    if (session.capabilities.workspace?.codeLens?.refreshSupport === true) {
-      void connection.sendRequest(CodeLensRefreshRequest.type).catch(() => {});
-    }
-  };
   /** Reads the run folders again; cheap enough for the moments when one starts or ends. */
   const recount = async (): Promise<void> => {
     if (runs === undefined) return;
     for (const folder of host.folders()) resumable.set(folder, (await runs.list(folder)).filter(isResumable));
-    refreshLenses();
+    refresh(session, 'codeLens');
   };
   const progress = runs === undefined ? undefined : createRunProgress(session, runs);
   const unsubscribe = runs?.onEvents((summary, events) => {
@@ -63,7 +57,6 @@ export function registerTraining(session: Session): Training {
       };
       void work().catch(error => logFailure(connection, error));
     },
-    refreshLenses,
     dispose: () => {
       unsubscribe?.();
       runs?.dispose();

@@ -18,8 +18,8 @@ export interface Workspace {
   stamp(uri: string): number;
   /** Open documents that import `uri`, directly or not. */
   dependents(uri: string): readonly string[];
-  /** Something on disk has changed: `uris` of sources and data files. Answers the open documents to analyse again. */
-  changedOnDisk(uris: readonly string[]): readonly string[];
+  /** Sources or data files on disk have changed. Answers the open documents to analyse again. */
+  changedOnDisk(uris: readonly string[] | 'anything'): readonly string[];
   /** All analyses of the workspace's files, for references, renames and symbols. */
   allFiles(): readonly Analysis[];
   linesOf(uri: string): LineIndex | undefined;
@@ -102,8 +102,8 @@ export function createWorkspace(host: ServerHost): Workspace {
     stamp: uri => entries.get(uri)?.stamp ?? 0,
     dependents,
     changedOnDisk: uris => {
-      const sources = new Set(uris.filter(uri => uri.endsWith('.strata')));
-      const others = uris.length > sources.size;
+      const sources = new Set(uris === 'anything' ? [] : uris.filter(uri => uri.endsWith('.strata')));
+      const others = uris === 'anything' || uris.length > sources.size;
       closed.clear();
       const stale = [...entries].filter(
         ([, { previous }]) =>

@@ -74,6 +74,58 @@ describe('diagnostics', () => {
   });
 });
 
+describe('changes elsewhere', () => {
+  const all = { refreshSupport: true };
+  const capabilities = {
+    textDocument: { diagnostic: {} },
+    workspace: {
+      diagnostics: all,
+      inlayHint: all,
+      codeLens: all,
+      didChangeWatchedFiles: { dynamicRegistration: true },
+    },
+  };
+  const refreshes = (client: Awaited<ReturnType<typeof startTestClient>>) =>
+    client.received.map(m => m.method).filter(m => m.endsWith('/refresh'));
+  const table = 'data T = csv("a.csv") {\n  batch 4\n}\n';
+
+  it('of a data file have the client ask again', async () => {
+    const client = await startTestClient({ capabilities });
+    client.open(table);
+    await client.request('textDocument/diagnostic', { textDocument });
+    await client.connection.sendNotification('workspace/didChangeWatchedFiles', {
+      changes: [{ uri: 'file:///work/a.csv', type: 2 }],
+    });
+    await expect
+      .poll(() => new Set(refreshes(client)))
+      .toEqual(new Set(['workspace/diagnostic/refresh', 'workspace/inlayHint/refresh', 'workspace/codeLens/refresh']));
+  });
+
+  it('of an imported file reach the files that import it', async () => {
+    const client = await startTestClient();
+    const importing = 'import Net from "net.strata"\n\nmodel Two(x: [B, 784]) -> [B, 10] {\n  x |> Net\n}\n';
+    client.open(importing);
+    expect((await client.diagnostics()).diagnostics.map(d => d.code)).toContain('invalid-import');
+    const before = client.received.length;
+    client.open(program(), 'file:///work/net.strata');
+    await expect
+      .poll(() =>
+        client.received
+          .slice(before)
+          .map(m => m.params as { uri?: string; diagnostics?: readonly unknown[] })
+          .find(p => p.uri === uri),
+      )
+      .toMatchObject({ diagnostics: [] });
+  });
+
+  it('are watched for in data files and sources', async () => {
+    const client = await startTestClient({ capabilities });
+    await expect.poll(() => client.received.find(m => m.method === 'client/registerCapability')).toBeDefined();
+    const { params } = client.received.find(m => m.method === 'client/registerCapability')!;
+    expect(JSON.stringify(params)).toContain('**/*.strata');
+  });
+});
+
 describe('features', () => {
   it('answer for an untitled text as for a file', async () => {
     const client = await startTestClient();
