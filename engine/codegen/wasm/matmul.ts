@@ -38,6 +38,9 @@ const [THREAD, BATCH, ROW, COLUMN] = [0, 1, 2, 3].map(i => axis(PARAMETER_AXIS +
   Scalar,
 ];
 const PARAMETERS = 4;
+/** Elements of a cache line, and how many lines apart from each other a tile may walk along k. */
+const LINE = 16;
+const MOST_LINES = 256;
 
 /** A as kept in memory, or copied to memory by a kernel that runs before. */
 export function compileMatmul(
@@ -51,7 +54,10 @@ export function compileMatmul(
   const stores = kernel.stores.map(s => ({ ...s, at: prepare(s.at), value: prepare(s.value) }));
   const b = prepare(kernel.b);
   const a = prepare(kernel.a);
-  if (isStrided(a, places, [M, K])) return [new MatmulEmitter({ ...kernel, a, b, stores }, places, context).emit()];
+  const isDot = n === 1 || (m === 1 && b.kind === 'load' && strideOf(b.at, K) === 1);
+  if (isDot) return [compileLoop(asLoop({ ...kernel, a, b, stores }), places, context.library)];
+  if (isStrided(a, places, [M, K]) && !isFarApart(a, kernel))
+    return [new MatmulEmitter({ ...kernel, a, b, stores }, places, context).emit()];
   // An operand that is computed or gathered is written out row by row first.
   const copy: Place = { base: context.scratch(batch * m * k * 4), dtype: 'f32', length: batch * m * k };
   const all = [...places, copy];
@@ -66,6 +72,23 @@ export function compileMatmul(
   };
   const product = { ...kernel, a: load(places.length, at, 'f32'), b, stores };
   return [compileLoop(packing, all, context.library), new MatmulEmitter(product, all, context).emit()];
+}
+
+/** A product with a vector is a reduction: tiles would be mostly padding. */
+function asLoop({ name, batch, m, n, k, a, b, stores }: MatmulKernel): LoopKernel {
+  const reduce = { kind: 'reduce', slots: [{ reducer: 'sum', value: apply('mul', [a, b], 'f32') }] } as const;
+  return {
+    kind: 'loop',
+    name,
+    axes: [batch, m, n],
+    inner: [k],
+    phases: [reduce, { kind: 'store', over: 'outer', stores }],
+  };
+}
+
+/** True if neighbours along k lie on different cache lines, and too many of them for the first-level cache, used by several panels. */
+function isFarApart(a: Scalar & { kind: 'load' }, { n, k }: MatmulKernel): boolean {
+  return strideOf(a.at, K)! >= LINE && k > MOST_LINES && n >= 4 * LINE;
 }
 
 /** A plain load with a constant, non-negative stride along each of the axes. */
