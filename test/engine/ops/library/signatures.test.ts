@@ -1,0 +1,82 @@
+/** Every signature parses, and for calls of every tensor function the checker's result is what the built graph computes. */
+import { describe, expect, it } from 'vitest';
+import { bindGraph } from '../../../../engine/ir/bind.ts';
+import { validateGraph } from '../../../../engine/ir/validate.ts';
+import { library, type Place } from '../../../../engine/ops/library/library.ts';
+import { typeOf } from '../../../../engine/ops/registry.ts';
+import { compileSignature } from '../../../../server/lang/check/signature.ts';
+import { lower } from '../../../../server/lang/lower/lower.ts';
+import { parseSignature } from '../../../../server/lang/syntax/parse.ts';
+import { fixture } from '../../../support/fixture.ts';
+import { defaultsOf } from '../../../support/macros.ts';
+
+const all = (Object.keys(library) as Place[]).flatMap(place =>
+  Object.values(library[place]).map(fn => ({ place, fn })),
+);
+
+describe('signatures', () => {
+  it.each(all.map(({ place, fn }) => [`${place} ${fn.name}`, fn] as const))('%s', (_, fn) => {
+    const problems: string[] = [];
+    const compiled = compileSignature(parseSignature(fn.signature), {
+      label: fn.signature,
+      problem: (_span, what, text) => problems.push(`${what} ${text}`),
+    });
+    expect(problems).toEqual([]);
+    expect(compiled.name).toBe(fn.name);
+    for (const p of compiled.parameters) expect(p.type.kind, p.name).not.toBe('error');
+    const defaulted = compiled.parameters.filter(p => p.fallback !== undefined).map(p => p.name);
+    expect(Object.keys(defaultsOf(fn.signature)).toSorted()).toEqual(defaulted.toSorted());
+    expect(fn.doc).toMatch(/\.$/);
+  });
+});
+
+/** What an expression over x: [B, 4, 8, 6], y: [B, 4, 8, 6] and rows: [B, 5, 12] becomes. */
+const calls: Readonly<Record<string, string>> = {
+  'x |> flatten': '[B, 192]',
+  'x |> reshape([B, 8, 24])': '[B, 8, 24]',
+  'x |> transpose': '[B, 4, 6, 8]',
+  'x |> transpose(1, 2)': '[B, 8, 4, 6]',
+  'concat(x, y, axis: 1)': '[B, 8, 8, 6]',
+  'x |> mean(axis: 2)': '[B, 4, 6]',
+  'x |> sum(axis: -1, keep: true)': '[B, 4, 8, 1]',
+  'x |> max(axis: 1)': '[B, 8, 6]',
+  'x |> conv2d(7, kernel: 3)': '[B, 7, 6, 4]',
+  'x |> conv2d(7, kernel: 3, stride: 2, padding: 1)': '[B, 7, 4, 3]',
+  'x |> max_pool2d(2)': '[B, 4, 4, 3]',
+  'x |> max_pool2d(3, stride: 2)': '[B, 4, 3, 2]',
+  'x |> avg_pool2d(2)': '[B, 4, 4, 3]',
+  'x |> batch_norm': '[B, 4, 8, 6]',
+  'x |> linear(9)': '[B, 4, 8, 9]',
+  'rows |> layer_norm': '[B, 5, 12]',
+  'rows |> rms_norm': '[B, 5, 12]',
+  'rows |> self_attention(heads: 3, causal: true)': '[B, 5, 12]',
+  'rows |> lstm(7)': '[B, 5, 7]',
+  'rows |> gru(7)': '[B, 5, 7]',
+  'rows |> rnn(7)': '[B, 5, 7]',
+  'rows + positions(5, 12)': '[B, 5, 12]',
+  'rows |> softmax(axis: 1) |> dropout(0.1) |> clamp(min: 0)': '[B, 5, 12]',
+  'normal([B, 3]) + (x |> flatten |> linear(3))': '[B, 3]',
+};
+
+describe('results', () => {
+  it.each(Object.entries(calls))('%s is %s', (expression, result) => {
+    const { analysis } = fixture(
+      `model M(x: [B, 4, 8, 6], y: [B, 4, 8, 6], rows: [B, 5, 12]) -> ${result} {\n  ${expression}\n}
+data D = digits(samples: 100) {
+  image = image |> scale(1 / 255) |> flatten
+  batch 16
+}
+train t on D {
+  a = image |> linear(192) |> reshape([B, 4, 8, 6])
+  out = M()(a, a, image |> linear(60) |> reshape([B, 5, 12]))
+  minimize mse(out, 0) using sgd(lr: 0.1)
+  epochs 1
+}
+`,
+    );
+    const lowered = lower(analysis);
+    if (lowered.kind !== 'program') throw new Error(JSON.stringify(lowered));
+    for (const graph of [lowered.program.train, lowered.program.evaluate])
+      validateGraph(bindGraph(graph, { B: 3 }), typeOf, 'lowering');
+  });
+});
