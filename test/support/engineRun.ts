@@ -106,11 +106,14 @@ export async function connectClient(path: string): Promise<Client> {
   const times: number[] = [];
   const closed = new Promise<void>(resolve => socket.once('close', () => resolve()));
   let look = (): void => {};
-  createInterface({ input: socket }).on('line', line => {
+  const lines = createInterface({ input: socket });
+  lines.on('line', line => {
     messages.push(JSON.parse(line) as EngineMessage);
     times.push(performance.now());
     look();
   });
+  // Both are told of an engine that hangs up hard; `close` is what counts.
+  lines.on('error', () => {});
   socket.on('error', () => {});
   onTestFinished(() => void socket.destroy());
   return {
