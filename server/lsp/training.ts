@@ -43,7 +43,8 @@ export function registerTraining(session: Session): Training {
   const unsubscribe = runs?.onEvents((summary, events) => {
     void connection.sendNotification(runNotification, { summary, events });
     progress?.update(summary, events);
-    if (events.some(e => e.type === 'start' || e.type === 'done'))
+    // A run is resumable when its engine has left, a moment after its last event.
+    if (summary.resumable || events.some(e => e.type === 'start'))
       void recount().catch(error => logFailure(connection, error));
   });
   registerCommands(session, runs);

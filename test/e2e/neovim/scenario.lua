@@ -81,11 +81,13 @@ for _, item in ipairs(list.items or list) do labels[item.label] = true end
 check(labels['fc1'] and labels['relu'], 'completion offers layers and functions')
 
 -- The lens offers training, and its command starts a run.
-local lenses = request('textDocument/codeLens', { textDocument = { uri = vim.uri_from_bufnr(buffer) } })
-local command
-for _, lens in ipairs(lenses) do
-  if lens.command.command == 'strata.train' then command = lens.command end
+local function lens_command(name)
+  local lenses = request('textDocument/codeLens', { textDocument = { uri = vim.uri_from_bufnr(buffer) } })
+  for _, lens in ipairs(lenses) do
+    if lens.command.command == name then return lens.command end
+  end
 end
+local command = lens_command('strata.train')
 check(command ~= nil, 'a lens offers training')
 local run = request('workspace/executeCommand', { command = command.command, arguments = command.arguments }, 30000)
 check(run and run.folder ~= nil, 'the command answers with the run')
@@ -104,6 +106,25 @@ eventually(5000, function() return #progress > 0 end, 'progress arrives')
 -- Stop ends it, and the summary says so.
 request('workspace/executeCommand', { command = 'strata.stop', arguments = { { folder = run.folder } } })
 eventually(10000, function() return seen('done') end, 'stop ends the run')
+
+-- What was stopped can be resumed, from a lens of its own, where it stopped.
+local resume
+eventually(10000, function()
+  resume = lens_command('strata.resume')
+  return resume ~= nil
+end, 'a lens offers to resume')
+request('workspace/executeCommand', { command = resume.command, arguments = resume.arguments }, 30000)
+local function resumed()
+  for _, message in ipairs(notifications) do
+    for _, event in ipairs(message.events) do
+      if event.type == 'start' and event.fromStep > 0 then return true end
+    end
+  end
+  return false
+end
+eventually(30000, resumed, 'the run goes on where it stopped')
+client.request_sync('workspace/executeCommand', { command = 'strata.stop', arguments = { { folder = run.folder } } }, 10000, buffer)
+eventually(20000, function() return notifications[#notifications].summary.resumable end, 'and can be stopped again')
 
 -- A file with an error doesn't train, and the reason is the error.
 line, column = find('fc2 = linear(10)')
