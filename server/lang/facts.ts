@@ -35,8 +35,8 @@ export type NameKind =
 export interface FactData {
   /** The text is damaged here: `expected` is what the grammar wants (`an expression`, `)`), `found` the offending token's text, '' at the end. */
   'syntax-error': { readonly expected: string; readonly found: string };
-  /** A document beyond a budget: its `what` (bytes, nesting, tokens) is over `limit`; the rest is not checked. */
-  'limit-exceeded': { readonly what: 'bytes' | 'nesting' | 'tokens' | 'unrolling'; readonly limit: number };
+  /** A document beyond a budget: its `what` (bytes, nesting, tokens, unrolled turns, terms of a size) is over `limit`; the rest is not checked. */
+  'limit-exceeded': { readonly what: 'bytes' | 'nesting' | 'tokens' | 'unrolling' | 'terms'; readonly limit: number };
   /** `candidates`: best first, close in spelling; empty if none is. */
   'unknown-name': { readonly name: string; readonly kind: NameKind; readonly candidates: readonly string[] };
   'duplicate-name': {

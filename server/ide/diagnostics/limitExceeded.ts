@@ -6,6 +6,7 @@ const units = {
   nesting: 'levels of nesting',
   tokens: 'tokens',
   unrolling: 'unrolled layers',
+  terms: 'terms in a size',
 } as const;
 
 export const limitExceeded: Rule<'limit-exceeded'> = {

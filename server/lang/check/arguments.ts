@@ -5,8 +5,10 @@ import { closest } from '../names.ts';
 import type { Argument, Expression } from '../syntax/ast.ts';
 import type { Span } from '../text.ts';
 import type { Callee } from './callee.ts';
-import { type Context, refer, report } from './context.ts';
-import { failed, isError, kindOf, type Meaning, showMeaning, type TensorMeaning } from './meaning.ts';
+import { type Context, localTarget, refer, report } from './context.ts';
+import { failed, isError, kindOf, type Meaning, showMeaning } from './meaning.ts';
+import { emptySheet } from './records.ts';
+import { Scope } from './scope.ts';
 import { type HyperKind, type SignatureParameter, showParameterType } from './signature.ts';
 
 export interface Bound {
@@ -228,15 +230,28 @@ export function fillDefaults(context: Context, callee: Callee, matched: Matched,
   for (const parameter of callee.signature.parameters) {
     if (matched.bound.has(parameter.name) || parameter.type.kind === 'tensor' || parameter.optional) continue;
     if (parameter.fallback) {
-      const raw = argumentMeaning(
-        { ...context, sheet: { ...context.sheet, types: new Map(), references: [], calls: [], facts: [] } },
-        parameter,
-        parameter.fallback,
-      );
+      const raw = fallbackMeaning(context, matched, parameter, parameter.fallback);
       const meaning = convert(context, callee.signature.name, parameter, raw, span);
       matched.bound.set(parameter.name, { meaning, span });
     } else if (parameter.type.kind !== 'error') missing(context, callee, parameter, matched, span);
   }
+}
+
+/** A default may speak of the parameters before it. It stands in the callee, so nothing of it is recorded here. */
+function fallbackMeaning(
+  context: Context,
+  matched: Matched,
+  parameter: SignatureParameter,
+  fallback: Expression,
+): Meaning {
+  const scope = new Scope();
+  for (const [name, { meaning, span }] of matched.bound) {
+    scope.define({ name, kind: 'parameter', meaning, span, target: localTarget(span), used: true });
+  }
+  const meaning = argumentMeaning({ ...context, scope, sheet: emptySheet() }, parameter, fallback);
+  if (meaning.kind !== 'number') return meaning;
+  const { origin: _, ...value } = meaning;
+  return value;
 }
 
 export function missing(
@@ -252,8 +267,4 @@ export function missing(
     report(context, 'missing-argument', span, data);
   }
   matched.failed = true;
-}
-
-export function tensorArgument(b: Bound | undefined): b is { meaning: TensorMeaning; span: Span } {
-  return b?.meaning.kind === 'tensor';
 }

@@ -51,6 +51,8 @@ export interface Context {
   readonly lenient?: boolean;
   /** Models applied without a name so far, where doing it twice is likely a mistake. */
   readonly anonymous?: Map<string, Span>;
+  /** What is left of the turns of loops and the bodies of models that one check or lowering may run. */
+  readonly budget: { turns: number };
   /** End of the region where names bound now are visible. */
   readonly end: number;
   readonly emission?: Emission;
@@ -66,6 +68,16 @@ export interface Rules {
 }
 
 export type RelatedRecord = FactRecord['related'][number];
+
+/** Enough for any net, and little enough that no program stalls the editor. */
+export const maxTurns = 10_000;
+
+/** Takes one turn of the budget; false, and reported at `span`, when there is none left. */
+export function takeTurn(context: Context, span: Span): boolean {
+  if (context.budget.turns-- > 0) return true;
+  report(context, 'limit-exceeded', span, { what: 'unrolling', limit: maxTurns });
+  return false;
+}
 
 /** Notes a fact, unless the same was said of that span: one mistake, one diagnostic. */
 export function report<C extends FactCode>(

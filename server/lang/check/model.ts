@@ -3,8 +3,10 @@ import { type Dim, dimVar, freeVariables, showDim, substituteDim } from '../../.
 import { type Requirement, substituteRequirement } from '../../../engine/dim/facts.ts';
 import type { Expression, ModelDeclaration, Name, ShapeExpression, TypeExpression } from '../syntax/ast.ts';
 import { walk } from '../syntax/ast.ts';
+import { convert } from './arguments.ts';
 import type { Callee } from './callee.ts';
 import { bindName, type Context, localTarget, record, refer, report, sizeRelated } from './context.ts';
+import { headerContext } from './header.ts';
 import {
   failed,
   isError,
@@ -31,27 +33,7 @@ import { literalFix, shapesAgree } from './unify.ts';
 
 /** The header compiled; problems in it go on the sheet. `label`: the header on one line. */
 export function modelSignature(context: Context, node: ModelDeclaration, label: string): Signature {
-  return compileSignature(node.header, {
-    label,
-    constant: name => {
-      const global = context.globals.lookup(name);
-      return global?.kind === 'const' && global.meaning.kind === 'number' ? global.meaning.dim : undefined;
-    },
-    problem: (span, what, text) => {
-      if (what === 'type') {
-        report(context, 'unknown-name', span, {
-          name: text,
-          kind: 'value',
-          candidates: ['int', 'float', 'bool', 'string', 'index'].filter(c => c !== text),
-        });
-      } else
-        report(context, 'type-mismatch', span, {
-          subject: what,
-          expected: what === 'where' ? 'a condition such as D % heads == 0' : 'a size',
-          found: 'something else',
-        });
-    },
-  });
+  return compileSignature(node.header, headerContext(context, label));
 }
 
 /** Checks the body; the signature comes back with inferred results and with the requirements that the body gave rise to. */
@@ -60,6 +42,13 @@ export function checkModel(context: Context, node: ModelDeclaration, signature: 
   const rest = node.header.parameters.some(p => p.type?.shape?.restAt !== undefined);
   dimensionNames(context, node, signature);
   for (const p of signature.parameters) {
+    if (p.node.fallback)
+      convert(context, signature.name, p, context.rules.evaluate(context, p.node.fallback), p.node.fallback);
+    const twice = parameters.find(b => b.name === p.name);
+    if (twice) {
+      const related = [{ target: localTarget(twice.span), role: 'first' as const, text: p.name }];
+      report(context, 'duplicate-name', p.node.name, { name: p.name, what: 'parameter' }, { related });
+    }
     const meaning = rigidParameter(p);
     record(context, p.node, meaning);
     parameters.push(bindName(context, p.node.name, 'parameter', meaning));

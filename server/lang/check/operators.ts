@@ -18,7 +18,7 @@ import {
   type TensorMeaning,
   wholeNumber,
 } from './meaning.ts';
-import { dimOperator } from './signature.ts';
+import { dimOperator, maxTerms, tooManyTerms } from './signature.ts';
 import { literalFix } from './unify.ts';
 
 const comparisons: ReadonlySet<BinaryOperator> = new Set(['==', '!=', '<', '<=', '>', '>=']);
@@ -85,6 +85,10 @@ function numberOperation(context: Context, e: BinaryExpression, a: NumberMeaning
     return real !== undefined && Number.isInteger(real) ? wholeNumber(real) : realNumber(real);
   }
   if ((e.op === '/' || e.op === '%') && b.dim === 0) return failed;
+  if (tooManyTerms(a.dim, b.dim)) {
+    report(context, 'limit-exceeded', e, { what: 'terms', limit: maxTerms });
+    return failed;
+  }
   const dim = operation(a.dim, b.dim);
   return { kind: 'number', whole: true, dim, ...(real !== undefined && { real }) };
 }

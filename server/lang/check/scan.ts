@@ -2,13 +2,10 @@
 import { type Dim, isConstant } from '../../../engine/dim/dim.ts';
 import type { Value } from '../../../engine/ops/builder.ts';
 import type { ScanExpression } from '../syntax/ast.ts';
-import { bindName, type Context, report } from './context.ts';
+import { bindName, type Context, maxTurns, report, takeTurn } from './context.ts';
 import { failed, isError, kindOf, type Meaning, showMeaning, type TensorMeaning } from './meaning.ts';
 import { Naming, Scope } from './scope.ts';
 import { shapesAgree } from './unify.ts';
-
-/** Longer sequences would unroll into graphs beyond reason. */
-const maxTurns = 4096;
 
 /** The results of all turns stacked on axis 1: [B, T, ...]. */
 export function scanMeaning(context: Context, e: ScanExpression): Meaning {
@@ -91,6 +88,7 @@ function unrolled(
   const results: Value[] = [];
   let last: TensorMeaning | undefined;
   for (let i = 0; i < time; i++) {
+    if (!takeTurn(context, e.over)) return failed;
     const node = b.squeeze(b.sliceAxis(over.node!, 1, i, 1), [1]);
     const step: TensorMeaning = { kind: 'tensor', dtype: over.dtype, shape: node.type.shape, node, ...classesOf(over) };
     const done = turn(context, e, step, states, prefix);

@@ -80,7 +80,7 @@ export interface Signature {
 /** What is wrong in a header, and names that are known sizes (`const hidden = 128`). */
 export interface HeaderContext {
   readonly label: string;
-  readonly problem?: (span: Span, what: 'dimension' | 'type' | 'where', text: string) => void;
+  readonly problem?: (span: Span, what: 'dimension' | 'type' | 'where' | 'terms', text: string) => void;
   readonly constant?: (name: string) => Dim | undefined;
 }
 
@@ -216,12 +216,29 @@ export function dimensionOf(e: Expression, context: HeaderContext): Dim | undefi
       b !== undefined &&
       !(e.kind === 'binary' && '/%'.includes(e.op) && b === 0)
     ) {
-      return operation(a, b);
+      if (tooManyTerms(a, b)) context.problem?.(e, 'terms', '');
+      else return operation(a, b);
+      return undefined;
     }
     if (operation !== undefined) return undefined;
   }
   if (e.kind !== 'missing') context.problem?.(e, 'dimension', '');
   return undefined;
+}
+
+/** A product of sums of sums … would have more terms than anyone can read. */
+export const maxTerms = 200;
+
+export function tooManyTerms(a: Dim, b: Dim): boolean {
+  return weight(a) * weight(b) > maxTerms;
+}
+
+function weight(d: Dim): number {
+  if (typeof d === 'number') return 1;
+  return d.terms.reduce(
+    (sum, t) => sum + t.factors.reduce((w, f) => w + (f.kind === 'variable' ? 1 : weight(f.left) + weight(f.right)), 0),
+    1,
+  );
 }
 
 function extremum(callee: Expression): ((a: Dim, b: Dim) => Dim) | undefined {

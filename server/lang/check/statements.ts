@@ -1,7 +1,8 @@
 /** The statements of model bodies: bindings, results, `repeat`, `if`; and the lint for what nothing reads. */
 import { isConstant } from '../../../engine/dim/dim.ts';
 import type { Bind, Block, IfStatement, RepeatStatement, Statement } from '../syntax/ast.ts';
-import { bindName, type Context, report } from './context.ts';
+import { bindName, type Context, maxTurns, report, takeTurn } from './context.ts';
+import { headerContext } from './header.ts';
 import {
   failed,
   isError,
@@ -15,9 +16,6 @@ import {
 import { type Binding, Naming, Scope } from './scope.ts';
 import { rigid, showPattern, tensorPattern } from './signature.ts';
 import { shapesAgree } from './unify.ts';
-
-/** A `repeat` beyond this is not unrolled. */
-const maxTurns = 4096;
 
 /** Runs the statements in the context's scope; the result is that of the last expression. */
 export function block(context: Context, body: Block): Meaning | undefined {
@@ -90,7 +88,7 @@ function shapeHint(context: Context, s: Bind, meaning: Meaning): void {
 /** `x: [B, 10] = …` */
 function annotated(context: Context, s: Bind, value: Meaning): Meaning {
   if (s.annotation === undefined || isError(value)) return value;
-  const pattern = tensorPattern(s.annotation, { label: '' });
+  const pattern = tensorPattern(s.annotation, headerContext(context, ''));
   if (pattern === undefined || value.kind !== 'tensor') return value;
   const dims = pattern.dims.map(rigid);
   const fits =
@@ -124,6 +122,7 @@ function repeat(context: Context, s: RepeatStatement): void {
   const prefix = `${context.naming.anonymous('repeat')}.`;
   const most = turns ?? 1;
   for (let i = 0; i < most; i++) {
+    if (!takeTurn(context, s.count)) return;
     const before = context.scope.bindings();
     const scope = new Scope(context.scope);
     context.rules.block({ ...context, scope, naming: new Naming(`${prefix}${i}.`), end: s.body.end }, s.body);

@@ -77,7 +77,7 @@ function defineFields(
     kind: 'dimension',
     meaning: wholeNumber(dimVar(batchVariable)),
     span,
-    target: localTarget(span),
+    target: { kind: 'global', uri: context.uri, name: node.on.name },
     used: true,
   };
   context.scope.define(batch);

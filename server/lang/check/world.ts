@@ -5,7 +5,7 @@ import type { LangHost } from '../api.ts';
 import { closest } from '../names.ts';
 import type { DeclarationNode, ImportDeclaration, ModelDeclaration, TrainDeclaration } from '../syntax/ast.ts';
 import { type PlacedChunk, parse, type Tree } from '../syntax/parse.ts';
-import { type Context, type Global, type Globals, type Rules, refer, report } from './context.ts';
+import { type Context, type Global, type Globals, maxTurns, type Rules, refer, report } from './context.ts';
 import { checkData, type DataFace } from './data.ts';
 import { evaluate } from './expression.ts';
 import { failed, type Meaning, showMeaning } from './meaning.ts';
@@ -184,6 +184,7 @@ export class World {
       rigid: false,
       perSample: false,
       end: entry.node.end,
+      budget: { turns: maxTurns },
       rules: checkingRules,
     };
   }

@@ -1,6 +1,6 @@
 /** The checker's rules with models run in place: what turns a check into lowering. */
 import type { Callee } from '../check/callee.ts';
-import { type Context, type Rules, report } from '../check/context.ts';
+import { type Context, type Rules, report, takeTurn } from '../check/context.ts';
 import { evaluate } from '../check/expression.ts';
 import { failed, type Meaning } from '../check/meaning.ts';
 import { runModel } from '../check/model.ts';
@@ -28,6 +28,7 @@ export function loweringRules(world: World): Rules {
       report(context, 'recursive-model', span, { model: callee.signature.name, through: [] });
       return failed;
     }
+    if (!takeTurn(context, span)) return failed;
     depth++;
     const sheet = emptySheet();
     const inner: Context = {
@@ -35,6 +36,7 @@ export function loweringRules(world: World): Rules {
       rules: context.rules,
       scope: new Scope(),
       naming: new Naming(`${path}.`),
+      budget: context.budget,
       ...(context.emission && { emission: context.emission }),
     };
     const result = runModel(inner, callee, values, sheet);
