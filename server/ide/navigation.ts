@@ -1,5 +1,5 @@
 /** Definition, references and highlights of the name at a place, within a file and across files. */
-import type { Analysis, Location, NameInfo as NamedThing, Span } from '../lang/api.ts';
+import type { Analysis, Location, NameInfo, Span } from '../lang/api.ts';
 
 /** Where the name at `offset` is declared; undefined for what is built in. */
 export function definition(
@@ -33,7 +33,7 @@ export function references(
   return withDeclaration ? found : found.filter(place => !isDefinition(symbol, place.uri, place));
 }
 
-function isDefinition(symbol: NamedThing, uri: string, span: Span): boolean {
+function isDefinition(symbol: NameInfo, uri: string, span: Span): boolean {
   const { definition } = symbol;
   return definition?.uri === uri && definition.start === span.start && definition.end === span.end;
 }

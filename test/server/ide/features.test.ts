@@ -22,6 +22,8 @@ describe('hover', () => {
   it('a model has its header and doc comment', () =>
     check(`/// What it is.\n${layers}`.replace('Net', 'N$0et'), /model Net|Net\(x: \[B, 784\]\)/, /What it is\./));
   it('a data set tells its fields and samples', () => check(digits.replace('Digits', 'Dig$0its'), /image/, /5,000/));
+  it('the name of an argument has its type and default', () =>
+    check(program().replace('lr:', 'l$0r:'), /lr: schedule = 0\.001/, /adam/));
   it('says nothing over blank space', () => {
     const { analysis, offset } = fixture(`${layers}\n$0\n\n${digits}`);
     expect(hover(analysis, offset)).toBeUndefined();

@@ -76,13 +76,7 @@ const cases: readonly (readonly [what: string, before: string, after: string, ma
     'validation.f1',
     'error[unknown-name]: no metric is called validation.f1',
   ],
-  [
-    'no length of the run',
-    '  epochs   10\n',
-    '',
-    'first',
-    'error[missing-statement]: expected epochs in train first',
-  ],
+  ['no length of the run', '  epochs   10\n', '', 'first', 'error[missing-statement]: expected epochs in train first'],
   [
     'a batch larger than the data',
     'batch 64',
