@@ -34,22 +34,28 @@ export function fuseRoots(plan: Plan, order: Order): readonly Group[] {
     if (!merged || closesCycle(order, groupOf, merged) || !legal(plan, merged)) return;
     for (const root of merged.members.keys()) groupOf.set(root, merged);
   };
-  for (const root of plan.roots) {
-    for (const other of candidates(plan, order, groupOf, root)) attempt(groupOf.get(root)!, groupOf.get(other)!);
+  // First along the data: what a product's epilogue can take in should not be drawn into a kernel of its equals before.
+  for (const find of [producers, peers]) {
+    for (const root of plan.roots) {
+      for (const other of find(plan, order, groupOf, root)) attempt(groupOf.get(root)!, groupOf.get(other)!);
+    }
   }
   mergeSmall(groupOf, attempt);
   return [...new Set(groupOf.values())];
 }
 
-/** Roots whose kernels `root` might join: those it reads from, the latest first, then others of the same domain that read the same things. */
-function candidates(plan: Plan, order: Order, groupOf: ReadonlyMap<Root, Group>, root: Root): readonly Root[] {
-  const producers = [...order.reads[root.order]!].sort((a, b) => b.order - a.order);
-  const peers = plan.roots.filter(other => {
+/** Roots that `root` reads from, the latest first. */
+function producers(_: Plan, order: Order, __: ReadonlyMap<Root, Group>, root: Root): readonly Root[] {
+  return [...order.reads[root.order]!].sort((a, b) => b.order - a.order);
+}
+
+/** Roots of the same domain that read the same things, and single values with one another. */
+function peers(plan: Plan, order: Order, groupOf: ReadonlyMap<Root, Group>, root: Root): readonly Root[] {
+  return plan.roots.filter(other => {
     if (other === root || order.reads[root.order]!.has(other)) return false;
     if (size(root) === 1 && outerSize(groupOf.get(other)!) === 1) return true;
     return sameDomain(root, other) && shareReads(order, root, other);
   });
-  return [...producers, ...peers];
 }
 
 const size = (root: Root): number => product(root.shape);

@@ -1,7 +1,7 @@
 /** The static memory plan: temporaries whose lifetimes are disjoint share bytes of one arena. */
 import type { DType } from '../ir/graph.ts';
 import type { Scalar } from '../ir/scalar.ts';
-import type { Buffer, BufferId, Kernel, Schedule } from './kernel.ts';
+import type { Buffer, BufferId, Kernel, LoopKernel, MatmulKernel, Schedule, Store } from './kernel.ts';
 import { walkScalar } from './scalar.ts';
 
 /** WebGPU's `minStorageBufferOffsetAlignment`; also a multiple of any cache line. */
@@ -34,12 +34,20 @@ export function loadedBuffers(kernel: Kernel): ReadonlySet<BufferId> {
   return found;
 }
 
+/** Stores of a loop or a product; a scatter has none but its additions. */
+export function storesOf(kernel: LoopKernel | MatmulKernel): readonly Store[] {
+  return kernel.kind === 'matmul' ? kernel.stores : kernel.phases.flatMap(p => (p.kind === 'store' ? p.stores : []));
+}
+
 /** Buffers that a kernel stores to. */
 export function storedBuffers(kernel: Kernel): ReadonlySet<BufferId> {
-  if (kernel.kind === 'scatter') return new Set([kernel.buffer]);
-  const stores =
-    kernel.kind === 'matmul' ? kernel.stores : kernel.phases.flatMap(p => (p.kind === 'store' ? p.stores : []));
-  return new Set(stores.map(s => s.buffer));
+  return new Set(kernel.kind === 'scatter' ? [kernel.buffer] : storesOf(kernel).map(s => s.buffer));
+}
+
+/** Sizes of the axes that the kernel's scalars name, in order. */
+export function extentsOf(kernel: Kernel): readonly number[] {
+  if (kernel.kind === 'matmul') return [kernel.batch, kernel.m, kernel.n, kernel.k];
+  return kernel.kind === 'loop' ? [...kernel.axes, ...kernel.inner] : kernel.axes;
 }
 
 /** First and last kernel (by number) that touch each buffer. */

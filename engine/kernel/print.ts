@@ -1,8 +1,8 @@
 /** Schedules as text: what `--emit kernels` and `--emit plan` show, and what the tests compare. */
 import type { Scalar, ScalarOp } from '../ir/scalar.ts';
 import type { Buffer, BufferId, Kernel, Schedule, Store } from './kernel.ts';
-import { bytesOf, loadedBuffers, peakBytes, scalarsOf, storedBuffers } from './memory.ts';
-import { affine, children, walkScalar } from './scalar.ts';
+import { bytesOf, extentsOf, loadedBuffers, peakBytes, scalarsOf, storedBuffers, storesOf } from './memory.ts';
+import { affine, children, rangeOf, walkScalar } from './scalar.ts';
 
 /** All of a schedule: its buffers, then its kernels as pseudocode. */
 export function printSchedule(schedule: Schedule): string {
@@ -144,15 +144,13 @@ function printNumber(value: number): string {
 export interface KernelWork {
   /** Arithmetic operations on f32, indices not counted. */
   readonly flops: number;
-  /** Bytes of the buffers touched, each element counted once. */
+  /** Bytes of buffers touched, each element counted once. */
   readonly bytes: number;
 }
 
-/** What one run of the kernel computes and moves; an estimate for people, from loop sizes and distinct operations. */
+/** What one run of the kernel computes and moves; an estimate for people, from loop sizes, index ranges and distinct operations. */
 export function kernelWork(schedule: Schedule, kernel: Kernel): KernelWork {
-  const touched = new Set([...loadedBuffers(kernel), ...storedBuffers(kernel)]);
-  let bytes = 0;
-  for (const id of touched) bytes += schedule.buffers[id]!.length * bytesOf(schedule.buffers[id]!.dtype);
+  const bytes = touchedBytes(schedule, kernel);
   const product = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, 1);
   switch (kernel.kind) {
     case 'matmul': {
@@ -171,6 +169,28 @@ export function kernelWork(schedule: Schedule, kernel: Kernel): KernelWork {
       return { bytes, flops: flops.reduce((a, b) => a + b, 0) };
     }
   }
+}
+
+/** Of each buffer the part that the indices span, and no more than one element a point. */
+function touchedBytes(schedule: Schedule, kernel: Kernel): number {
+  const extents = extentsOf(kernel);
+  const points = extents.reduce((a, b) => a * b, 1);
+  const spans = new Map<BufferId, readonly [number, number]>();
+  const note = (buffer: BufferId, at: Scalar) => {
+    const [low, high] = rangeOf(at, extents);
+    const [from, to] = spans.get(buffer) ?? [low, high];
+    spans.set(buffer, [Math.min(from, low), Math.max(to, high)]);
+  };
+  const seen = new Set<Scalar>();
+  for (const s of scalarsOf(kernel)) walkScalar(s, x => void (x.kind === 'load' && note(x.buffer, x.at)), seen);
+  if (kernel.kind === 'scatter') note(kernel.buffer, kernel.at);
+  else for (const { buffer, at } of storesOf(kernel)) note(buffer, at);
+  let bytes = 0;
+  for (const [id, [low, high]] of spans) {
+    const { length, dtype } = schedule.buffers[id]!;
+    bytes += Math.min(length, high - low + 1, points) * bytesOf(dtype);
+  }
+  return bytes;
 }
 
 function operations(scalars: readonly Scalar[]): number {

@@ -3,7 +3,7 @@ import type { Scalar, ScalarType } from '../ir/scalar.ts';
 import { never } from '../util/errors.ts';
 import { scalarType } from './dataflow.ts';
 import type { Buffer, BufferId, Kernel, Schedule } from './kernel.ts';
-import { loadedBuffers, scalarsOf, storedBuffers } from './memory.ts';
+import { extentsOf, loadedBuffers, scalarsOf, storedBuffers, storesOf } from './memory.ts';
 import { printKernel, printScalar } from './print.ts';
 import { rangeOf, walkScalar } from './scalar.ts';
 
@@ -31,20 +31,9 @@ function checkKernel(schedule: Schedule, kernel: Kernel, written: ReadonlySet<Bu
   };
   for (const s of scalarsOf(kernel)) walkScalar(s, visit, seen);
   // A scatter skips what lies outside.
-  const stores =
-    kernel.kind === 'scatter'
-      ? []
-      : kernel.kind === 'matmul'
-        ? kernel.stores
-        : kernel.phases.flatMap(p => (p.kind === 'store' ? p.stores : []));
+  const stores = kernel.kind === 'scatter' ? [] : storesOf(kernel);
   for (const { buffer, at, value } of stores) problem ??= checkAccess(buffers[buffer], at, value.type, extents);
   return problem;
-}
-
-/** Sizes of the axes that the kernel's scalars name. */
-function extentsOf(kernel: Kernel): readonly number[] {
-  if (kernel.kind === 'matmul') return [kernel.batch, kernel.m, kernel.n, kernel.k];
-  return kernel.kind === 'loop' ? [...kernel.axes, ...kernel.inner] : kernel.axes;
 }
 
 function checkAccess(

@@ -1,6 +1,7 @@
 /** Loop kernels in WGSL: a thread an outer point, or a workgroup an outer point that reduces through a tree in shared memory. */
 import type { Reducer, ScalarType } from '../../ir/scalar.ts';
 import type { LoopKernel, Phase, Schedule } from '../../kernel/kernel.ts';
+import { loadedBuffers } from '../../kernel/memory.ts';
 import { indent, type ScalarWriter, scalarWriter } from './scalarWriter.ts';
 import { finishShader, literal, type Module, newModule, type Shader, storeText, type WgslOptions } from './shader.ts';
 
@@ -96,7 +97,13 @@ function writeStores(
   };
   if (phase.over === 'inner') walkInner(kernel, writer, lanes, store);
   else if (lanes === undefined) store();
-  else writer.line(`if (lane == 0u) {\n${indent(writer.nested(store))}}`);
+  else {
+    const block = `if (lane == 0u) {\n${indent(writer.nested(store))}}`;
+    // Every lane reads counters and flags for its own elements before one lane overwrites them.
+    const loaded = loadedBuffers(kernel);
+    if (phase.stores.some(s => loaded.has(s.buffer))) writer.line('storageBarrier();', 'workgroupBarrier();');
+    writer.line(block);
+  }
 }
 
 function start(module: Module, reducer: Reducer, type: ScalarType): string {

@@ -89,6 +89,20 @@ describe('loops', () => {
     expect(shader!.code).toContain('workgroupBarrier();');
   });
 
+  it('all lanes have read a counter before one of them advances it', () => {
+    const [shader] = shaders(b => {
+      const [n, x] = [b.state('n', { dtype: 'i32', shape: [] }), b.state('x', f32(500))];
+      const scaled = b.mul(x, b.mul(b.sum(x), b.cast(n, 'f32')));
+      return [
+        { name: 'x', value: scaled, kind: 'assign' },
+        { name: 'n', value: b.add(n, 1), kind: 'assign' },
+      ];
+    });
+    const code = shader!.code;
+    expect(code.lastIndexOf('workgroupBarrier();')).toBeGreaterThan(code.lastIndexOf('for (var e'));
+    expect(code.lastIndexOf('if (lane == 0u)')).toBeGreaterThan(code.lastIndexOf('workgroupBarrier();'));
+  });
+
   it('more workgroups than an axis holds go to the second one', () => {
     const [shader] = shaders(b => [{ name: 'y', value: b.neg(b.input('x', f32(1000, 1000))) }], {
       ...defaultOptions,
