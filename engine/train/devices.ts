@@ -3,12 +3,16 @@ import type { Backend } from '../backend/backend.ts';
 import { EngineError } from '../util/errors.ts';
 
 /** Opens a backend; throws EngineError (`no-adapter`) where the machine has none. */
-export type Openers = Readonly<Record<'wasm' | 'webgpu', () => Promise<Backend>>>;
+export interface Openers {
+  readonly wasm: () => Promise<Backend>;
+  /** `software`: whether an adapter emulated by the CPU will do. */
+  readonly webgpu: (options: { readonly software: boolean }) => Promise<Backend>;
+}
 
 /** The backends of this build. WebGPU is loaded only when it is tried: its addon is native, large and optional. */
 export const openers: Openers = {
   wasm: async () => (await import('../backend/wasm/index.ts')).wasmBackend(),
-  webgpu: async () => (await import('../backend/webgpu/index.ts')).webgpuBackend(),
+  webgpu: async options => (await import('../backend/webgpu/index.ts')).webgpuBackend(options),
 };
 
 /** What `auto` compares: opened on a backend and ready to train, with milliseconds a step. */
@@ -30,7 +34,7 @@ export async function chooseDevice<T>(
 ): Promise<T> {
   const wanted = device === 'auto' ? before : { cpu: 'wasm', webgpu: 'webgpu' }[device];
   if (wanted === 'wasm') return (await tryOn(await open.wasm(), false)).value;
-  if (device === 'webgpu') return (await tryOn(await open.webgpu(), false)).value;
+  if (device === 'webgpu') return (await tryOn(await open.webgpu({ software: true }), false)).value;
   const gpu = await openHardware(open);
   if (gpu === undefined) return (await tryOn(await open.wasm(), false)).value;
   if (wanted === 'webgpu') return (await tryOn(gpu, false)).value;
@@ -56,11 +60,9 @@ async function faster<T>(
 /** The GPU, if there is one that isn't emulated in software: that is never faster than the CPU backend itself. */
 async function openHardware(open: Openers): Promise<Backend | undefined> {
   try {
-    const backend = await open.webgpu();
-    if (!/software|swiftshader|llvmpipe/i.test(backend.description)) return backend;
-    await backend.dispose();
+    return await open.webgpu({ software: false });
   } catch (error) {
-    if (!(error instanceof EngineError)) throw error;
+    if (error instanceof EngineError) return undefined;
+    throw error;
   }
-  return undefined;
 }

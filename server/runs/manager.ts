@@ -49,9 +49,10 @@ export function createRunManager(options: RunManagerOptions): RunManager {
   const listeners = new Set<RunListener>();
   const offlineSummary = createOfflineSummaries();
 
-  const tell = (run: LiveRun, events: readonly RunEvent[], isLive: boolean): void => {
+  /** Tells listeners what `run` has from event `from` on. */
+  const tell = (run: LiveRun, from: number, isLive = true): void => {
     const summary = summaryOf(run, isLive);
-    for (const listener of listeners) listener(summary, events);
+    for (const listener of listeners) listener(summary, run.events.slice(from));
   };
 
   /** The live run of a folder, attaching if an engine answers there; undefined where none does. */
@@ -62,10 +63,13 @@ export function createRunManager(options: RunManagerOptions): RunManager {
     const pending =
       attaching.get(folder) ??
       attachRun(identity, {
-        more: (run, events) => tell(run, events, true),
+        // What comes before anybody has been given the run belongs to its past.
+        more: (run, events) => {
+          if (live.has(folder)) tell(run, run.events.length - events.length);
+        },
         ended: (run, missed) => {
           live.delete(folder);
-          tell(run, missed, false);
+          tell(run, run.events.length - missed.length, false);
         },
         refused: message => options.log(`${id}: ${message}`),
       })
@@ -85,7 +89,7 @@ export function createRunManager(options: RunManagerOptions): RunManager {
     await startEngine(runtime, options.engine, identity.folder);
     const run = await attach(identity);
     if (run === undefined) return offlineSummary(identity); // over before it could be attached to
-    tell(run, run.events, true);
+    tell(run, 0);
     return summaryOf(run);
   };
 
@@ -124,7 +128,7 @@ export function createRunManager(options: RunManagerOptions): RunManager {
     attach: async folder => {
       const run = await attach(demand(folder));
       if (run === undefined) throw notLive(folder);
-      tell(run, run.events, true);
+      tell(run, 0);
       return summaryOf(run);
     },
     attachAll: async workspace => {
