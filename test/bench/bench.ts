@@ -14,8 +14,8 @@ interface PeerResult {
 }
 
 /** The two take turns, so that whatever else the machine does meets both. */
-const ROUNDS = 2;
-const PEER_REPEATS = 7;
+const ROUNDS = 3;
+const PEER_REPEATS = 21;
 
 /** Results of one round of PyTorch; undefined, with the reason on stderr, where there is none. */
 function runPeer(names: readonly string[], script: string): readonly PeerResult[] | undefined {
@@ -47,7 +47,7 @@ async function main(): Promise<void> {
   let hasPeer = true;
   for (let round = 0; round < ROUNDS; round++) {
     for (const name of names) {
-      const result = await benchWorkload(name, 'cpu', { profile: profile && round === 0 });
+      const result = await benchWorkload(name, 'cpu', { profile: profile && round === 0, heap: round === 0 });
       own.get(name)!.push(result);
       console.log(benchLines(name, result).join('\n'));
     }

@@ -9,7 +9,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-SAMPLES, BATCH, REPEAT_SECONDS = 8960, 64, 0.25
+SAMPLES, BATCH, REPEAT_SECONDS = 8960, 64, 0.08
 WORKLOADS = {"simplenet": [784, 128, 10], "optimizednet": [784, 256, 128, 10]}
 
 

@@ -11,9 +11,9 @@ export interface Pace {
 }
 
 /** The slower way gets a chance this often: what else the machine does changes. */
-const TRIAL_EVERY = 16;
+const TRIAL_EVERY = 8;
 const TRIAL_STEPS = 8;
-/** Weight of the newest measurement. */
+/** Weight of the newest measurement of the preferred way. */
 const NEWEST = 0.4;
 
 /** Allocates nothing while running. `now` is in milliseconds. */
@@ -21,11 +21,10 @@ export function createPace(ways: readonly [Way, Way], now: () => number = () => 
   const cost = new Float64Array(2).fill(Number.NaN);
   let preferred = 0;
   let runs = 0;
-  const measure = (way: number, times: number): void => {
+  const measure = (way: number, times: number): number => {
     const start = now();
     ways[way]!(times);
-    const ms = (now() - start) / times;
-    cost[way] = Number.isNaN(cost[way]!) ? ms : cost[way]! * (1 - NEWEST) + ms * NEWEST;
+    return (now() - start) / times;
   };
   return {
     get preferred() {
@@ -35,10 +34,15 @@ export function createPace(ways: readonly [Way, Way], now: () => number = () => 
       let left = times;
       if (runs++ % TRIAL_EVERY === 0) {
         const trial = Math.min(left, TRIAL_STEPS);
-        measure(1 - preferred, trial);
+        // What was measured the last time is long ago.
+        cost[1 - preferred] = measure(1 - preferred, trial);
         left -= trial;
       }
-      if (left > 0) measure(preferred, left);
+      if (left > 0) {
+        const ms = measure(preferred, left);
+        const before = cost[preferred]!;
+        cost[preferred] = Number.isNaN(before) ? ms : before * (1 - NEWEST) + ms * NEWEST;
+      }
       // A way that has not been measured yet compares as false: it is tried before it is chosen.
       if (cost[1 - preferred]! < cost[preferred]!) preferred = 1 - preferred;
     },
