@@ -71,6 +71,8 @@ export type RelatedRecord = FactRecord['related'][number];
 
 /** Enough for any net, and little enough that no program stalls the editor. */
 export const maxTurns = 10_000;
+/** A check needs another turn of a loop only where a shape changes from turn to turn. */
+export const maxCheckedTurns = 500;
 
 /** Takes one turn of the budget; false, and reported at `span`, when there is none left. */
 export function takeTurn(context: Context, span: Span): boolean {

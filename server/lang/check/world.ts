@@ -5,7 +5,7 @@ import type { LangHost } from '../api.ts';
 import { closest } from '../names.ts';
 import type { DeclarationNode, ImportDeclaration, ModelDeclaration, TrainDeclaration } from '../syntax/ast.ts';
 import { type PlacedChunk, parse, type Tree } from '../syntax/parse.ts';
-import { type Context, type Global, type Globals, maxTurns, type Rules, refer, report } from './context.ts';
+import { type Context, type Global, type Globals, maxCheckedTurns, type Rules, refer, report } from './context.ts';
 import { checkData, type DataFace } from './data.ts';
 import { evaluate } from './expression.ts';
 import { failed, type Meaning, showMeaning } from './meaning.ts';
@@ -184,7 +184,7 @@ export class World {
       rigid: false,
       perSample: false,
       end: entry.node.end,
-      budget: { turns: maxTurns },
+      budget: { turns: maxCheckedTurns },
       rules: checkingRules,
     };
   }
@@ -369,12 +369,27 @@ function globalKey(global: Global | undefined): string {
   return global.kind === 'const' ? `const ${showMeaning(global.meaning)}` : global.kind;
 }
 
-function signatureKey({ label, results, requirements }: Signature): string {
-  return `model ${label} -> ${results?.map(showPattern).join(', ')} where ${requirements.map(showRequirement).join(', ')}`;
+const signatureKeys = new WeakMap<Signature, string>();
+
+function signatureKey(signature: Signature): string {
+  const known = signatureKeys.get(signature);
+  if (known !== undefined) return known;
+  const { label, results = [], requirements } = signature;
+  const shown = results.map(r => `${showPattern(r)} ${r.via ?? ''}`);
+  const key = ['model', label, ...shown, ...requirements.map(showRequirement)].join('\n');
+  signatureKeys.set(signature, key);
+  return key;
 }
 
+const dataKeys = new WeakMap<DataFace, string>();
+
 function dataKey(face: DataFace): string {
-  return JSON.stringify({ ...face, fields: [...(face.fields ?? [])].map(([name, m]) => `${name}: ${showMeaning(m)}`) });
+  const known = dataKeys.get(face);
+  if (known !== undefined) return known;
+  const fields = [...(face.fields ?? [])].map(([name, m]) => `${name}: ${showMeaning(m)}`);
+  const key = JSON.stringify({ ...face, fields });
+  dataKeys.set(face, key);
+  return key;
 }
 
 /** Relative paths are relative to the importing file. */

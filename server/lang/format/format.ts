@@ -152,7 +152,7 @@ function blankLines(lines: readonly Line[]): readonly Line[] {
   for (const [i, line] of lines.entries()) {
     const before = kept.at(-1);
     if (line.kind === 'blank') {
-      const next = lines.slice(i + 1).find(l => l.kind !== 'blank');
+      const next = nextCode(lines, i);
       const edge = before === undefined || before.kind === 'blank' || next === undefined;
       if (edge || before.tail.endsWith('{') || next.tail.startsWith('}')) continue;
     }
@@ -165,13 +165,19 @@ function blankLines(lines: readonly Line[]): readonly Line[] {
   return kept;
 }
 
+/** The next line that isn't blank. */
+function nextCode(lines: readonly Line[], from: number): Line | undefined {
+  let at = from + 1;
+  while (lines[at]?.kind === 'blank') at++;
+  return lines[at];
+}
+
 /** The declaration itself, or the comments directly above it. */
 function leadsToDeclaration(lines: readonly Line[], i: number): boolean {
-  for (const line of lines.slice(i)) {
-    if (line.kind === 'blank') return false;
-    if (line.head + line.tail !== '') return declarationLine.test(line.head + line.tail);
-  }
-  return false;
+  let at = i;
+  while (lines[at]?.kind === 'other' && lines[at]?.tail === '') at++;
+  const line = lines[at];
+  return line !== undefined && declarationLine.test(line.head + line.tail);
 }
 
 /** Neighbouring bindings get their `=` below each other, neighbouring settings their arguments. */

@@ -1,6 +1,6 @@
 /** Number of weights of a model by itself, with its dimension variables left symbolic. */
 
-import type { Context } from '../check/context.ts';
+import { type Context, maxTurns } from '../check/context.ts';
 import type { Meaning } from '../check/meaning.ts';
 import { runModel } from '../check/model.ts';
 import { elementCount } from '../check/operators.ts';
@@ -21,6 +21,7 @@ export function countParameters(world: World, name: string): number | undefined 
   const context: Context = {
     ...world.context(entry, sheet, new Map()),
     rules: loweringRules(world),
+    budget: { turns: maxTurns },
     emission,
     naming: new Naming(''),
   };

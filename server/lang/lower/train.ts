@@ -3,8 +3,7 @@ import type { Graph } from '../../../engine/ir/graph.ts';
 import type { Objective, ParameterSpec } from '../../../engine/ir/program.ts';
 import type { OutputSpec } from '../../../engine/ops/builder.ts';
 import { never } from '../../../engine/util/errors.ts';
-import type { Context } from '../check/context.ts';
-import { report } from '../check/context.ts';
+import { type Context, maxTurns, report } from '../check/context.ts';
 import type { Meaning } from '../check/meaning.ts';
 import { emptySheet, type Sheet } from '../check/records.ts';
 import { Naming, Scope } from '../check/scope.ts';
@@ -66,6 +65,7 @@ function emit(
   const context: Context = {
     ...world.context(entry, sheet, new Map()),
     rules: loweringRules(world),
+    budget: { turns: maxTurns },
     scope: new Scope(),
     naming: new Naming(''),
     emission,

@@ -4,7 +4,7 @@ import { showMeaning } from '../check/meaning.ts';
 import type { DeclarationNode, Statement } from '../syntax/ast.ts';
 import { walk } from '../syntax/ast.ts';
 import { isError } from './facts.ts';
-import { absolute, type Part, parts, type Snapshot } from './snapshot.ts';
+import { absolute, type Part, partOf, parts, type Snapshot } from './snapshot.ts';
 
 export function declarations(snapshot: Snapshot): readonly Declaration[] {
   return parts(snapshot).map(part => {
@@ -95,11 +95,11 @@ function within(f: DiagnosticFact, part: Part): boolean {
 
 /** The part and all it refers to in this file, directly or not. */
 export function dependencies(snapshot: Snapshot, part: Part): readonly Part[] {
-  const all = parts(snapshot);
-  const found = new Set<Part>([all.find(p => p.entry === part.entry) ?? part]);
+  const found = new Set<Part>([part]);
   for (const p of found) {
     for (const name of p.checked.seen.keys()) {
-      const used = all.find(other => other.entry === snapshot.world.find(name.replace(/^data:/, '')));
+      const entry = snapshot.world.find(name.replace(/^data:/, ''));
+      const used = entry && partOf(snapshot, entry);
       if (used) found.add(used);
     }
   }

@@ -18,8 +18,27 @@ export interface Part {
   readonly offset: number;
 }
 
+const known = new WeakMap<World, readonly Part[]>();
+
+/** In order of the text. */
 export function parts({ world }: Snapshot): readonly Part[] {
+  const before = known.get(world);
+  if (before) return before;
+  const found = partsOf(world);
+  for (const part of found) byEntry.set(part.entry, part);
+  known.set(world, found);
+  return found;
+}
+
+function partsOf(world: World): readonly Part[] {
   return world.entries.map(entry => ({ entry, checked: world.check(entry), offset: entry.placed.offset }));
+}
+
+const byEntry = new WeakMap<Entry, Part>();
+
+export function partOf(snapshot: Snapshot, entry: Entry): Part | undefined {
+  parts(snapshot);
+  return byEntry.get(entry);
 }
 
 /** The declaration that an offset lies in (the nearest before it within the same chunk), and the offset within the chunk. */

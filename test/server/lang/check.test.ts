@@ -207,6 +207,51 @@ for (const [group, programs] of Object.entries(cases)) {
   });
 }
 
+describe('headers', () => {
+  it.each<[string, string]>([
+    [
+      'a parameter twice',
+      'model M(x: [B, 4], x: [B, 4]) -> [B, 4] {\n//                 ^ error[duplicate-name]: "parameter"\n  x\n}\n',
+    ],
+    [
+      'a default of another kind',
+      'model M(x: [B, 4], n: int = "4") -> [B, 4] {\n//                          ^^^ error[type-mismatch]\n  x |> linear(4 * n / n)\n}\n',
+    ],
+    [
+      'a default that speaks of an earlier parameter',
+      'model M(x: [B, 4], n: int = 4, m: int = 2 * n) -> [B, m] {\n  x |> linear(n) |> linear(m)\n}\nmodel N(x: [B, 4]) -> [B, 6] {\n  x |> M(n: 3)\n}\n',
+    ],
+    ['an unknown type', 'model M(x: tensor[B, 4]) -> [B, 4] {\n//         ^^^^^^ error[unknown-name]\n  x\n}\n'],
+    [
+      'an annotation',
+      'const width = 5\nmodel M(x: [B, 4]) -> [B, 4] {\n  y: [B, width] = x |> linear(6)\n//                ^^^^^^^^^^^^^^ error[shape-mismatch]: "expected":"[B, 5]"\n  y |> linear(4)\n}\n',
+    ],
+  ])('%s', (_, marked) => {
+    expectMarked(marked);
+  });
+});
+
+describe('programs that would never end', () => {
+  const codes = (text: string) => fixture(text).analysis.facts.map(f => f.code);
+  it('a size that explodes', () => {
+    const sum = '(A + C + D + E + F + G + H)';
+    const text = `model M(x: [A, C, D, E, F, G, H]) {\n  n = ${Array(12).fill(sum).join(' * ')}\n  x |> linear(n)\n}\n`;
+    expect(codes(text)).toEqual(['limit-exceeded']);
+  });
+  it('loops in loops', () => {
+    const loops = `${'repeat 100 { '.repeat(8)}x = concat(x, x) ${'}'.repeat(8)}`;
+    expect(codes(`model M(x: [B, 4]) {\n  ${loops}\n  x\n}\n`)).toContain('limit-exceeded');
+  });
+  it('models that double', () => {
+    const models = Array.from(
+      { length: 30 },
+      (_, i) => `model M${i + 1}(x: [B, 4]) -> [B, 4] {\n  x |> M${i} |> M${i}\n}\n`,
+    );
+    const text = `model M0(x: [B, 4]) -> [B, 4] {\n  x |> linear(4)\n}\n${models.join('')}`;
+    expect(fixture(text).analysis.parameterCount('M30')).toBeUndefined();
+  });
+});
+
 describe('fixes', () => {
   it('put the right number in place of a wrong literal', () => {
     const [fact] = fixture(body('  fc = linear(12)\n  x |> fc')).analysis.facts;
