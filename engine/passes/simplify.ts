@@ -4,6 +4,7 @@ import type { GraphBuilder, Value } from '../ops/builder.ts';
 import { type Candidate, rewriteGraph } from './rewrite.ts';
 import { arithmeticRules } from './rules/arithmetic.ts';
 import { constantRules } from './rules/constants.ts';
+import { pieceRules } from './rules/pieces.ts';
 import { type Rule, view } from './rules/rule.ts';
 import { viewRules } from './rules/views.ts';
 
@@ -11,7 +12,7 @@ import { viewRules } from './rules/views.ts';
  * Rules are exact in floating point (nothing is reassociated) and right for NaN and infinities; at most the sign of a zero may differ.
  * The first that fits is taken.
  */
-export const rules: readonly Rule[] = [...constantRules, ...arithmeticRules, ...viewRules];
+export const rules: readonly Rule[] = [...constantRules, ...arithmeticRules, ...viewRules, ...pieceRules];
 
 const rulesOf = new Map<string, readonly Rule[]>();
 

@@ -191,6 +191,21 @@ const cases: readonly Case[] = [
   },
   { equation: 'concat(x) = x', before: `${x}\nconcat(%0) {axis: 0} : f32[2, 3]`, after: x },
   {
+    equation: 'concat(concat(x, y), z) = concat(x, y, z) along one axis',
+    before: `${x}\n${y}\nconcat(%0, %1) {axis: 1} : f32[2, 6]\nconcat(%2, %0) {axis: 1} : f32[2, 9]`,
+    after: `${x}\n${y}\nconcat(%0, %1, %0) {axis: 1} : f32[2, 9]`,
+  },
+  {
+    equation: 'pad(x) + pad(y) = pad(concat(x, y)) where the two lie side by side among zeros',
+    before: `${x}\n${y}
+pad(%0) {before: [0, 4], after: [0, 1], value: 0} : f32[2, 8]
+pad(%1) {before: [0, 1], after: [0, 4], value: 0} : f32[2, 8]
+add(%2, %3) : f32[2, 8]`,
+    after: `${x}\n${y}
+concat(%1, %0) {axis: 1} : f32[2, 6]
+pad(%2) {before: [0, 1], after: [0, 1], value: 0} : f32[2, 8]`,
+  },
+  {
     equation: 'sum(x) = max(x) = min(x) = reshape(x) over axes of 1',
     before: `input {name: "x"} : f32[2, 1]\nsum(%0) {axes: [1], keep: false} : f32[2]`,
     after: `input {name: "x"} : f32[2, 1]\nreshape(%0) {shape: [2]} : f32[2]`,

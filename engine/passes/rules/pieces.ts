@@ -1,0 +1,57 @@
+/** Rules of pieces: what slicing a tensor apart leaves in its gradient, a sum of padded parts, becomes one concatenation. */
+import { addDim, type Dim, sameDim } from '../../dim/dim.ts';
+import type { GraphNode, Shape } from '../../ir/graph.ts';
+import type { Rule } from './rule.ts';
+
+interface Padding {
+  readonly before: Shape;
+  readonly after: Shape;
+}
+
+/** Zeros around a tensor, none between its elements. */
+function zeroPadding({ op, attributes }: GraphNode): Padding | undefined {
+  if (op !== 'pad' || attributes.value !== 0 || attributes.interior !== undefined) return undefined;
+  return { before: attributes.before as Shape, after: attributes.after as Shape };
+}
+
+/** The one axis along which the second tensor begins where the first, of shape `first`, ends. */
+function seam(first: Shape, a: Padding, c: Padding): number | undefined {
+  const apart = a.before.flatMap((d: Dim, axis) =>
+    sameDim(d, c.before[axis]!) && sameDim(a.after[axis]!, c.after[axis]!) ? [] : [axis],
+  );
+  const axis = apart[0];
+  if (axis === undefined || apart.length > 1) return undefined;
+  return sameDim(addDim(a.before[axis]!, first[axis]!), c.before[axis]!) ? axis : undefined;
+}
+
+export const pieceRules: readonly Rule[] = [
+  {
+    equation: 'pad(x) + pad(y) = pad(concat(x, y)) where the two lie side by side among zeros',
+    ops: ['add'],
+    rewrite: (b, { from }) => {
+      const paddings = [zeroPadding(from(0)), zeroPadding(from(1))] as const;
+      for (const [first, second] of [[0, 1] as const, [1, 0] as const]) {
+        const [a, c] = [paddings[first], paddings[second]];
+        if (a === undefined || c === undefined) return undefined;
+        const [x, y] = [b.value(from(first).inputs[0]!), b.value(from(second).inputs[0]!)];
+        const axis = seam(x.type.shape, a, c);
+        if (axis === undefined) continue;
+        return b.pad(b.concat([x, y], axis), a.before, a.after.with(axis, c.after[axis]!));
+      }
+      return undefined;
+    },
+  },
+  {
+    equation: 'concat(concat(x, y), z) = concat(x, y, z) along one axis',
+    ops: ['concat'],
+    rewrite: (b, { inputs, attributes, from }) => {
+      const inner = inputs.map((value, i) =>
+        from(i).op === 'concat' && from(i).attributes.axis === attributes.axis
+          ? from(i).inputs.map(id => b.value(id))
+          : [value],
+      );
+      const parts = inner.flat();
+      return parts.length === inputs.length ? undefined : b.concat(parts, Number(attributes.axis));
+    },
+  },
+];
