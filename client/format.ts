@@ -24,6 +24,12 @@ export function formatLoss(value: number | undefined): string {
   return value.toFixed(4);
 }
 
+/** `1,234`, from ten thousand on `100k`, `6.3M`: where room is scarce. */
+export function formatShort(value: number): string {
+  if (!Number.isFinite(value) || value < 10_000) return formatCount(value);
+  return value < 1e6 ? `${Number((value / 1e3).toPrecision(3))}k` : `${Number((value / 1e6).toPrecision(3))}M`;
+}
+
 const fractions = /^(accuracy|top\d*_?accuracy|precision|recall|f1|auc|iou)$/i;
 
 /** Reports between 0 and 1 that people read as percentages. */

@@ -1,6 +1,6 @@
 /** The main job in a real VS Code: shapes, a mistake and its fix, Train, the curve, stop, a reload in the middle of a run. */
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { launchBrowser } from './browser.ts';
 import { record } from './figures.ts';
 import { type Host, installHost, root, startHost } from './host.ts';
@@ -63,9 +63,14 @@ test('a typed mistake is underlined, and its quick fix mends it', async () => {
   await squiggle.waitFor({ timeout: 20_000 });
   await bench.picture('editor-mistake');
   await bench.goTo(6, 12);
-  await page.keyboard.press('Control+.');
   const fix = page.locator('.action-widget .monaco-list-row', { hasText: 'linear' }).first();
-  await fix.waitFor({ timeout: 20_000 });
+  // VS Code asks for fixes at the key press: one that comes before it has taken in the diagnostics finds none.
+  const ask = async () => {
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Control+.');
+    await fix.waitFor({ timeout: 3000 });
+  };
+  await vi.waitFor(ask, { timeout: 30_000, interval: 100 });
   await bench.picture('editor-quick-fix');
   await page.keyboard.press('Enter');
   await squiggle.waitFor({ state: 'detached', timeout: 20_000 });
@@ -139,16 +144,14 @@ test('the window is reloaded during a run, and the panel comes back with the his
 });
 
 test('light and high contrast themes', async () => {
-  for (const [theme, name] of [
-    ['Light Modern', 'light'],
-    ['Dark High Contrast', 'contrast'],
+  for (const [theme, name, className] of [
+    ['Default Light Modern', 'light', 'vscode-light'],
+    ['Default High Contrast', 'contrast', 'vscode-high-contrast'],
   ] as const) {
-    await bench.command('Preferences: Color Theme');
-    await bench.page.locator('.quick-input-widget input').first().fill(theme);
-    await bench.page.locator('.quick-input-list .monaco-list-row', { hasText: theme }).first().waitFor();
-    await bench.page.keyboard.press('Enter');
-    await bench.page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
-    await bench.panel.locator(`body.vscode-${name === 'light' ? 'light' : 'high-contrast'}`).waitFor();
+    host.configure({ 'workbench.colorTheme': theme });
+    await bench.reload();
+    await bench.panel.locator(`body.${className}`).waitFor({ timeout: 60_000 });
+    await expectState('running');
     await bench.picture(`panel-running-${name}`);
   }
   await bench.panel.locator('[data-command=stop]').click();

@@ -157,11 +157,24 @@ function plotOptions(name: string, log: boolean, width: number, theme: () => The
       line(colours => colours.train, { width: 2 }),
       line(colours => colours.validation, {
         width: 2,
-        points: { show: true, size: 6, width: 2, stroke: () => theme().validation, fill: () => theme().background },
+        points: {
+          show: self => points(self) * 12 < self.width,
+          size: 6,
+          width: 2,
+          stroke: () => theme().validation,
+          fill: () => theme().background,
+        },
       }),
     ],
     plugins: [tip],
   };
+}
+
+/** Validation points: where they would touch each other the line alone is drawn. */
+function points(plot: uPlot): number {
+  let count = 0;
+  for (const value of plot.data[row.validation]!) if (value !== null) count++;
+  return count;
 }
 
 /** From zero where that wastes less than half; a fraction never beyond 0 and 1. */

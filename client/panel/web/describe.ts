@@ -7,6 +7,7 @@ import {
   formatMetric,
   formatRate,
   formatSeconds,
+  formatShort,
   formatSpeed,
   title,
 } from '../../format.ts';
@@ -85,7 +86,7 @@ function bestTile(store: RunStore): Tile {
 function progressTiles(store: RunStore, now: number): Tile[] {
   const { start } = store;
   const step = stepsDone(store);
-  const epochs = start ? `${formatCount(Math.max(1, store.epoch))} / ${formatCount(start.epochs)}` : absent;
+  const epochs = start ? `${formatShort(Math.max(1, store.epoch))} / ${formatShort(start.epochs)}` : absent;
   const spent = elapsed(store, now);
   const live = liveStates.has(store.state);
   const left = timeLeft(store);
@@ -94,7 +95,7 @@ function progressTiles(store: RunStore, now: number): Tile[] {
       id: 'epoch',
       label: 'Epoch',
       value: epochs,
-      detail: start ? `step ${formatCount(step)} of ${formatCount(start.steps)}` : 'waiting for the engine',
+      detail: start ? `step ${formatShort(step)} of ${formatShort(start.steps)}` : 'waiting for the engine',
     },
     live
       ? {
