@@ -26,6 +26,7 @@ function onDevice(title: string, run: (backend: Backend) => Promise<void>): void
 }
 
 const scalar = { dtype: 'i32', shape: [] } as const;
+const f32 = (...shape: number[]) => ({ dtype: 'f32', shape }) as const;
 
 describe('webgpu', () => {
   onDevice('computes every sample of every primitive', async backend => {
@@ -104,6 +105,25 @@ describe('webgpu', () => {
     const expected = expectedBuffers(graph, leaves);
     const found = await runSchedule(backend, scheduleGraph(graph), leaves, Object.keys(expected));
     for (const [name, values] of Object.entries(expected)) expect(difference(found[name]!, values)).toBeLessThan(1e-5);
+  });
+
+  onDevice('notices NaN and infinity, also within sums, and lets nothing through', async backend => {
+    const b = new GraphBuilder();
+    const [x, w] = [b.input('x', f32(200)), b.state('w', f32(200))];
+    const good = b.isfinite(b.sum(x));
+    const graph = b.finish('guard', [
+      { name: 'each', value: b.cast(b.isfinite(x), 'f32') },
+      { name: 'w', value: b.select(good, b.add(w, x), w), kind: 'assign' },
+    ]);
+    const schedule = scheduleGraph(graph);
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1]) {
+      const data = new Float64Array(200).fill(0.5).with(123, bad);
+      const leaves = { x: { ...f32(200), data }, w: { ...f32(200), data: new Float64Array(200).fill(2) } };
+      const found = await runSchedule(backend, schedule, leaves, ['each', 'w']);
+      const finite = Number.isFinite(bad);
+      expect([...found.each!]).toEqual([...data].map(v => Number(Number.isFinite(v))));
+      expect([...found.w!]).toEqual([...data].map(v => (finite ? 2 + v : 2)));
+    }
   });
 
   onDevice('trains as the reference does, step by step', async backend => {
