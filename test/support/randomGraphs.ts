@@ -20,6 +20,8 @@ const shapes: readonly (readonly number[])[] = [
   [20, 6],
   [5, 1, 3],
   [24],
+  [130],
+  [2, 100],
 ];
 
 /** Graphs of up to `size` operations. Inputs: f32 `x0`…, i32 `i0`; states: f32 `s0`, `s1`, i32 `n`, f32 `ring`. */
