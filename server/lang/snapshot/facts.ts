@@ -3,6 +3,7 @@ import type { FactRecord } from '../check/records.ts';
 import type { DiagnosticFact } from '../facts.ts';
 import type { PlacedChunk } from '../syntax/parse.ts';
 import { type Span, shiftSpan } from '../text.ts';
+import { withoutEchoes } from './echoes.ts';
 import { absolute, locate, type Part, parts, type Snapshot } from './snapshot.ts';
 
 /** Facts that keep nobody from training. */
@@ -25,7 +26,8 @@ export function allFacts(snapshot: Snapshot): readonly DiagnosticFact[] {
     : [];
   for (const placed of tree.chunks) facts.push(...chunkFacts(placed));
   for (const part of parts(snapshot)) facts.push(...partFacts(snapshot, part));
-  return facts.sort((a, b) => a.span.start - b.span.start || a.span.end - b.span.end);
+  facts.sort((a, b) => a.span.start - b.span.start || a.span.end - b.span.end);
+  return withoutEchoes(snapshot, facts);
 }
 
 function chunkFacts({ chunk, offset }: PlacedChunk): readonly DiagnosticFact[] {
