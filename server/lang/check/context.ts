@@ -49,6 +49,8 @@ export interface Context {
   readonly perSample: boolean;
   /** Something that brings names is missing (a data file), so unknown values stay silent. */
   readonly lenient?: boolean;
+  /** False where the data of a train block has no validation split. */
+  readonly validation?: boolean;
   /** Models applied without a name so far, where doing it twice is likely a mistake. */
   readonly anonymous?: Map<string, Span>;
   /** What is left of the turns of loops and the bodies of models that one check or lowering may run. */

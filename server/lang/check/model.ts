@@ -72,7 +72,7 @@ function withVia(pattern: TensorPattern, result: Meaning, i: number): TensorPatt
 }
 
 function noResult(context: Context, node: ModelDeclaration): Meaning {
-  if (node.body.statements.some(s => s.kind === 'broken')) return failed;
+  if (node.body.statements.some(s => s.kind === 'broken' || (s.kind === 'bind' && s.damaged))) return failed;
   report(context, 'model-without-result', node.name, { model: node.name.name });
   return failed;
 }

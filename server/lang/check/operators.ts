@@ -1,5 +1,5 @@
 /** Operators on tensors and numbers: broadcasting, matrix product, comparisons; in lowering they build the node. */
-import { type Dim, isConstant, mulDim, negDim, sameDim, showDim } from '../../../engine/dim/dim.ts';
+import { type Dim, isConstant, mulDim, negDim, sameDim, sameShape, showDim } from '../../../engine/dim/dim.ts';
 import { decide } from '../../../engine/dim/facts.ts';
 import type { GraphBuilder, Operand, Value } from '../../../engine/ops/builder.ts';
 import type { BinaryExpression, BinaryOperator } from '../syntax/ast.ts';
@@ -127,10 +127,25 @@ function tensorOperation(context: Context, e: BinaryExpression, left: TensorOrNu
   const joined = broadcast(context, e, left, right, shapes[0]!, shapes[1]!);
   if (joined === undefined) return failed;
   const logical = e.op === '&&' || e.op === '||';
+  stretched(context, e, left, right, joined.shape);
   const element = logical ? 'bool' : commonElement(left, right, e.op);
   const dtype: Element = logical || comparisons.has(e.op) ? 'bool' : element;
   const node = emit(context, e, left, right, element);
   return { kind: 'tensor', dtype, ...joined, ...(node && { node }) };
+}
+
+/** `[B, 1] - [B]` is `[B, B]`: in a train block every prediction meets every target, which nobody means. */
+function stretched(
+  context: Context,
+  e: BinaryExpression,
+  left: TensorOrNumber,
+  right: TensorOrNumber,
+  shape: readonly Dim[],
+): void {
+  if (context.anonymous === undefined || left.kind !== 'tensor' || right.kind !== 'tensor') return;
+  if (left.shape.length === right.shape.length || [left, right].some(m => sameShape(m.shape, shape))) return;
+  const data = { callee: e.op, prediction: showTensor(left), target: showTensor(right) };
+  report(context, 'broadcast-target', e.operator, data);
 }
 
 /** Integers stay integers among themselves, except under true division and powers. */

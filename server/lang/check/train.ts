@@ -279,6 +279,10 @@ function checkMonitor(context: Context, call: Expression, monitor: string, face:
   const names = ['loss', ...face.reports.map(r => r.name)];
   const known = names.flatMap(n => [n, `train.${n}`, `validation.${n}`]);
   const valid = known.includes(monitor) || /^(?:train\.|validation\.)?loss_\d+$/.test(monitor);
+  if (valid && split === 'validation' && context.validation === false) {
+    const data = { block: 'the data block', statement: 'split validation' };
+    report(context, 'missing-statement', argument ?? call, data);
+  }
   if (valid || !argument || split === undefined || rest.length > 1) return;
   report(context, 'unknown-name', argument, { name: monitor, kind: 'metric', candidates: closest(monitor, known) });
 }

@@ -155,7 +155,7 @@ export class World {
 
   private dataKey(name: string): string {
     const data = this.dataOf(name);
-    return data ? dataKey(data) : '';
+    return data ? `${this.hasValidation(name)} ${dataKey(data)}` : '';
   }
 
   private globals(seen: Map<string, string>): Globals {
@@ -272,7 +272,8 @@ export class World {
       context.globals.names();
       report(context, 'unknown-name', node.on, { name: node.on.name, kind: 'data', candidates });
     }
-    const train = checkTrain(context, node, fields);
+    const validation = fields && this.hasValidation(node.on.name);
+    const train = checkTrain({ ...context, ...(validation !== undefined && { validation }) }, node, fields);
     return { train, fields: new Map([...(fields ?? [])].map(([name, m]) => [name, batched(m)])) };
   }
 
@@ -280,6 +281,14 @@ export class World {
     const entry = this.find(name);
     if (entry?.node.kind === 'data') return this.check(entry).data;
     return entry?.node.kind === 'import' ? this.importOf(entry.node)?.dataOf(name) : undefined;
+  }
+
+  /** Undefined where the data block is of another file or has mistakes, which come first. */
+  private hasValidation(name: string): boolean | undefined {
+    const entry = this.find(name);
+    if (entry?.node.kind !== 'data' || entry.placed.chunk.problems.length > 0) return undefined;
+    const { data, sheet } = this.check(entry);
+    return sheet.facts.length > 0 ? undefined : data?.split.validation !== undefined;
   }
 
   private runImport(context: Context, node: ImportDeclaration): void {

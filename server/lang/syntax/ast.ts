@@ -154,6 +154,8 @@ export interface Bind extends Span {
   readonly targets: readonly Name[];
   readonly annotation?: TypeExpression;
   readonly value: Expression;
+  /** Taken for a binding though its `=` is missing. */
+  readonly damaged?: boolean;
 }
 /** An expression by itself: the result of its block. */
 export interface ResultStatement extends Span {

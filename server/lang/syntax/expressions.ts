@@ -164,6 +164,8 @@ export function separated<T extends Span>(
       if (p.is(close)) break;
       p.problem(`, or ${close}`);
       if (p.atLineStart) break;
+      // Only the comma is missing.
+      if (p.token.kind === 'name' && p.peek(1).text === ':') continue;
       p.skipTo(',', close);
       if (!p.take(',')) break;
     }

@@ -131,9 +131,17 @@ function bind(p: Cursor): Bind {
   while (p.take(',')) targets.push(p.name('a name'));
   let annotation: TypeExpression | undefined;
   if (p.take(':')) annotation = typeExpression(p);
-  p.expect('=');
+  const damaged = p.expect('=') === undefined;
   const value = expression(p);
-  return { kind: 'bind', targets, ...(annotation && { annotation }), value, start, end: p.previousEnd };
+  return {
+    kind: 'bind',
+    targets,
+    ...(annotation && { annotation }),
+    value,
+    ...(damaged && { damaged }),
+    start,
+    end: p.previousEnd,
+  };
 }
 
 function repeat(p: Cursor): Statement {

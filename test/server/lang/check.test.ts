@@ -167,6 +167,12 @@ const cases: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'a monitor that is not reported': train(
       `${minimize}\n  stop early(monitor: validation.acuracy)\n//                    ^^^^^^^^^^^^^^^^^^ error[unknown-name]`,
     ),
+    'a monitor without a validation split': train(
+      `${minimize}\n  stop early(patience: 3)\n//     ^^^^^^^^^^^^^^^^^^ error[missing-statement]: "split validation"`,
+    ),
+    'a difference that stretches': train(
+      `  gap = sum(logits, axis: 1) - sum(logits, axis: 1, keep: true)\n//                           ^ warning[broadcast-target]: "prediction":"[B]","target":"[B, 1]"\n  minimize mean(gap) using adam()`,
+    ),
     'epochs and steps': train(`${minimize}\n  steps 5\n//^^^^^ error[duplicate-name]`, '').replace(
       '  steps',
       '  epochs 2\n  steps',
