@@ -1,8 +1,7 @@
 /** The background process of one run: lock, log, socket, trainer; ends with a `done` event whatever happens. */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { workspacePaths } from '../data/paths.ts';
-import { parseProgram } from '../ir/programText.ts';
 import { writeAtomic } from '../train/atomicFile.ts';
 import { readCheckpoint } from '../train/checkpoint.ts';
 import type { DoneEvent, RunEvent, StateEvent } from '../train/events.ts';
@@ -13,7 +12,8 @@ import { type Broadcast, type Command, createBroadcast } from './broadcast.ts';
 import { lockRun } from './lock.ts';
 import { type MetricsLog, openMetricsLog } from './metricsLog.ts';
 import { PROTOCOL_VERSION, type RunInfo } from './protocol.ts';
-import { BEST_CHECKPOINT, INFO_FILE, LAST_CHECKPOINT, METRICS_FILE, PROGRAM_FILE, readRequest } from './runFolder.ts';
+import { readProgram } from './readProgram.ts';
+import { BEST_CHECKPOINT, INFO_FILE, LAST_CHECKPOINT, METRICS_FILE, readRequest } from './runFolder.ts';
 import { type Address, chooseAddress, closeToOthers, listenPrivately } from './socket.ts';
 
 export type EngineOptions = Pick<TrainerOptions, 'open' | 'pace' | 'signal'>;
@@ -56,25 +56,21 @@ function report(done: DoneEvent): DoneEvent {
 
 async function serve(desk: Desk, options: EngineOptions): Promise<DoneEvent> {
   const { folder } = desk;
-  const resumePath = join(folder, LAST_CHECKPOINT);
   const request = readRequest(folder);
-  const resume = request.resume === true && existsSync(resumePath);
+  const resumePath = request.resume === true ? newestCheckpoint(folder) : undefined;
   // A checkpoint that can't be read must not cost the history: it is read before the log is opened for more.
-  const checkpoint = resume ? await readCheckpoint(resumePath) : undefined;
+  const checkpoint = resumePath === undefined ? undefined : await readCheckpoint(resumePath).catch(withRemedy);
   desk.log = await openMetricsLog(join(folder, METRICS_FILE), checkpoint?.state.step ?? 0);
   const broadcast = await listen(desk);
   const log = desk.log;
-  const program = applyOverrides(
-    parseProgram(readText(join(folder, PROGRAM_FILE)), join(folder, PROGRAM_FILE)),
-    request,
-  );
+  const program = applyOverrides(readProgram(folder), request);
   desk.trainer = createTrainer({
     ...options,
     program,
     folder,
     resolvePath: workspacePaths(request.workspace, request.base),
     paths: { last: LAST_CHECKPOINT, best: BEST_CHECKPOINT },
-    ...(checkpoint && { resumeFrom: { checkpoint, path: resumePath } }),
+    ...(checkpoint && resumePath && { resumeFrom: { checkpoint, path: resumePath } }),
     emit: events => {
       broadcast.send(events);
       log.append(events);
@@ -82,6 +78,18 @@ async function serve(desk: Desk, options: EngineOptions): Promise<DoneEvent> {
     durable: log.sync,
   });
   return desk.trainer.run();
+}
+
+/** The last checkpoint, or the best one where the disk was full before the last could be written. */
+function newestCheckpoint(folder: string): string | undefined {
+  return [LAST_CHECKPOINT, BEST_CHECKPOINT].map(name => join(folder, name)).find(path => existsSync(path));
+}
+
+/** What to do about a damaged checkpoint depends on whose it is: a run has a second one. */
+function withRemedy(error: unknown): never {
+  if (!(error instanceof EngineError) || error.code !== 'checkpoint-malformed') throw error;
+  const message = `${error.message}; copy ${BEST_CHECKPOINT} in its place and resume, or start the run anew`;
+  throw new EngineError(error.code, message, { cause: error });
 }
 
 async function listen(desk: Desk): Promise<Broadcast> {
@@ -168,12 +176,4 @@ async function close(desk: Desk): Promise<void> {
 
 function starting(): StateEvent {
   return { type: 'state', state: 'starting', step: 0, time: Date.now() };
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new EngineError('run-missing', `${path}: no such file; start the run anew from its source`, { cause });
-  }
 }

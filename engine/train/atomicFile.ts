@@ -32,7 +32,7 @@ export function asDiskFull(path: string, cause: unknown): unknown {
   if (!NO_ROOM.has((cause as NodeJS.ErrnoException).code)) return cause;
   return new EngineError(
     'disk-full',
-    `${path}: no room to write; free some space and resume the run, the previous checkpoint is intact`,
+    `${path}: no room to write; free some space and resume the run, what was saved before is intact`,
     {
       cause,
     },

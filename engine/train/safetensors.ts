@@ -27,7 +27,9 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
     });
   });
   try {
-    const { size } = await handle.stat();
+    const stat = await handle.stat();
+    if (!stat.isFile()) throw malformed(path, 'expected a file, found a folder or a device');
+    const { size } = stat;
     const prefix = Buffer.alloc(Math.min(PREFIX, size));
     await handle.read(prefix, 0, prefix.length, 0);
     headerBytes(prefix, size, path);
@@ -71,7 +73,7 @@ function headerBytes(prefix: Uint8Array, size: number, name: string): number {
   if (size < PREFIX) throw malformed(name, `expected at least ${PREFIX} bytes, found ${size}; the file is cut`);
   const length = new DataView(prefix.buffer, prefix.byteOffset, PREFIX).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER))
-    throw malformed(name, `expected a header of at most ${MAX_HEADER} bytes, found ${length}`);
+    throw malformed(name, `expected a safetensors header of at most ${MAX_HEADER} bytes, found ${length}`);
   if (length > BigInt(size - PREFIX)) {
     throw malformed(name, `expected a header of ${length} bytes, found a file of ${size}; the file is cut`);
   }

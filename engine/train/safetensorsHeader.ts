@@ -125,5 +125,5 @@ function short(name: string): string {
 }
 
 function malformed(file: string, what: string): EngineError {
-  return new EngineError('checkpoint-malformed', `${file}: ${what}; save the checkpoint again`);
+  return new EngineError('checkpoint-malformed', `${file}: ${what}`);
 }

@@ -1,9 +1,8 @@
 /** `strata evaluate`: losses and metrics of a run's last checkpoint on one split of its data. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { workspacePaths } from '../../../engine/data/paths.ts';
-import { parseProgram } from '../../../engine/ir/programText.ts';
-import { LAST_CHECKPOINT, PROGRAM_FILE, readRequest } from '../../../engine/process/runFolder.ts';
+import { readProgram } from '../../../engine/process/readProgram.ts';
+import { LAST_CHECKPOINT, readRequest } from '../../../engine/process/runFolder.ts';
 import { readCheckpoint } from '../../../engine/train/checkpoint.ts';
 import { evaluateSplit } from '../../../engine/train/evaluate.ts';
 import { applyOverrides } from '../../../engine/train/overrides.ts';
@@ -18,8 +17,7 @@ export interface EvaluateOptions {
 export async function evaluate(run: string, { split, json }: EvaluateOptions): Promise<void> {
   const { folder } = findRun(run, process.cwd());
   const request = readRequest(folder);
-  const programPath = join(folder, PROGRAM_FILE);
-  const program = applyOverrides(parseProgram(readFileSync(programPath, 'utf8'), programPath), request);
+  const program = applyOverrides(readProgram(folder), request);
   const path = join(folder, LAST_CHECKPOINT);
   const result = await evaluateSplit(
     {
