@@ -8,8 +8,6 @@ import { LIMITS } from './limits.ts';
 import type { ResolvePath } from './paths.ts';
 import { type DataColumn, type DataSet, type SourceReader, schemaOf, textArgument } from './schema.ts';
 
-const UTF8 = new TextDecoder();
-
 /**
  * `csv(path, target)`: a column a field, f32, i32 or category (i32 with classes). With `target`, which must have no missing values,
  * there is also `features`: all other numeric columns, in order, as f32 [F]. The schema is inferred from the first 16 MiB.
@@ -19,16 +17,26 @@ export const csvReader: SourceReader = {
     const file = fileOf(args, resolvePath);
     const bytes = readHead(file, LIMITS.schemaBytes);
     const whole = bytes.length < LIMITS.schemaBytes;
-    const text = UTF8.decode(bytes);
+    const text = decode(file, bytes, whole);
     const table = parseTable(file, whole ? text : text.slice(0, text.lastIndexOf('\n') + 1));
     return schemaOf(toDataSet(file, table, targetOf(args)));
   },
   async load(args, { resolvePath, expected }) {
     const file = fileOf(args, resolvePath);
-    const table = parseTable(file, UTF8.decode(await readWhole(file, 2 ** 29)));
+    const table = parseTable(file, decode(file, await readWhole(file, 2 ** 29), true));
     return toDataSet(file, table, targetOf(args), expected);
   },
 };
+
+/** Text of `bytes`, which may end within a character where they are not the whole file. */
+function decode(file: DataFile, bytes: Uint8Array, whole: boolean): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: !whole });
+  } catch (cause) {
+    const message = `${file.name}: expected text in UTF-8, found another encoding; save the file as UTF-8`;
+    throw new EngineError('data-malformed', message, { cause });
+  }
+}
 
 function fileOf(args: Call['args'], resolvePath: ResolvePath): DataFile {
   const name = textArgument(args, 'path');

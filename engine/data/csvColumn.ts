@@ -23,12 +23,28 @@ export function columnSchema(file: DataFile, table: Table, at: number): ColumnSc
     else values.add(cell);
   }
   const texts = [...values];
+  demandNoStrays(file, table, at);
   if (texts.every(isNumber)) {
     const whole = missing === 0 && texts.every(text => /^[+-]?\d+$/.test(text) && Math.abs(Number(text)) < 2 ** 31);
     return { name, dtype: whole ? 'i32' : 'f32', shape: [] };
   }
   demandWithin(`${file.name}, column "${name}"`, 'different texts', texts.length, LIMITS.categories);
   return { name, dtype: 'i32', shape: [], classes: texts.length, classNames: texts.sort() };
+}
+
+/** Above this share of numbers, a text among them is taken for a mistake and not for one more category. */
+const MOSTLY = 0.9;
+
+/** Throws `data-malformed` for the odd text in a column of numbers: as categories they would be dropped from `features` in silence. */
+function demandNoStrays(file: DataFile, table: Table, at: number): void {
+  const cells = table.rows.map(row => row[at]!.trim());
+  const strays = cells.filter(cell => !MISSING.has(cell) && !isNumber(cell)).length;
+  const numbers = cells.filter(isNumber).length;
+  if (strays === 0 || numbers < MOSTLY * (numbers + strays)) return;
+  const row = cells.findIndex(cell => !MISSING.has(cell) && !isNumber(cell));
+  const place = `${file.name}, line ${table.lineOf(row)}, column "${table.header[at]}"`;
+  const found = `"${cells[row]!.slice(0, 40)}" among ${numbers} numbers`;
+  throw new EngineError('data-malformed', `${place}: expected a number, found ${found}; mend the cell or empty it`);
 }
 
 /** Encodes column `at` as `schema` says. Throws `data-out-of-range` for a new category, `data-malformed` for a text among numbers. */

@@ -1,5 +1,5 @@
 /** Bounded reading of files, gzip or plain: the first bytes for schemas, everything for training. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
@@ -15,6 +15,8 @@ export interface DataFile {
   readonly name: string;
 }
 
+/** A pipe is opened at once, and then refused, instead of waiting for whoever writes to it; Windows has no such flag. */
+const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 /** Bytes read from the disk at least. */
 const PAGE = 4096;
 /** Compressed bytes handed to the streaming decompressor at a time: deflate expands at most 1032-fold. */
@@ -59,7 +61,7 @@ export async function readWhole(file: DataFile, limit: number = LIMITS.dataBytes
 }
 
 function readStart(file: DataFile, bytes: number): Uint8Array {
-  const handle = opened(file, () => openSync(file.path, 'r'));
+  const handle = opened(file, () => openSync(file.path, READ));
   try {
     demandRegular(file, fstatSync(handle));
     const buffer = Buffer.alloc(bytes);
@@ -74,7 +76,7 @@ function readStart(file: DataFile, bytes: number): Uint8Array {
 }
 
 async function readRaw(file: DataFile): Promise<Uint8Array> {
-  const handle = await open(file.path, 'r').catch((cause: unknown) => {
+  const handle = await open(file.path, READ).catch((cause: unknown) => {
     throw missing(file, cause);
   });
   try {

@@ -82,7 +82,9 @@ function readWorkspaceText(uri: string, workspace: string | undefined): string |
   if (workspace === undefined || !uri.startsWith('file:')) return undefined;
   try {
     const path = workspacePaths(workspace)(fileURLToPath(uri));
-    return statSync(path).size > maxTextBytes ? undefined : readFileSync(path, 'utf8');
+    const stat = statSync(path);
+    // Reading a pipe would wait for whoever writes to it.
+    return stat.isFile() && stat.size <= maxTextBytes ? readFileSync(path, 'utf8') : undefined;
   } catch {
     return undefined;
   }
