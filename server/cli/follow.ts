@@ -54,10 +54,13 @@ function showUntilDone(
     let folder: string | undefined;
     let current = past;
     let shown = 0;
+    let stopping = false;
     const onInterrupt = (): void => {
       process.off('SIGINT', onInterrupt);
-      if (folder === undefined || interrupt === 'leave') process.exit(130);
-      manager.stop(folder).catch(reject);
+      if (interrupt === 'leave') process.exit(130);
+      // An engine that is still starting must not be left behind: it is stopped as soon as it listens.
+      stopping = true;
+      if (folder !== undefined) manager.stop(folder).catch(reject);
     };
     process.on('SIGINT', onInterrupt);
     const show = (summary: RunSummary, events: readonly RunEvent[]): void => {
@@ -75,6 +78,7 @@ function showUntilDone(
     manager.onEvents(show);
     begin(manager).then(summary => {
       folder = summary.folder;
+      if (stopping) manager.stop(folder).catch(reject);
       // A run may be over before it could be attached to: then its file has everything.
       if (shown === 0 && summary.state !== 'running') show(summary, readMetrics(summary.folder));
     }, reject);

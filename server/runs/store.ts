@@ -134,8 +134,18 @@ function writeFailure(path: string, cause: unknown): unknown {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new EngineError('disk-full', `${path}: the disk is full; free some space and start again`, { cause });
   }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+  // Making a folder and its parents on a read-only disk fails with ENOENT.
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOENT') {
     return new EngineError('run-missing', `${path}: the folder can't be written; check its permissions`, { cause });
+  }
+  if (code === 'EEXIST' || code === 'ENOTDIR') {
+    return new EngineError(
+      'run-missing',
+      `${path}: expected a folder, found a file on the way; choose another folder`,
+      {
+        cause,
+      },
+    );
   }
   return cause;
 }
