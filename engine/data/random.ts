@@ -18,6 +18,7 @@ export const STREAMS = {
   points: 0xd0000002,
   split: 0xd0000003,
   shuffle: 0xd0000004,
+  sequences: 0xd0000005,
 } as const;
 
 /** Words 0, 1, 2 … of the stream at `step`, so that draws of different steps (samples, epochs) are independent of each other. */

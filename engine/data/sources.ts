@@ -7,15 +7,19 @@ import { idxReader } from './idx.ts';
 import type { ResolvePath } from './paths.ts';
 import { moonsReader, spiralsReader } from './points.ts';
 import type { DataSchema, DataSet, LoadOptions, SourceReader } from './schema.ts';
+import { sequencesReader } from './sequences.ts';
+import { textReader } from './text.ts';
 
-export type SourceName = 'csv' | 'digits' | 'idx' | 'moons' | 'spirals';
+export type SourceName = 'csv' | 'digits' | 'idx' | 'moons' | 'sequences' | 'spirals' | 'text';
 
 export const readers: { readonly [Name in SourceName]: SourceReader } = {
   csv: csvReader,
   digits: digitsReader,
   idx: idxReader,
   moons: moonsReader,
+  sequences: sequencesReader,
   spirals: spiralsReader,
+  text: textReader,
 };
 
 /** What `source` holds, from headers and capped reads. Synchronous, for the checker; throws EngineError. */

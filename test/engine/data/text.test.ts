@@ -1,0 +1,173 @@
+/** The text and sequences readers: windows of indices, alphabets, and every way a text can be wrong. */
+import { gzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { workspacePaths } from '../../../engine/data/paths.ts';
+import type { DataSet } from '../../../engine/data/schema.ts';
+import { loadSource, readSchema } from '../../../engine/data/sources.ts';
+import type { ColumnSchema } from '../../../engine/ir/program.ts';
+import { temporaryFolder } from '../../support/files.ts';
+
+type Args = Readonly<Record<string, number>>;
+
+const source = (args: Args) => ({ name: 'text', args: { path: 't', ...args } });
+
+function load(content: string | Uint8Array, args: Args = {}, expected?: readonly ColumnSchema[]): Promise<DataSet> {
+  const resolvePath = workspacePaths(temporaryFolder({ t: content }));
+  return loadSource(source(args), { resolvePath, ...(expected && { expected }) });
+}
+
+const arrays = ({ columns }: DataSet) => columns.map(({ data }) => [...data]);
+
+test.each<[string, string | Uint8Array, Args, number[][]]>([
+  [
+    'side by side',
+    'abcab',
+    { window: 2 },
+    [
+      [0, 1, 2, 0],
+      [1, 2, 0, 1],
+    ],
+  ],
+  [
+    'overlapping',
+    'abca',
+    { window: 2, stride: 1 },
+    [
+      [0, 1, 1, 2],
+      [1, 2, 2, 0],
+    ],
+  ],
+  [
+    'with gaps',
+    'abcabc',
+    { window: 1, stride: 3 },
+    [
+      [0, 0],
+      [1, 1],
+    ],
+  ],
+  [
+    'a rest is left out',
+    'abcabc',
+    { window: 4 },
+    [
+      [0, 1, 2, 0],
+      [1, 2, 0, 1],
+    ],
+  ],
+  [
+    'code points, in their order',
+    'z😀éa',
+    { window: 3 },
+    [
+      [1, 3, 2],
+      [3, 2, 0],
+    ],
+  ],
+  [
+    'gzip',
+    gzipSync('abab'),
+    { window: 3 },
+    [
+      [0, 1, 0],
+      [1, 0, 1],
+    ],
+  ],
+  [
+    'a mark of byte order and Windows line ends',
+    '\ufeffa\r\nb',
+    { window: 2 },
+    [
+      [1, 0],
+      [0, 2],
+    ],
+  ],
+])('windows of a text: %s', async (_, content, args, expected) => {
+  expect(arrays(await load(content, args))).toEqual(expected);
+});
+
+test('the schema has the alphabet as classes and counts what loading gives', async () => {
+  const content = 'the cat sat on the mat\n'.repeat(20);
+  const schema = readSchema(source({ window: 16 }), workspacePaths(temporaryFolder({ t: content })));
+  const set = await load(content, { window: 16 });
+  expect(schema.samples).toBe(set.samples);
+  expect(schema.columns.map(c => c.name)).toEqual(['tokens', 'next']);
+  expect(schema.columns[0]).toEqual({
+    name: 'tokens',
+    dtype: 'i32',
+    shape: [16],
+    classes: 11,
+    classNames: ['\n', ' ', 'a', 'c', 'e', 'h', 'm', 'n', 'o', 's', 't'],
+  });
+});
+
+test('a test text is read with the alphabet of the training text', async () => {
+  const column = { name: 'tokens', dtype: 'i32', shape: [2], classes: 3, classNames: ['a', 'b', 'c'] } as const;
+  const expected = [column, { ...column, name: 'next' }];
+  expect(arrays(await load('cbc', { window: 2 }, expected))).toEqual([
+    [2, 1],
+    [1, 2],
+  ]);
+  await expect(load('abc\nd', { window: 2 }, expected)).rejects.toMatchObject({
+    code: 'data-out-of-range',
+    message: expect.stringMatching(/^t, line 1: expected one of the 3 characters .* found "\\n"/),
+  });
+});
+
+test.each<[string, string | Uint8Array, Args, string, RegExp]>([
+  ['an empty file', '', {}, 'data-empty', /^t: expected data, found an empty file/],
+  [
+    'a text that is too short',
+    'abc',
+    { window: 3 },
+    'data-empty',
+    /^t: expected at least 4 characters.* found 3; lower the window/,
+  ],
+  ['other bytes', Uint8Array.of(0x61, 0xff, 0xfe), { window: 1 }, 'data-malformed', /^t: expected text in UTF-8/],
+  ['a binary file', 'PK\0\0abc', { window: 1 }, 'data-malformed', /^t: expected text in UTF-8/],
+  ['a character that is cut', Buffer.from('ab😀').subarray(0, 4), { window: 1 }, 'data-malformed', /UTF-8/],
+  ['an empty window', 'abc', { window: 0 }, 'data-out-of-range', /from 1 to 65536 for "window"/],
+  ['a negative stride', 'abc', { stride: -1 }, 'data-out-of-range', /for "stride" of the source, found -1/],
+])('%s is refused by the schema and by loading', async (_, content, args, code, message) => {
+  const error = { code, message: expect.stringMatching(message) };
+  const resolvePath = workspacePaths(temporaryFolder({ t: content }));
+  expect(() => readSchema(source(args), resolvePath)).toThrow(expect.objectContaining(error));
+  await expect(loadSource(source(args), { resolvePath })).rejects.toMatchObject(error);
+});
+
+test('windows that would fill the memory are refused before they are made', async () => {
+  const content = 'ab'.repeat(200_000);
+  await expect(load(content, { window: 4000, stride: 1 })).rejects.toMatchObject({ code: 'data-malformed' });
+});
+
+test('a huge text is read for its schema up to a cap, in the middle of a character too', () => {
+  const content = `a${'é'.repeat(2 ** 23 + 10)}zzz`;
+  const schema = readSchema(source({ window: 64 }), workspacePaths(temporaryFolder({ t: content })));
+  expect(schema.columns[0]!.classNames).toEqual(['a', 'é']);
+});
+
+const sequences = (args: Args) => loadSource({ name: 'sequences', args }, { resolvePath: path => path });
+
+test('sequences: next is one ahead, the seed alone decides, and a pair has at most three followers', async () => {
+  const set = await sequences({ samples: 200, length: 30, symbols: 5 });
+  const [tokens, next] = set.columns.map(column => column.data);
+  const followers = new Map<number, Set<number>>();
+  for (let at = 0; at < tokens!.length; at++) {
+    if (at % 30 === 0) continue;
+    expect(next![at - 1]).toBe(tokens![at]);
+    const pair = tokens![at - 1]! * 5 + tokens![at]!;
+    followers.set(pair, (followers.get(pair) ?? new Set()).add(next![at]!));
+  }
+  expect(Math.max(...[...followers.values()].map(each => each.size))).toBeLessThanOrEqual(3);
+  expect(arrays(await sequences({ samples: 200, length: 30, symbols: 5 }))).toEqual(arrays(set));
+  expect(arrays(await sequences({ samples: 200, length: 30, symbols: 5, seed: 1 }))).not.toEqual(arrays(set));
+});
+
+test('sequences: the schema is that of what is loaded', async () => {
+  const args = { samples: 7, length: 4, symbols: 9 };
+  const { samples, columns } = await sequences(args);
+  expect(readSchema({ name: 'sequences', args }, path => path)).toEqual({
+    samples,
+    columns: columns.map(({ data: _, ...column }) => column),
+  });
+});
