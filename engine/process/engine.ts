@@ -25,6 +25,8 @@ interface Desk {
   broadcast?: Broadcast;
   address?: Address;
   trainer?: Trainer;
+  /** Commands that came before there was a trainer to obey them. */
+  readonly early: Command[];
 }
 
 /**
@@ -32,7 +34,7 @@ interface Desk {
  * `metrics.jsonl`, but where another engine has the folder (`run-busy`), which is then left alone.
  */
 export async function runEngine(folder: string, options: EngineOptions = {}): Promise<DoneEvent> {
-  const desk: Desk = { folder };
+  const desk: Desk = { folder, early: [] };
   const accidents = watchAccidents(desk);
   let unlock: (() => void) | undefined;
   try {
@@ -77,6 +79,7 @@ async function serve(desk: Desk, options: EngineOptions): Promise<DoneEvent> {
     },
     durable: log.sync,
   });
+  for (const command of desk.early) obey(desk.trainer, command);
   return desk.trainer.run();
 }
 
@@ -94,7 +97,7 @@ function withRemedy(error: unknown): never {
 
 async function listen(desk: Desk): Promise<Broadcast> {
   const broadcast = createBroadcast({
-    command: command => obey(desk.trainer, command),
+    command: command => (desk.trainer ? obey(desk.trainer, command) : desk.early.push(command)),
     status: () => ({ line: desk.log?.lines ?? 0, state: desk.trainer?.state() ?? starting() }),
   });
   desk.broadcast = broadcast;
@@ -106,12 +109,11 @@ async function listen(desk: Desk): Promise<Broadcast> {
   return broadcast;
 }
 
-function obey(trainer: Trainer | undefined, command: Command): void {
-  const control = trainer?.control;
-  if (command === 'pause') control?.pause();
-  else if (command === 'continue') control?.continue();
-  else if (command === 'stop') control?.stop();
-  else control?.requestCheckpoint();
+function obey({ control }: Trainer, command: Command): void {
+  if (command === 'pause') control.pause();
+  else if (command === 'continue') control.continue();
+  else if (command === 'stop') control.stop();
+  else control.requestCheckpoint();
 }
 
 /** Errors that no await sees, from sockets or addons: they end the run, but not in silence. */
