@@ -11,7 +11,10 @@ const root = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
 const here = `${process.platform}-${process.arch}`;
 const { values } = parseArgs({
-  options: { out: { type: 'string', default: root }, target: { type: 'string', multiple: true, default: ['universal', here] } },
+  options: {
+    out: { type: 'string', default: root },
+    target: { type: 'string', multiple: true, default: ['universal', here] },
+  },
 });
 const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 if (!existsSync(join(root, 'dist/extension.cjs'))) throw new Error('nothing is built yet: npm run build');
@@ -21,8 +24,8 @@ for (const target of values.target) await makePackage(target);
 async function makePackage(target) {
   const stage = join(root, '.cache/package', target);
   rmSync(stage, { recursive: true, force: true });
-  // .vscodeignore decides; 0 stands for "no package manager": everything is bundled.
-  for (const file of [...(await listFiles({ cwd: root, packageManager: 0 })), '.vscodeignore']) {
+  // .vscodeignore decides; 2 stands for "no package manager": everything is bundled.
+  for (const file of [...(await listFiles({ cwd: root, packageManager: 2 })), '.vscodeignore']) {
     cpSync(join(root, file), join(stage, file));
   }
   if (target !== 'universal') addNativeParts(target, join(stage, 'dist'));

@@ -121,7 +121,11 @@ const saved = v.object({
   hidden: v.exactOptional(v.array(v.string())),
 });
 
-export type ToPanel = v.InferOutput<typeof toPanel>;
+/** The contract's own types in place of the mutable copies that validation makes. */
+export type ToPanel =
+  | Exclude<v.InferOutput<typeof toPanel>, { type: 'history' | 'events' }>
+  | { readonly type: 'history'; readonly history: RunHistory }
+  | { readonly type: 'events'; readonly summary: RunSummary; readonly events: readonly RunEvent[] };
 export type FromPanel = v.InferOutput<typeof fromPanel>;
 export type RunCommand = Extract<FromPanel, { type: 'command' }>['command'];
 export type SavedState = v.InferOutput<typeof saved>;

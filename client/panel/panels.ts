@@ -35,7 +35,7 @@ export function createPanels(context: vscode.ExtensionContext, server: Server, l
       for (const entry of open) {
         if (entry.folder !== summary.folder) continue;
         entry.live = isLiveState(summary);
-        if (entry.streaming) post(entry, { type: 'events', summary, events: [...events] });
+        if (entry.streaming) post(entry, { type: 'events', summary, events });
       }
     }),
     vscode.window.registerWebviewPanelSerializer(viewType, {
@@ -185,7 +185,7 @@ async function sendHistory(host: Host, entry: OpenPanel): Promise<void> {
     entry.source = history.summary.source;
     entry.live = isLiveState(history.summary);
     entry.panel.title = panelTitle(entry.name);
-    post(entry, { type: 'history', history: history as Extract<ToPanel, { type: 'history' }>['history'] });
+    post(entry, { type: 'history', history });
     entry.streaming = true;
   } catch (error) {
     host.log.error(`attach ${folder}: ${refusal(error).message}`);

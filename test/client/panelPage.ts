@@ -72,14 +72,14 @@ export async function openPanel(
   };
 }
 
-/** Posts, then waits two frames: one for the messages to arrive and one for the page to have drawn them. */
+/** Posts, then waits until the page has drawn; as one text, for the protocol is slow at large objects. */
 function poster(page: Page): (...messages: ToPanel[]) => Promise<void> {
   return async (...messages) => {
-    await page.evaluate(async list => {
-      for (const message of list) window.postMessage(message, '*');
+    await page.evaluate(async text => {
+      for (const message of JSON.parse(text) as unknown[]) window.postMessage(message, '*');
       await new Promise(resolve => setTimeout(resolve, 0));
-      await new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-    }, messages);
+    }, JSON.stringify(messages));
+    await page.locator('body:not([data-pending])').waitFor({ state: 'attached' });
   };
 }
 

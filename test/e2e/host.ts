@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const root = fileURLToPath(new URL('../..', import.meta.url));
+export const root = process.env.STRATA_ROOT ?? fileURLToPath(new URL('../..', import.meta.url));
 export const artifacts = join(root, 'artifacts');
 const version = '4.139.1';
 
@@ -109,7 +109,7 @@ export async function startHost({
   for (const file of vsix)
     execFileSync(node, [...common, '--install-extension', file], {
       env: variables,
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: ['ignore', 'ignore', 'pipe'],
     });
   const port = await freePort();
   const flags = [

@@ -1,6 +1,6 @@
 /** One chart: the training curve by step, faint and smoothed, and validation by epoch, on uPlot. */
 import uPlot from 'uplot';
-import { formatCount, formatMetric, isFraction } from '../../format.ts';
+import { formatMetric, formatShort, isFraction } from '../../format.ts';
 import { effectiveWeight, extremes, merge, type Points, type Smoothing, smooth, smoothing } from './decimate.ts';
 import { chartSummary } from './describe.ts';
 import { element } from './dom.ts';
@@ -196,7 +196,7 @@ function logRange(least: number | null, greatest: number | null): [number, numbe
 
 function shortStep(value: number | null): string {
   if (value === null || !Number.isInteger(value)) return '';
-  return value >= 10000 ? `${formatCount(value / 1000)}k` : formatCount(value);
+  return formatShort(value);
 }
 
 function tick(name: string, value: number | null): string {

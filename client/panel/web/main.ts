@@ -32,6 +32,8 @@ let store: RunStore = emptyStore();
 let names = { name: 'Training', source: '' };
 let refusal: Problem | undefined;
 let scheduled = false;
+/** Milliseconds: when the last redraw ended, and how long it took. */
+const drawn = { ended: 0, took: 0 };
 
 const send = (message: FromPanel) => vscode.postMessage(message);
 const top = header(send);
@@ -62,13 +64,23 @@ function save(): void {
   vscode.setState({ ...(folder === undefined ? {} : { folder }), ...settings, hidden: [...hidden] });
 }
 
+/** Drawing takes a fifth of the time at most: the processor is wanted for training. */
 function schedule(): void {
   if (scheduled) return;
   scheduled = true;
-  requestAnimationFrame(() => {
-    scheduled = false;
-    redraw();
-  });
+  document.body.dataset.pending = '';
+  const wait = drawn.ended + 4 * drawn.took - performance.now();
+  const draw = () =>
+    requestAnimationFrame(() => {
+      scheduled = false;
+      const began = performance.now();
+      redraw();
+      drawn.ended = performance.now();
+      drawn.took = drawn.ended - began;
+      delete document.body.dataset.pending;
+    });
+  if (wait > 8) setTimeout(draw, wait);
+  else draw();
 }
 
 function redraw(): void {

@@ -1,0 +1,169 @@
+/** The panel's page in a real browser: what people see and do, in all themes and widths. */
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser } from '../e2e/browser.ts';
+import { chromiumPath } from '../e2e/system.mjs';
+import { bundle, openPanel, type PanelPage, type PanelPageOptions } from './panelPage.ts';
+import { began, epochEvent, history, start, stepEvent, stretch, summary } from './runs.ts';
+
+if (!chromiumPath()) console.log('skipped: the panel is tested in Chromium, which this machine lacks');
+
+describe.skipIf(!chromiumPath())('the panel', () => {
+  let browser: Browser;
+  let code: Awaited<ReturnType<typeof bundle>>;
+  const errors: string[] = [];
+
+  beforeAll(async () => {
+    [browser, code] = await Promise.all([launchBrowser(), bundle()]);
+  });
+  afterAll(() => browser?.close());
+
+  /** A page for one test; errors in it fail the test. */
+  async function withPanel(options: PanelPageOptions, work: (panel: PanelPage) => Promise<void>): Promise<void> {
+    const panel = await openPanel(browser, code, options);
+    panel.page.on('pageerror', error => errors.push(error.message));
+    try {
+      await work(panel);
+      expect(errors.splice(0)).toEqual([]);
+    } finally {
+      await panel.page.close();
+    }
+  }
+  const text = (panel: PanelPage, selector: string) => panel.page.locator(selector).first().textContent();
+  const visible = (panel: PanelPage) => panel.page.locator('.actions button:visible').allTextContents();
+  const running = { type: 'history' as const, history: history(700) };
+
+  it('says that it listens, and shows the run before it exists', () =>
+    withPanel({}, async panel => {
+      expect(await panel.said()).toEqual([{ type: 'ready' }]);
+      await panel.post({ type: 'starting', name: 'digits', source: 'examples/first.strata' });
+      expect(await text(panel, 'h1')).toBe('digits');
+      expect(await text(panel, '[role=status]')).toBe('Starting');
+      expect(await panel.page.locator('[data-chart=loss] .plot').getAttribute('data-empty')).toMatch(/Waiting/);
+      expect(await panel.page.locator('.problem').isVisible()).toBe(false);
+    }));
+
+  it('shows a history and goes on with the stream', () =>
+    withPanel({}, async panel => {
+      await panel.post(running);
+      expect(await text(panel, '[data-tile=epoch] .value')).toBe('6 / 10');
+      expect(await panel.page.locator('.epochs tbody tr').count()).toBe(5);
+      await panel.post({ type: 'events', summary: { ...summary, step: 760 }, events: stretch(701, 760) });
+      expect(await text(panel, '[data-tile=epoch] .value')).toBe('7 / 10');
+      expect(await panel.page.locator('[data-chart]').count()).toBe(2);
+      const label = await panel.page.locator('[data-chart=loss] .plot').getAttribute('aria-label');
+      expect(label).toMatch(/training loss \S+ at step 1, \S+ at step 760; validation loss/);
+      expect(await text(panel, '#announcer')).toMatch(/^Epoch 6: loss 0\.\d+, accuracy/);
+      expect(await panel.saved()).toMatchObject({ folder: summary.folder });
+    }));
+
+  it('offers what the state allows, and sends it once', () =>
+    withPanel({}, async panel => {
+      await panel.post(running);
+      expect(await visible(panel)).toEqual(['Pause', 'Stop']);
+      await panel.page.getByRole('button', { name: 'Pause' }).click();
+      expect(await panel.page.getByRole('button', { name: 'Pause' }).isDisabled()).toBe(true);
+      expect(await panel.said()).toContainEqual({ type: 'command', command: 'pause' });
+      await panel.post({
+        type: 'events',
+        summary: { ...summary, state: 'paused' },
+        events: [{ type: 'state', state: 'paused', step: 700, time: began + 2800 }],
+      });
+      expect(await visible(panel)).toEqual(['Continue', 'Stop']);
+      await panel.post({ type: 'events', summary: { ...summary, state: 'stopped', resumable: true }, events: [] });
+      expect(await visible(panel)).toEqual(['Resume']);
+      expect(await text(panel, '[role=status]')).toBe('Stopped');
+    }));
+
+  it('explains a failure: code, message, remedy', () =>
+    withPanel({}, async panel => {
+      const error = { code: 'data-missing', message: 'data/train.gz: no such file' };
+      await panel.post({ type: 'problem', ...error });
+      const card = panel.page.getByRole('alert');
+      expect(await card.locator('code').textContent()).toBe('data-missing');
+      expect(await card.locator('.message').textContent()).toBe('Data/train.gz: no such file.');
+      expect(await card.locator('.remedy').textContent()).toMatch(/train again/);
+      await card.getByRole('button', { name: 'Show log' }).click();
+      expect(await panel.said()).toContainEqual({ type: 'show', what: 'log' });
+    }));
+
+  it('takes text from files as text', () =>
+    withPanel({}, async panel => {
+      const name = '<img src=x onerror="window.hacked = true">';
+      await panel.post({ type: 'history', history: history(10, { name, source: name }) });
+      expect(await text(panel, 'h1')).toBe(name);
+      expect(await panel.page.locator('img').count()).toBe(0);
+    }));
+
+  it('keeps the choices of scale and curves over a reload', () =>
+    withPanel({ saved: { folder: summary.folder, log: true, smoothing: 0, hidden: ['validation'] } }, async panel => {
+      await panel.post(running);
+      expect(await panel.page.locator('[data-toggle=log]').getAttribute('aria-pressed')).toBe('true');
+      expect(await panel.page.locator('#smoothing').inputValue()).toBe('0');
+      const validation = panel.page.locator('[data-chart=loss] [data-series=validation]');
+      expect(await validation.getAttribute('aria-pressed')).toBe('false');
+      await validation.click();
+      expect(await panel.saved()).toMatchObject({ folder: summary.folder, log: true, hidden: [] });
+    }));
+
+  it('is read with the keyboard alone', () =>
+    withPanel({}, async panel => {
+      await panel.post(running);
+      await panel.page.locator('[data-chart=loss] .plot').focus();
+      await panel.page.keyboard.press('End');
+      await panel.page.keyboard.press('ArrowLeft');
+      const tip = panel.page.locator('[data-chart=loss] .tooltip');
+      expect(await tip.isVisible()).toBe(true);
+      expect(await tip.locator('.head').textContent()).toBe('Step 699 · epoch 6');
+      await panel.page.keyboard.press('Escape');
+      expect(await tip.isVisible()).toBe(false);
+    }));
+
+  it.each([320, 480, 720, 1000, 1600])('fits a width of %i', width =>
+    withPanel({ width }, async panel => {
+      await panel.post(running);
+      const overflow = await panel.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      expect(overflow).toBeLessThanOrEqual(0);
+      const columns = await panel.page.locator('.tiles').evaluate(grid => getComputedStyle(grid).gridTemplateColumns);
+      expect(8 % columns.split(' ').length).toBe(0);
+    }),
+  );
+
+  it('recolours its curves when the theme changes', () =>
+    withPanel({ theme: 'dark' }, async panel => {
+      await panel.post(running);
+      const hasColour = (colour: readonly number[]) =>
+        panel.page.locator('[data-chart=loss] canvas').evaluate((canvas, wanted) => {
+          const { width, height } = canvas as HTMLCanvasElement;
+          const { data } = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height);
+          for (let at = 0; at < data.length; at += 4) {
+            if (wanted.every((part, index) => Math.abs(data[at + index]! - part) < 6)) return true;
+          }
+          return false;
+        }, colour);
+      expect(await hasColour([0x59, 0xa4, 0xf9])).toBe(true);
+      await panel.theme('light');
+      await panel.page.evaluate(
+        () => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve))),
+      );
+      await expect.poll(() => hasColour([0x1a, 0x85, 0xff])).toBe(true);
+      expect(await hasColour([0x59, 0xa4, 0xf9])).toBe(false);
+    }));
+
+  it('draws 100,000 steps in a fraction of a second, and goes on with the stream', () =>
+    withPanel({}, async panel => {
+      const many = Array.from({ length: 100_000 }, (_, index) => stepEvent(index + 1));
+      await panel.post({ type: 'events', summary, events: [{ ...start, steps: 200_000 }, ...many, epochEvent(1)] });
+      const times: number[] = [];
+      for (let batch = 0; batch < 10; batch++) {
+        const events = Array.from({ length: 50 }, (_, index) => stepEvent(100_001 + 50 * batch + index));
+        const from = performance.now();
+        await panel.post({ type: 'events', summary, events });
+        times.push(performance.now() - from);
+      }
+      const median = times.sort((a, b) => a - b)[5]!;
+      console.log(`50 more steps after 100,000 are drawn within ${median.toFixed(0)} ms`);
+      expect(await panel.page.locator('[data-chart=loss] .plot').getAttribute('aria-label')).toMatch(/at step 100500/);
+      expect(median).toBeLessThan(1000);
+    }));
+});
