@@ -13,7 +13,7 @@ function flattened(shape: Shape): Shape {
 }
 
 /** `wanted` with its -1 inferred from the size of `from`; ShapeError where the sizes differ. */
-function reshaped(from: Shape, wanted: readonly Dim[]): Shape {
+export function reshaped(from: Shape, wanted: readonly Dim[]): Shape {
   const hole = wanted.indexOf(-1);
   const rest = sizeOf(wanted.filter((_, i) => i !== hole));
   const filled = hole < 0 ? wanted : wanted.with(hole, floorDivDim(sizeOf(from), rest));

@@ -1,11 +1,11 @@
 /** Transforms of data fields: signatures speak of one sample, `build` works on a batch of them. */
 import { sizeOf } from '../../dim/dim.ts';
 import type { Value } from '../builder.ts';
-import { demand, number, tensor, typeOf } from './arguments.ts';
+import { demand, number, shapeOf, tensor, typeOf } from './arguments.ts';
 import type { Arguments, BuildContext, TransformFunction } from './function.ts';
 import { imageSize, mirrored, type Planes, planesOf, rotated, shifted } from './images.ts';
 import { normal } from './numerics.ts';
-import { oneHot } from './shapes.ts';
+import { oneHot, reshaped } from './shapes.ts';
 
 /** The field as f32: bytes and integers are converted by the first transform that computes. */
 function field(context: BuildContext, args: Arguments): Value {
@@ -81,6 +81,19 @@ export const transforms: readonly TransformFunction[] = [
     build: ({ b }, args) => {
       const [batch = 1, ...sample] = tensor(args, 'x').type.shape;
       return b.reshape(tensor(args, 'x'), [batch, sizeOf(sample)]);
+    },
+  },
+  {
+    kind: 'transform',
+    name: 'reshape',
+    signature: 'reshape(x: [...], shape: shape) -> [...]',
+    doc: 'The same elements of a sample in another shape; one size may be -1, which is inferred.',
+    example: 'image |> reshape([1, 28, 28])',
+    random: false,
+    type: args => ({ ...typeOf(args, 'x'), shape: reshaped(typeOf(args, 'x').shape, shapeOf(args, 'shape')) }),
+    build: ({ b }, args) => {
+      const [batch = 1, ...sample] = tensor(args, 'x').type.shape;
+      return b.reshape(tensor(args, 'x'), [batch, ...reshaped(sample, shapeOf(args, 'shape'))]);
     },
   },
   { ...oneHot, kind: 'transform', random: false },

@@ -32,6 +32,7 @@ describe('deterministic transforms', () => {
     ['standardize', [2, 1], [1, 3], { mean: 1, std: 4 }, [0, 0.5]],
     ['normalize', [2, 3], [1, 2, 3, 7, 7, 7], {}, [0, 0.5, 1, 0, 0, 0]],
     ['flatten', [1, 2, 2], [1, 2, 3, 4], {}, [1, 2, 3, 4]],
+    ['reshape', [2, 2], [1, 2, 3, 4], { shape: [1, -1] }, [1, 2, 3, 4]],
   ];
   it.each(cases)('%s', (name, shape, data, args, expected) => {
     expect(near(transform(name, shape, data, args))).toEqual(expected);
