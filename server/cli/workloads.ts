@@ -7,20 +7,29 @@ import { lower } from '../lang/lower/lower.ts';
 import { createLangHost } from '../runs/langHost.ts';
 
 /** 140 whole batches of 64. */
-const digits = `
+const digits = (shape: string) => `
 data Digits = digits(samples: 8960) {
-  image = image |> standardize(mean: 0.1307, std: 0.3081) |> flatten
+  image = image |> standardize(mean: 0.1307, std: 0.3081) |> ${shape}
   batch 64
 }
 `;
 
-const training = (model: string) => `
-train bench on Digits {
+/** As many symbols as Shakespeare's plays have characters; `next` is one ahead of `tokens`. */
+const sequences = (batch: number) => `
+data Text = sequences(samples: 4096, length: 64, symbols: 65) {
+  batch ${batch}
+}
+`;
+
+const training = (model: string, data: string, input: string, target: string) => `
+train bench on ${data} {
   net = ${model}()
-  minimize cross_entropy(net(image), label) using adam(lr: 0.001)
+  minimize cross_entropy(net(${input}), ${target}) using adam(lr: 0.001)
   epochs 1
 }
 `;
+const classifying = (model: string) => training(model, 'Digits', 'image', 'label');
+const predicting = (model: string) => training(model, 'Text', 'tokens', 'next');
 
 /** Source by name. The PyTorch side of the same workloads is test/bench/torchPeer.py. */
 export const workloads: Readonly<Record<string, string>> = {
@@ -30,7 +39,7 @@ model SimpleNet(x: [B, 784]) -> [B, 10] {
   fc2 = linear(10)
   x |> fc1 |> relu |> fc2
 }
-${digits}${training('SimpleNet')}`,
+${digits('flatten')}${classifying('SimpleNet')}`,
   optimizednet: `
 model OptimizedNet(x: [B, 784]) -> [B, 10] {
   fc1 = linear(256)
@@ -38,7 +47,34 @@ model OptimizedNet(x: [B, 784]) -> [B, 10] {
   fc3 = linear(10)
   x |> fc1 |> relu |> fc2 |> relu |> fc3
 }
-${digits}${training('OptimizedNet')}`,
+${digits('flatten')}${classifying('OptimizedNet')}`,
+  lenet: `
+model LeNet(x: [B, 1, 28, 28]) -> [B, 10] {
+  conv1 = conv2d(32, kernel: 3)
+  conv2 = conv2d(64, kernel: 3)
+  fc = linear(10)
+  x |> conv1 |> relu |> max_pool2d(2) |> conv2 |> relu |> max_pool2d(2) |> flatten |> fc
+}
+${digits('reshape([1, 28, 28])')}${classifying('LeNet')}`,
+  charlstm: `
+model CharLSTM(tokens: index(V)[B, T]) -> [B, T, V] {
+  embed = embedding(64)
+  rnn = lstm(128)
+  head = linear(V)
+  tokens |> embed |> rnn |> head
+}
+${sequences(32)}${predicting('CharLSTM')}`,
+  'gpt-tiny': `
+model Block(x: [B, T, D], heads: int) -> [B, T, D] {
+  x = x + (x |> layer_norm |> self_attention(heads: heads, causal: true))
+  x + (x |> layer_norm |> linear(4 * D) |> gelu |> linear(D))
+}
+model GPT(tokens: index(V)[B, T], dim: int = 128, depth: int = 4, heads: int = 4) -> [B, T, V] {
+  x = embedding(tokens, dim) + positions(T, dim)
+  repeat depth { x = x |> Block(heads: heads) }
+  x |> layer_norm |> linear(V)
+}
+${sequences(16)}${predicting('GPT')}`,
 };
 
 /** The Program of a workload. Throws EngineError (`unsupported`) for an unknown name. */

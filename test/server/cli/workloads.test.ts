@@ -3,7 +3,13 @@ import { expect, test } from 'vitest';
 import { benchLines } from '../../../server/cli/commands/bench.ts';
 import { workloadProgram, workloads } from '../../../server/cli/workloads.ts';
 
-const parameters = { simplenet: 101_770, optimizednet: 235_146 } as const;
+const parameters = {
+  simplenet: 101_770,
+  optimizednet: 235_146,
+  lenet: 34_826,
+  charlstm: 111_873,
+  'gpt-tiny': 818_241,
+} as const;
 
 test.each(Object.entries(parameters))('%s has the weights of the PyTorch module', (name, count) => {
   const sizes = workloadProgram(name).parameters.map(p => p.shape.reduce((n, d) => n * d, 1));
@@ -15,7 +21,9 @@ test('every workload has a count above', () => {
 });
 
 test('an unknown workload is refused with the known ones', () => {
-  expect(() => workloadProgram('alexnet')).toThrow('expected a workload of simplenet, optimizednet, found alexnet');
+  expect(() => workloadProgram('alexnet')).toThrow(
+    'expected a workload of simplenet, optimizednet, lenet, charlstm, gpt-tiny, found alexnet',
+  );
 });
 
 test('a result reads as one line, and one for each kernel', () => {
