@@ -47,7 +47,7 @@ function statement(context: Context, s: Statement, made: Binding[]): Meaning | u
 }
 
 export function bind(context: Context, s: Bind, made: Binding[]): void {
-  const value = annotated(context, s, context.rules.evaluate(context, s.value));
+  const value = annotated(context, s, context.rules.evaluate(s.damaged ? muted(context) : context, s.value));
   const [only] = s.targets;
   if (s.targets.length === 1 && only) {
     const meaning = named(context, only.name, value);
@@ -64,6 +64,11 @@ export function bind(context: Context, s: Bind, made: Binding[]): void {
     });
   }
   for (const [i, target] of s.targets.entries()) keep(context, target, items?.[i] ?? failed, made);
+}
+
+/** What a damaged statement seems to get wrong, or to demand of callers, is not said. */
+function muted(context: Context): Context {
+  return { ...context, sheet: { ...context.sheet, facts: [], requirements: [] } };
 }
 
 function keep(context: Context, name: Bind['targets'][number], meaning: Meaning, made: Binding[]): void {

@@ -154,7 +154,7 @@ export interface Bind extends Span {
   readonly targets: readonly Name[];
   readonly annotation?: TypeExpression;
   readonly value: Expression;
-  /** Taken for a binding though its `=` is missing. */
+  /** There is a problem within; what else may seem wrong follows from it. */
   readonly damaged?: boolean;
 }
 /** An expression by itself: the result of its block. */

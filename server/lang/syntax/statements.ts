@@ -131,8 +131,10 @@ function bind(p: Cursor): Bind {
   while (p.take(',')) targets.push(p.name('a name'));
   let annotation: TypeExpression | undefined;
   if (p.take(':')) annotation = typeExpression(p);
-  const damaged = p.expect('=') === undefined;
+  const before = p.problems.length;
+  p.expect('=');
   const value = expression(p);
+  const damaged = p.problems.length > before;
   return {
     kind: 'bind',
     targets,
