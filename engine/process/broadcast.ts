@@ -39,7 +39,13 @@ export function createBroadcast(hooks: BroadcastHooks): Broadcast {
   return {
     server,
     send(events) {
-      for (const client of clients) if (client.attached) client.queue.push(...events);
+      // What a client asked for is answered now: a slow step may keep the timer waiting for longer than anybody should.
+      const answer = events.some(event => event.type === 'state');
+      for (const client of clients) {
+        if (!client.attached) continue;
+        client.queue.push(...events);
+        if (answer) flush(client);
+      }
     },
     close() {
       clearInterval(timer);

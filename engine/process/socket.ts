@@ -57,8 +57,12 @@ function removeStale(path: string): Promise<void> {
       reject(taken(path));
     });
     probe.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED' || error.code === 'ENOTSOCK') rmSync(path, { force: true });
-      resolve();
+      try {
+        if (error.code === 'ECONNREFUSED' || error.code === 'ENOTSOCK') rmSync(path, { force: true });
+        resolve();
+      } catch (cause) {
+        reject(new EngineError('socket-taken', `${path}: expected a socket, found a folder; remove it`, { cause }));
+      }
     });
   });
 }

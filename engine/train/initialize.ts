@@ -29,11 +29,14 @@ export function fillInitial(into: Float32Array, init: Init, seed: number, index:
     return;
   }
   const block = new Uint32Array(4);
+  const numbers = new Float64Array(4);
   for (let at = 0; at < into.length; at += 4) {
-    block.set([at / 4, 0, 0, 0]);
+    block.fill(0);
+    block[0] = at / 4;
     philoxBlock(block, seed, (PARAMETER_STREAM + index) >>> 0);
-    const numbers = init.kind === 'uniform' ? uniforms(block, init.bound) : normals(block, init.std);
-    into.set(numbers.slice(0, Math.min(4, into.length - at)), at);
+    if (init.kind === 'uniform') uniforms(numbers, block, init.bound);
+    else normals(numbers, block, init.std);
+    for (let lane = 0; lane < 4 && at + lane < into.length; lane++) into[at + lane] = numbers[lane]!;
   }
 }
 
@@ -42,15 +45,18 @@ function unit(word: number): number {
   return (word >>> 8) * 2 ** -24;
 }
 
-function uniforms(block: Uint32Array, bound: number): number[] {
-  return Array.from(block, word => (2 * unit(word) - 1) * bound);
+// Both write into an array that is used again: large models draw tens of millions of numbers before their first step.
+
+function uniforms(into: Float64Array, block: Uint32Array, bound: number): void {
+  for (let lane = 0; lane < 4; lane++) into[lane] = (2 * unit(block[lane]!) - 1) * bound;
 }
 
 /** Box and Muller: two pairs of normal numbers from the four words. */
-function normals(block: Uint32Array, std: number): number[] {
-  return [0, 2].flatMap(at => {
+function normals(into: Float64Array, block: Uint32Array, std: number): void {
+  for (let at = 0; at < 4; at += 2) {
     const radius = std * Math.sqrt(-2 * Math.log(1 - unit(block[at]!)));
     const angle = 2 * Math.PI * unit(block[at + 1]!);
-    return [radius * Math.cos(angle), radius * Math.sin(angle)];
-  });
+    into[at] = radius * Math.cos(angle);
+    into[at + 1] = radius * Math.sin(angle);
+  }
 }
