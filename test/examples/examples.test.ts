@@ -1,0 +1,96 @@
+/** The programs of `examples/`: each checks clean, shows its shapes, names its weights as PyTorch would, and its loss falls on the CPU backend. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect, test } from 'vitest';
+import { workspacePaths } from '../../engine/data/paths.ts';
+import { parseProgram, printProgram } from '../../engine/ir/programText.ts';
+import { prepareTraining } from '../../engine/train/setup.ts';
+import { analyze } from '../../server/lang/analyze.ts';
+import type { Analysis } from '../../server/lang/api.ts';
+import { format } from '../../server/lang/format/format.ts';
+import { lower } from '../../server/lang/lower/lower.ts';
+import { createLangHost } from '../../server/runs/langHost.ts';
+
+const folder = join(import.meta.dirname, '..', '..', 'examples');
+/** Needs files that are not shipped. */
+const withoutData = ['mnist.strata'];
+const files = readdirSync(folder).filter(name => name.endsWith('.strata') && !withoutData.includes(name));
+
+function analysisOf(file: string): Analysis {
+  const path = join(folder, file);
+  const host = createLangHost({ workspaceOf: () => dirname(path) });
+  return analyze(pathToFileURL(path).href, readFileSync(path, 'utf8'), host);
+}
+
+function programOf(file: string) {
+  const lowered = lower(analysisOf(file), undefined);
+  if (lowered.kind !== 'program') throw new Error(JSON.stringify(lowered));
+  return lowered.program;
+}
+
+test.each(files)('%s has no diagnostics, is formatted, and its program survives being written down', file => {
+  const analysis = analysisOf(file);
+  expect(analysis.facts).toEqual([]);
+  expect(format(analysis.text)).toBe(analysis.text);
+  const text = printProgram(programOf(file));
+  expect(printProgram(parseProgram(text, file))).toBe(text);
+});
+
+/** A line of the file and the shape hints at its end and within it, in order. */
+const hints: readonly [string, string, readonly string[]][] = [
+  ['lenet', 'x |> conv1', ['[B, 32, 26, 26]', '[B, 32, 26, 26]', '[B, 32, 13, 13]']],
+  ['lenet', '|> conv2', ['[B, 64, 11, 11]', '[B, 64, 11, 11]', '[B, 64, 5, 5]']],
+  ['resnet', '|> Identity', ['[B, width, 28, 28]', '[B, 2 * width, 14, 14]', '[B, 4 * width, 7, 7]']],
+  ['charlstm', 'logits', ['[B, 32, 39]']],
+  ['gpt', 'x |> layer_norm |> linear(V)', ['[B, T, dim]', '[B, T, V]']],
+  ['vae', 'z ', ['[B, 16]']],
+  ['gan', 'fake ', ['[B, 784]']],
+];
+test.each(hints)('%s shows shapes behind "%s"', (name, start, expected) => {
+  const analysis = analysisOf(`${name}.strata`);
+  const line = analysis.text.split('\n').find(each => each.trimStart().startsWith(start))!;
+  const at = analysis.text.indexOf(line);
+  const shown = analysis.inlays({ start: at, end: at + line.length }).filter(each => each.kind === 'shape');
+  expect(shown.map(each => each.text)).toEqual(expected);
+});
+
+/** What torch.nn modules of the same structure call their weights, in the order of their registration. */
+const weights: Readonly<Record<string, readonly string[]>> = {
+  lenet: ['conv1.weight', 'conv1.bias', 'conv2.weight', 'conv2.bias', 'fc.weight', 'fc.bias'].map(n => `net.${n}`),
+  charlstm: [
+    'embed.weight',
+    ...['weight_ih_l0', 'weight_hh_l0', 'bias_ih_l0', 'bias_hh_l0'].map(n => `rnn.${n}`),
+    'head.weight',
+    'head.bias',
+  ].map(n => `net.${n}`),
+};
+test.each(Object.entries(weights))('%s names its weights as PyTorch does', (name, names) => {
+  expect(programOf(`${name}.strata`).parameters.map(p => p.name)).toEqual(names);
+});
+
+/** Steps to train, and the share of the first loss that the mean of the last four stays under. */
+const bars: Readonly<Record<string, readonly [steps: number, share: number]>> = {
+  first: [60, 0.8],
+  lenet: [20, 0.97],
+  resnet: [12, 0.97],
+  charlstm: [40, 0.8],
+  gpt: [40, 0.75],
+  autoencoder: [40, 0.5],
+  vae: [40, 0.8],
+  gan: [30, 0.9],
+};
+test.each(Object.entries(bars))('%s: the loss falls', { timeout: 60_000 }, async (name, [steps, share]) => {
+  const program = programOf(`${name}.strata`);
+  const run = { ...program.run, device: 'cpu' } as const;
+  const { session } = await prepareTraining({ program: { ...program, run }, resolvePath: workspacePaths(folder) });
+  session.setOrder(0);
+  session.train(0, steps);
+  expect(await session.readBad()).toBe(0);
+  const { columns } = session.layout.ring;
+  const rows = await session.readRows(0, steps);
+  const losses = Array.from({ length: steps }, (_, step) => rows[step * columns.length]!);
+  await session.dispose();
+  const last = losses.slice(-4).reduce((sum, loss) => sum + loss / 4, 0);
+  expect(last).toBeLessThan(share * losses[0]!);
+});
