@@ -44,7 +44,7 @@ const hints: readonly [string, string, readonly string[]][] = [
   ['resnet', '|> Identity', ['[B, width, 28, 28]', '[B, 2 * width, 14, 14]', '[B, 4 * width, 7, 7]']],
   ['charlstm', 'logits', ['[B, 32, 39]']],
   ['gpt', 'x |> layer_norm |> linear(V)', ['[B, T, dim]', '[B, T, V]']],
-  ['vae', 'z ', ['[B, 16]']],
+  ['vae', 'z  ', ['[B, 16]']],
   ['gan', 'fake ', ['[B, 784]']],
 ];
 test.each(hints)('%s shows shapes behind "%s"', (name, start, expected) => {
