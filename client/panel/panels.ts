@@ -41,13 +41,15 @@ export function createPanels(context: vscode.ExtensionContext, server: Server, l
     vscode.window.registerWebviewPanelSerializer(viewType, {
       async deserializeWebviewPanel(panel, state) {
         const { folder } = parseSaved(state);
-        adopt(host, panel, folder === undefined ? { name: '', source: '' } : { name: '', source: '', folder });
+        // Reloaded between the click and the start: there is no run to come back to.
+        if (folder === undefined) panel.dispose();
+        else adopt(host, panel, { name: '', source: '', folder });
       },
     }),
     // A new server knows nothing of our attachments.
     server.onDidChangeState(state => {
       if (state !== 'running') return;
-      for (const entry of open) if (entry.streaming) void sendHistory(host, entry);
+      for (const entry of open) if (entry.ready) void sendHistory(host, entry);
     }),
   ];
   return {
@@ -160,8 +162,6 @@ async function receive(host: Host, entry: OpenPanel, message: FromPanel): Promis
       entry.ready = true;
       if (entry.folder !== undefined) return sendHistory(host, entry);
       if (entry.problem) return post(entry, { type: 'problem', ...entry.problem });
-      if (entry.name === '')
-        return post(entry, { type: 'problem', message: vscode.l10n.t('this run was never started') });
       return post(entry, { type: 'starting', name: entry.name, source: entry.source });
     case 'command':
       if (entry.folder !== undefined)
@@ -181,6 +181,7 @@ async function sendHistory(host: Host, entry: OpenPanel): Promise<void> {
   try {
     const history = await host.server.attach(folder);
     if (entry.folder !== folder || !entry.ready) return;
+    delete entry.problem;
     entry.name = history.summary.name;
     entry.source = history.summary.source;
     entry.live = isLiveState(history.summary);

@@ -158,6 +158,25 @@ test('light and high contrast themes', async () => {
   await expectState('stopped');
 });
 
+test('the view of runs lists them, newest first', async () => {
+  await bench.page.locator('.activitybar .action-item', { has: bench.page.locator('[aria-label^="Strata"]') }).click();
+  const rows = bench.page.locator('.pane-body .monaco-list-row', { hasText: 'digits' });
+  await expect.poll(() => rows.count(), { timeout: 20_000 }).toBe(5);
+  await rows.first().hover();
+  expect(await rows.first().getAttribute('aria-label')).toMatch(/^digits, stopped/);
+  await rows.first().locator('[aria-label^="Resume Training"]').waitFor();
+  await bench.picture('runs-view');
+});
+
+test('the walkthrough opens', async () => {
+  await bench.command('Welcome: Open Walkthrough...');
+  await bench.page.locator('.quick-input-widget input').first().fill('Train your first network');
+  await bench.page.locator('.quick-input-list .monaco-list-row', { hasText: 'Train your first network' }).waitFor();
+  await bench.page.keyboard.press('Enter');
+  await bench.page.locator('.getting-started-step', { hasText: 'See every shape' }).waitFor({ timeout: 20_000 });
+  await bench.picture('walkthrough');
+});
+
 async function expectState(state: string): Promise<void> {
   await bench.panel.locator(`.state[data-state=${state}]`).waitFor({ timeout: 30_000 });
 }

@@ -137,8 +137,13 @@ function machineTiles(store: RunStore): Tile[] {
       value: formatRate(last(store.lr)),
       detail: start ? `batch of ${formatCount(start.batch)}` : '',
     },
-    { id: 'device', label: 'Device', value: name, detail: start?.device ?? '' },
+    { id: 'device', label: 'Device', value: name, detail: start ? deviceDetail(name, start.device) : '' },
   ];
+}
+
+/** `CPU (WASM SIMD, 2 threads)` below `CPU` says the name twice: what is in the brackets will do. */
+function deviceDetail(name: string, device: string): string {
+  return device.startsWith(`${name} (`) && device.endsWith(')') ? device.slice(name.length + 2, -1) : device;
 }
 
 function deviceName(backend: 'reference' | 'wasm' | 'webgpu'): string {
