@@ -10,6 +10,8 @@ const SHARED_LIMIT = 6;
 /** The same where one kernel would repeat it for at least `EXPANSION` elements. */
 const EXPANDED_LIMIT = 4;
 const EXPANSION = 8;
+/** How often a padded element must be read by a product. */
+const REPEATED = 2;
 /** Distinct values read that are stored as one rather than read again. */
 const SHARED_READS = 5;
 /** Integers are indices and counters: few, cheap, and constant along the rows of the kernels that want them. */
@@ -30,6 +32,9 @@ export function chooseRoots(flow: Dataflow, pinned: ReadonlySet<NodeId>): Readon
   const operands = new Set(
     nodes.filter(id => flow.kind(id) === 'matmul').flatMap(id => flow.node(id).inputs.map(i => throughViews(flow, i))),
   );
+  for (const id of nodes) {
+    if (flow.kind(id) === 'matmul') for (const input of flow.node(id).inputs) addPadding(flow, input, hard);
+  }
   const own = nodes.length > 0 ? ownCosts(flow) : [];
 
   const chosen = new Set(hard);
@@ -85,6 +90,15 @@ function epilogueOf(flow: Dataflow, matmul: NodeId, hard: ReadonlySet<NodeId>): 
     if (flow.kind(consumer) === 'elementwise') last = consumer;
     else if (flow.node(consumer).op !== 'reshape') return last;
     at = consumer;
+  }
+}
+
+/** Zeros around what a product reads several times over (windows) are written once, not decided for every element read. */
+function addPadding(flow: Dataflow, operand: NodeId, hard: Set<NodeId>): void {
+  for (let at = operand; flow.kind(at) === 'view'; at = flow.node(at).inputs[0]!) {
+    if (flow.node(at).op !== 'pad' || flow.size(operand) < REPEATED * flow.size(at)) continue;
+    hard.add(at);
+    return;
   }
 }
 

@@ -5,10 +5,11 @@ import { add, apply, axis, constant, intern, load, mapScalar, mul, substituteAxe
 import { simplifier } from '../../kernel/simplify.ts';
 import { accessOf, PARAMETER_AXIS, type Place, strideOf } from './access.ts';
 import { Code, type Local, type ModuleBuilder } from './encoder.ts';
+import { type Gathered, type Separated, separate, tableKernel } from './gather.ts';
 import type { Library } from './library.ts';
 import { type CompiledKernel, compileFragment, compileLoop } from './loop.ts';
 import { emitPackTransposed } from './pack.ts';
-import { emitTile } from './tile.ts';
+import { emitTile, type TileRows } from './tile.ts';
 import { Values } from './values.ts';
 
 /** Shape of register tiles and the instructions they may use. */
@@ -42,7 +43,7 @@ const PARAMETERS = 4;
 const LINE = 16;
 const MOST_LINES = 256;
 
-/** A as kept in memory, or copied to memory by a kernel that runs before. */
+/** A as kept in memory, through a table of offsets, or copied to memory by a kernel that runs before. */
 export function compileMatmul(
   kernel: MatmulKernel,
   places: readonly Place[],
@@ -56,9 +57,20 @@ export function compileMatmul(
   const a = prepare(kernel.a);
   const isDot = n === 1 || (m === 1 && b.kind === 'load' && strideOf(b.at, K) === 1);
   if (isDot) return [compileLoop(asLoop({ ...kernel, a, b, stores }), places, context.library)];
-  if (isStrided(a, places, [M, K]) && !isFarApart(a, kernel))
+  const strided = isStrided(a, places, [M, K]);
+  if (strided && !isFarApart(a, kernel))
     return [new MatmulEmitter({ ...kernel, a, b, stores }, places, context).emit()];
-  // An operand that is computed or gathered is written out row by row first.
+  const parts = strided ? undefined : separateLoad(a, places);
+  if (parts !== undefined) {
+    const table: Place = { base: context.scratch(4 * k), dtype: 'i32', length: k };
+    const fill = tableKernel(kernel.name, parts.moving, K, k, places.length);
+    const gathered = { table, fixed: parts.fixed };
+    return [
+      compileLoop(fill, [...places, table], context.library),
+      new MatmulEmitter({ ...kernel, a, b, stores }, places, context, gathered).emit(),
+    ];
+  }
+  // An operand that is computed is written out row by row first.
   const copy: Place = { base: context.scratch(batch * m * k * 4), dtype: 'f32', length: batch * m * k };
   const all = [...places, copy];
   const at = add(mul(add(mul(axis(B), constant(m)), axis(M)), constant(k)), axis(K));
@@ -91,16 +103,25 @@ function isFarApart(a: Scalar & { kind: 'load' }, { n, k }: MatmulKernel): boole
   return strideOf(a.at, K)! >= LINE && k > MOST_LINES && n >= 4 * LINE;
 }
 
+/** The index of a plain load in two parts, one of them moving along k. */
+function separateLoad(s: Scalar, places: readonly Place[]): Separated | undefined {
+  return s.kind === 'load' && isFloat(s, places) ? separate(s.at, K) : undefined;
+}
+
+function isFloat(s: Scalar & { kind: 'load' }, places: readonly Place[]): boolean {
+  return s.type === 'f32' && places[s.buffer]!.dtype === 'f32';
+}
+
 /** A plain load with a constant, non-negative stride along each of the axes. */
 function isStrided(s: Scalar, places: readonly Place[], axes: readonly number[]): s is Scalar & { kind: 'load' } {
-  if (s.kind !== 'load' || s.type !== 'f32' || places[s.buffer]!.dtype !== 'f32') return false;
-  return axes.every(n => (strideOf(s.at, n) ?? -1) >= 0);
+  return s.kind === 'load' && isFloat(s, places) && axes.every(n => (strideOf(s.at, n) ?? -1) >= 0);
 }
 
 class MatmulEmitter {
   private readonly kernel: MatmulKernel;
   private readonly places: readonly Place[];
   private readonly context: ModuleContext;
+  private readonly gathered: Gathered | undefined;
   private readonly code = new Code(['i32', 'i32', 'i32']);
   private readonly values: Values;
   private readonly width: number;
@@ -114,9 +135,10 @@ class MatmulEmitter {
   private readonly row = this.code.local('i32');
   private readonly column = this.code.local('i32');
 
-  constructor(kernel: MatmulKernel, places: readonly Place[], context: ModuleContext) {
+  constructor(kernel: MatmulKernel, places: readonly Place[], context: ModuleContext, gathered?: Gathered) {
     this.kernel = kernel;
     this.context = context;
+    this.gathered = gathered;
     const { rows, vectors } = context.tile;
     this.width = 4 * vectors;
     this.panels = Math.ceil(kernel.n / this.width);
@@ -215,14 +237,28 @@ class MatmulEmitter {
 
   private emitTile(rows: number, columns: number): void {
     const { code, kernel, width } = this;
-    const a = this.operand(kernel.a, K);
-    const rowBytes = 4 * strideOf((kernel.a as Scalar & { kind: 'load' }).at, M)!;
+    const a = this.gathered === undefined ? this.stridedRows() : this.gatheredRows(this.gathered, rows);
     const b = this.panel === undefined ? this.operand(kernel.b, K) : this.panelOperand(this.panel, width);
     const vectors = Math.ceil(columns / 4);
     const fused = this.context.tile.fused;
-    const sums = emitTile(code, { rows, vectors, k: kernel.k, a: { ...a, rowBytes }, b, fused });
+    const sums = emitTile(code, { rows, vectors, k: kernel.k, a, b, fused });
     if (this.storesPlainly(columns)) this.emitPlainStores(sums);
     else this.emitEpilogue(sums, rows, columns);
+  }
+
+  private stridedRows(): TileRows {
+    const { a } = this.kernel;
+    return { ...this.operand(a, K), rowBytes: 4 * strideOf((a as Scalar & { kind: 'load' }).at, M)! };
+  }
+
+  /** A pointer a row; the whole address is in it, since what the table adds may be negative. */
+  private gatheredRows({ table, fixed }: Gathered, rows: number): TileRows {
+    const { base } = this.places[(this.kernel.a as Scalar & { kind: 'load' }).buffer]!;
+    const pointers = Array.from({ length: rows }, (_, r) => {
+      const at = substituteAxes(fixed, [BATCH, add(ROW, constant(r)), COLUMN, constant(0)]);
+      return this.pointer(add(mul(at, constant(4)), constant(base)));
+    });
+    return { pointers, table: { pointer: this.pointer(constant(0)), offset: table.base, stepBytes: 4 } };
   }
 
   /** Pointer to the operand's element at the tile's first row or column and k = 0. */

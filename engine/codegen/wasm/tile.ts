@@ -10,12 +10,17 @@ export interface TileOperand {
   readonly stepBytes: number;
 }
 
+/** The rows of A: evenly apart, or each with a pointer of its own to which a table adds the bytes of every k. */
+export type TileRows =
+  | (TileOperand & { readonly rowBytes: number })
+  | { readonly pointers: readonly Local[]; readonly table: TileOperand };
+
 export interface Tile {
   readonly rows: number;
   /** Vectors of four columns; an even number lets V8 pair them into 256-bit registers. */
   readonly vectors: number;
   readonly k: number;
-  readonly a: TileOperand & { readonly rowBytes: number };
+  readonly a: TileRows;
   readonly b: TileOperand;
   readonly fused: boolean;
 }
@@ -38,16 +43,13 @@ export function emitTile(code: Code, tile: Tile): readonly (readonly Local[])[] 
     for (let i = 0; i < count; i++) emitStep(code, tile, accumulators, i);
   };
   const advance = (count: number) => {
-    code
-      .get(a.pointer)
-      .i32(a.stepBytes * count)
-      .op('i32.add')
-      .set(a.pointer);
-    code
-      .get(b.pointer)
-      .i32(b.stepBytes * count)
-      .op('i32.add')
-      .set(b.pointer);
+    for (const { pointer, stepBytes } of [walked(a), b]) {
+      code
+        .get(pointer)
+        .i32(stepBytes * count)
+        .op('i32.add')
+        .set(pointer);
+    }
   };
   if (turns > 1) {
     const left = code.local('i32');
@@ -62,6 +64,29 @@ export function emitTile(code: Code, tile: Tile): readonly (readonly Local[])[] 
   return accumulators;
 }
 
+/** What advances along k: A itself or the table of its offsets. */
+function walked(a: TileRows): TileOperand {
+  return 'table' in a ? a.table : a;
+}
+
+/** Emits the load of one element of each row, spread over a vector. */
+function rowLoader(code: Code, a: TileRows, step: number): (row: number) => void {
+  const { pointer, offset, stepBytes } = walked(a);
+  if (!('table' in a)) {
+    return row => {
+      code.get(pointer).memory('v128.load32_splat', offset + stepBytes * step + a.rowBytes * row, 2);
+    };
+  }
+  const bytes = code.local('i32');
+  code
+    .get(pointer)
+    .memory('i32.load', offset + stepBytes * step, 2)
+    .set(bytes);
+  return row => {
+    code.get(a.pointers[row]!).get(bytes).op('i32.add').memory('v128.load32_splat', 0, 2);
+  };
+}
+
 /** One k: the row of B is loaded once, each element of the column of A is spread over a vector. */
 function emitStep(code: Code, tile: Tile, accumulators: readonly (readonly Local[])[], step: number): void {
   const { a, b, fused } = tile;
@@ -73,12 +98,11 @@ function emitStep(code: Code, tile: Tile, accumulators: readonly (readonly Local
       .set(local);
     return local;
   });
+  const load = rowLoader(code, a, step);
   accumulators.forEach((sums, r) => {
     const spread = code.local('v128');
-    code
-      .get(a.pointer)
-      .memory('v128.load32_splat', a.offset + a.stepBytes * step + a.rowBytes * r, 2)
-      .set(spread);
+    load(r);
+    code.set(spread);
     sums.forEach((sum, v) => {
       if (fused) code.get(spread).get(row[v]!).get(sum).op('f32x4.relaxed_madd').set(sum);
       else code.get(sum).get(spread).get(row[v]!).op('f32x4.mul').op('f32x4.add').set(sum);

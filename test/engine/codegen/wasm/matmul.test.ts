@@ -96,6 +96,11 @@ describe('operands and results that are not plain', () => {
     'bool',
   );
   const gathered = (row: number) => load(4, axis(row), 'i32');
+  /** x / size * outer + x % size * inner. */
+  const windowed = (x: number, size: number, outer: number, inner: number) => {
+    const part = (op: 'div' | 'mod', by: number) => mul(apply(op, [axis(x), int(size)], 'i32'), int(by));
+    return add(part('div', outer), part('mod', inner));
+  };
   const variants: Record<string, Partial<MatmulKernel>> = {
     'rows of A gathered': { a: load(0, add(mul(gathered(1), int(40)), axis(3)), 'f32') },
     'A computed': { a: apply('exp', [load(0, at(1, shape.k, 3), 'f32')], 'f32') },
@@ -104,6 +109,10 @@ describe('operands and results that are not plain', () => {
     'B masked where its index leaves the buffer': {
       b: apply('select', [inside, load(1, add(at(3, 40, 2), int(-120)), 'f32'), constant(0, 'f32')], 'f32'),
     },
+    'A through windows: rows and k merge axes': {
+      a: load(0, add(windowed(1, 5, 100, 7), windowed(3, 6, 30, 3)), 'f32'),
+    },
+    'A backwards along k': { a: load(0, add(at(1, 40, 1), add(mul(axis(3), int(-2)), int(34))), 'f32') },
     'an operand of stride 2': { b: load(1, add(mul(axis(3), int(50)), mul(axis(2), int(2))), 'f32') },
     'stored transposed': { stores: [{ buffer: 2, at: at(2, shape.m, 1), value: sum }] },
     'two results, one of them of the other buffer': {
