@@ -83,12 +83,17 @@ function files(args: Call['args'], resolvePath: ResolvePath): { images: DataFile
 
 function parseHeader(file: DataFile, bytes: Uint8Array): IdxHeader {
   const [first, second, code = -1, rank = 0] = bytes;
+  if (bytes.length < 4)
+    throw malformed(
+      file,
+      `expected an IDX header, found ${bytes.length} bytes; the file is truncated, copy or download it again`,
+    );
   const element = ELEMENTS[code];
   if (first !== 0 || second !== 0 || !element) {
     const found = [...bytes.subarray(0, 4)].map(byte => byte.toString(16).padStart(2, '0')).join(' ');
     throw malformed(
       file,
-      `expected an IDX file, which starts with 00 00 and a type from 08 to 0e, found ${found || 'nothing'}`,
+      `expected an IDX file, which starts with 00 00 and a type from 08 to 0e, found ${found}; check which file it is`,
     );
   }
   if (rank < 1 || rank > LIMITS.rank)
