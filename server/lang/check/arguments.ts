@@ -20,6 +20,8 @@ export interface Bound {
 export interface Matched {
   readonly bound: Map<string, Bound>;
   failed: boolean;
+  /** There was an argument too many, which is said once. */
+  surplus?: true;
 }
 
 export interface Piped extends Bound {
@@ -109,7 +111,10 @@ function positional(
     if (evaluated === undefined) context.rules.evaluate(context, arg.value);
     matched.failed = true;
     const most = callee.signature.parameters.length;
-    report(context, 'too-many-arguments', arg, { callee: callee.signature.name, most, found: args.length });
+    const span = { start: arg.start, end: args.at(-1)!.end };
+    if (!matched.surplus)
+      report(context, 'too-many-arguments', span, { callee: callee.signature.name, most, found: args.length });
+    matched.surplus = true;
     return;
   }
   const hyper = parameter.type.kind !== 'tensor' && !context.sheet.hints.some(h => h.at === arg.start);

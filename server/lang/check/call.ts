@@ -17,7 +17,7 @@ import type { Argument } from '../syntax/ast.ts';
 import type { Span } from '../text.ts';
 import { type Bound, fillDefaults, type Matched, matchArguments, missing, type Piped } from './arguments.ts';
 import type { Callee, PlanPlace } from './callee.ts';
-import { type Context, demand, localTarget, report } from './context.ts';
+import { type Context, declaredRelated, demand, localTarget, report } from './context.ts';
 import {
   failed,
   isError,
@@ -107,7 +107,7 @@ function apply(
   layer?: LayerMeaning,
 ): Meaning {
   if (callee.plan) return matched.failed ? failed : plan(callee, matched, callee.plan);
-  const u = unifier(callee.signature);
+  const u = unifier(callee.signature, callee.model?.uri);
   bindSizes(u, matched);
   if (!unifyAll(context, callee, matched, u) || matched.failed) return failed;
   if (!requirementsHold(context, callee, u, span)) return failed;
@@ -178,8 +178,9 @@ function fillNumber(
 
 function requirementsHold(context: Context, callee: Callee, u: Unifier, span: Span): boolean {
   const { requirements, name } = callee.signature;
-  return requirements.every(r => {
-    const target = callee.model && { kind: 'global' as const, uri: callee.model.uri, name };
+  return requirements.every((r, i) => {
+    const at = { requirement: requirements.length - i };
+    const target = callee.model && { kind: 'global' as const, uri: callee.model.uri, name, ...at };
     const related = target ? [{ target, role: 'requirement' as const, text: name }] : [];
     return demand(context, substituteRequirement(r, u.bindings), span, name, related);
   });
@@ -222,6 +223,7 @@ function applyLibrary(
   const fn = callee.library!.fn as Macro;
   const result = libraryResult(context, callee, fn, matched, u, span);
   if (result === undefined) return failed;
+  if (!hasRoom(context, result, fn.name, span)) return failed;
   if (fn.name === 'cross_entropy') softmaxTwice(context, matched.bound.get('logits'), fn.name);
   const args = buildArguments(matched, u);
   const marked: TensorMeaning = { ...result, via: fn.name };
@@ -237,6 +239,14 @@ function applyLibrary(
     reportShapeError(context, error, span, fn.name);
     return failed;
   }
+}
+
+/** A kernel that is larger than its image leaves nothing; reported at `span`. */
+function hasRoom(context: Context, { shape }: TensorMeaning, callee: string, span: Span): boolean {
+  if (!shape.some(d => isConstant(d) && d < 1)) return true;
+  const data = { subject: callee, expected: 'a result whose sizes are at least 1', found: showShape(shape) };
+  report(context, 'value-out-of-range', span, data, { related: declaredRelated(context, span) });
+  return false;
 }
 
 /** cross_entropy applies softmax itself. */
@@ -387,7 +397,7 @@ function sameWeights(
     expected: state.input ?? '',
     found: inputText(callee, matched),
   };
-  report(context, 'layer-reuse', span, data);
+  report(context, 'layer-reuse', span, data, { related: declaredRelated(context, span) });
   return false;
 }
 

@@ -171,6 +171,14 @@ export function demand(
   return false;
 }
 
+/** "This is declared here": where the name that stands at `span` comes from. */
+export function declaredRelated(context: Context, span: Span): readonly RelatedRecord[] {
+  const use = context.sheet.references.find(r => r.span.start === span.start && r.span.end === span.end);
+  return use?.target === undefined || use.definition
+    ? []
+    : [{ target: use.target, role: 'declaration', text: use.name }];
+}
+
 /** "This size comes from here." */
 export function sizeRelated(origin: Origin | undefined, text: string): readonly RelatedRecord[] {
   return origin === undefined ? [] : [{ target: origin.target, role: 'size', text }];

@@ -4,7 +4,7 @@ import { decide } from '../../../engine/dim/facts.ts';
 import type { GraphBuilder, Operand, Value } from '../../../engine/ops/builder.ts';
 import type { BinaryExpression, BinaryOperator } from '../syntax/ast.ts';
 import type { Span } from '../text.ts';
-import { type Context, demand, report, sizeRelated } from './context.ts';
+import { type Context, declaredRelated, demand, report, sizeRelated } from './context.ts';
 import {
   type Element,
   failed,
@@ -209,7 +209,7 @@ function broadcast(
     const [x, y] = [a[i0] ?? 1, b[i1] ?? 1];
     const [ox, oy] = [originAt(left, i0), originAt(right, i1)];
     if (!sameDim(x, y) && x !== 1 && y !== 1 && !equalOrDemanded(context, e, x, y)) {
-      operandMismatch(context, e.op, e.right, left, right, { axis: i1, expected: x, found: y, origin: oy });
+      operandMismatch(context, e, left, right, { axis: i1, expected: x, found: y, origin: oy });
       return undefined;
     }
     shape.push(x === 1 ? y : x);
@@ -231,8 +231,7 @@ function equalOrDemanded(context: Context, e: BinaryExpression, x: Dim, y: Dim):
 
 function operandMismatch(
   context: Context,
-  op: string,
-  span: Span,
+  e: BinaryExpression,
   left: Meaning,
   right: Meaning,
   at?: { axis: number; expected: Dim; found: Dim; origin: Origin | undefined },
@@ -241,15 +240,22 @@ function operandMismatch(
   report(
     context,
     'shape-mismatch',
-    span,
+    e.right,
     {
       role: 'operands',
-      subject: op,
+      subject: e.op,
       expected: showTensor(left),
       found: showTensor(right),
       ...(at && { axis: at.axis, expectedSize: showDim(at.expected), foundSize: showDim(at.found) }),
     },
-    at ? { related: sizeRelated(at.origin, showDim(at.found)), ...literalFix(at.origin, at.expected) } : {},
+    {
+      related: [
+        ...sizeRelated(at?.origin, at ? showDim(at.found) : ''),
+        ...declaredRelated(context, e.left),
+        ...declaredRelated(context, e.right),
+      ],
+      ...(at && literalFix(at.origin, at.expected)),
+    },
   );
 }
 
@@ -257,12 +263,12 @@ function operandMismatch(
 function matmul(context: Context, e: BinaryExpression, left: TensorMeaning, right: TensorMeaning): Meaning {
   const [a, b] = [left.shape, right.shape];
   if (a.length < 2 || b.length < 2) {
-    operandMismatch(context, '@', e.right, left, right);
+    operandMismatch(context, e, left, right);
     return failed;
   }
   const [x, y] = [a.at(-1)!, b.at(-2)!];
   if (!sameDim(x, y) && !equalOrDemanded(context, e, x, y)) {
-    operandMismatch(context, '@', e.right, left, right, {
+    operandMismatch(context, e, left, right, {
       axis: b.length - 2,
       expected: x,
       found: y,

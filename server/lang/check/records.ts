@@ -13,7 +13,14 @@ import type { Meaning } from './meaning.ts';
  */
 export type Target =
   | { readonly kind: 'local'; readonly span: Span }
-  | { readonly kind: 'global'; readonly uri: string; readonly name: string; readonly parameter?: string };
+  | {
+      readonly kind: 'global';
+      readonly uri: string;
+      readonly name: string;
+      readonly parameter?: string;
+      /** What its body demands, counted from the last, 1. */
+      readonly requirement?: number;
+    };
 
 export interface FactRecord<C extends FactCode = FactCode> {
   readonly code: C;

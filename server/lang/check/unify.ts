@@ -11,13 +11,15 @@ import {
 import { decide } from '../../../engine/dim/facts.ts';
 import { unifyDim } from '../../../engine/dim/unify.ts';
 import type { Span } from '../text.ts';
-import { type Context, demand, type RelatedRecord, report, sizeRelated } from './context.ts';
+import { type Context, declaredRelated, demand, type RelatedRecord, report, sizeRelated } from './context.ts';
 import { type Meaning, type Origin, showTensor, type TensorMeaning } from './meaning.ts';
 import { type Signature, type SignatureParameter, showPattern, type TensorPattern, unmarked } from './signature.ts';
 
 /** What the variables of a signature stand for at one call. */
 export interface Unifier {
   readonly signature: Signature;
+  /** Uri of the file that declares it; undefined for the library's own. */
+  readonly home: string | undefined;
   readonly bindings: Map<string, Dim>;
   readonly origins: Map<string, Origin>;
   /** What `...` stands for. */
@@ -32,8 +34,16 @@ interface Bound {
   readonly shape: string;
 }
 
-export function unifier(signature: Signature): Unifier {
-  return { signature, bindings: new Map(), origins: new Map(), rest: undefined, restOrigins: [], boundBy: new Map() };
+export function unifier(signature: Signature, home?: string): Unifier {
+  return {
+    signature,
+    home,
+    bindings: new Map(),
+    origins: new Map(),
+    rest: undefined,
+    restOrigins: [],
+    boundBy: new Map(),
+  };
 }
 
 /** False if it doesn't fit; that has been reported at `span`. `anyElement`: the function takes every dtype. */
@@ -53,7 +63,7 @@ export function unifyTensor(
       expected: expectedText(u, pattern),
       found: showTensor(argument),
     };
-    report(context, 'type-mismatch', span, data);
+    report(context, 'type-mismatch', span, data, { related: bothSides(context, u, parameter, span) });
     return false;
   }
   const axes = alignAxes(u, pattern, argument.shape);
@@ -153,7 +163,7 @@ function unifyClasses(
       expected: expectedText(u, pattern),
       found: showTensor(argument),
     };
-    report(context, 'type-mismatch', span, data);
+    report(context, 'type-mismatch', span, data, { related: bothSides(context, u, parameter, span) });
     return false;
   }
   const origin = u.origins.get(name!);
@@ -191,11 +201,23 @@ function mismatch(
       ...(at && { axis: at.axis, expectedSize: unmarked(showDim(at.expected)), foundSize: showDim(foundSize!) }),
     },
     {
-      related: sizeRelated(origin, foundSize === undefined ? '' : showDim(foundSize)),
+      related: [
+        ...sizeRelated(origin, foundSize === undefined ? '' : showDim(foundSize)),
+        ...bothSides(context, u, parameter, span),
+      ],
       ...(at && literalFix(origin, at.expected)),
     },
   );
   return false;
+}
+
+/** Where the argument and the parameter are declared. */
+function bothSides(context: Context, u: Unifier, parameter: SignatureParameter, span: Span): readonly RelatedRecord[] {
+  const { home, signature } = u;
+  const argument = declaredRelated(context, span);
+  if (home === undefined) return argument;
+  const target = { kind: 'global', uri: home, name: signature.name, parameter: parameter.name } as const;
+  return [...argument, { target, role: 'declaration', text: `${parameter.name} of ${signature.name}` }];
 }
 
 /** If the wrong size is a literal, the right one can stand in its place. */

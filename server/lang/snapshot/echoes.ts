@@ -37,7 +37,7 @@ export function withoutEchoes(snapshot: Snapshot, facts: readonly DiagnosticFact
   });
   const damaged = damagedNames(placed);
   const doubtful = dependents(all, damaged);
-  const tests = [behindDamage, ofMissing, besideUnknownArgument, repeated];
+  const tests = [behindDamage, meantByDamage(snapshot.text), ofMissing, besideUnknownArgument, repeated];
   return placed
     .filter(p => !(consequences.has(p.fact.code) && p.part && doubtful.has(nameOf(p.part))))
     .filter(p => !tests.some(echoes => echoes(p, placed)))
@@ -51,6 +51,7 @@ function damagedNames(placed: readonly Placed[]): ReadonlySet<string> {
   const unreliable = ({ fact }: Placed): boolean =>
     fact.code === 'syntax-error' ||
     fact.code === 'split-out-of-range' ||
+    (fact.code === 'duplicate-name' && (fact.data.what === 'declaration' || fact.data.what === 'parameter')) ||
     (fact.code === 'unknown-name' && fact.data.kind === 'setting') ||
     (fact.code === 'unknown-argument' && fact.data.callee === 'split') ||
     (fact.code === 'shape-mismatch' && fact.data.role === 'result');
@@ -82,6 +83,18 @@ function behindDamage({ fact, part, line }: Placed, placed: readonly Placed[]): 
     if (other.part !== part || other.line >= line) return false;
     return consequences.has(fact.code) || (fact.code === 'unknown-name' && inHeader(other));
   });
+}
+
+/** A name that a damaged line may have been about to declare. */
+function meantByDamage(text: string): (one: Placed, placed: readonly Placed[]) => boolean {
+  return ({ fact }, placed) => {
+    if (fact.code !== 'unknown-name') return false;
+    return placed.some(({ fact: other, line }) => {
+      if (other.code !== 'syntax-error' || other.span.start > fact.span.start) return false;
+      const end = text.indexOf('\n', line);
+      return text.slice(line, end < 0 ? text.length : end).includes(fact.data.name);
+    });
+  };
 }
 
 /** Names of parameters are lost with a damaged header. */

@@ -73,7 +73,9 @@ export function locate({ world }: Snapshot, target: Target, part: Part): Locatio
   const parameter =
     node.kind === 'model' ? node.header.parameters.find(p => p.name.name === target.parameter) : undefined;
   const field = target.parameter !== undefined && node.kind === 'data' ? fieldName(node, target.parameter) : undefined;
-  return { uri: target.uri, ...shiftSpan(parameter?.name ?? field ?? node.name, placed.offset) };
+  const demanded =
+    target.requirement === undefined ? undefined : home?.check(entry).sheet.requirements.at(-target.requirement)?.span;
+  return { uri: target.uri, ...shiftSpan(demanded ?? parameter?.name ?? field ?? node.name, placed.offset) };
 }
 
 /** The binding that gives a field its final type. */
