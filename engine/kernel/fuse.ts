@@ -29,15 +29,22 @@ const EPILOGUE_STORES = 4;
 /** The groups of a plan, each root in one of them. */
 export function fuseRoots(plan: Plan, order: Order): readonly Group[] {
   const groupOf = new Map<Root, Group>(plan.roots.map(root => [root, singleton(plan, root)]));
+  // Groups meet again and again through other members; what did not fit once never will.
+  const refused = new Map<Group, Set<Group>>();
   const attempt = (one: Group, other: Group): void => {
-    const merged = one === other ? undefined : merge(plan, order, one, other);
-    if (!merged || closesCycle(order, groupOf, merged) || !legal(plan, merged)) return;
+    if (one === other || refused.get(one)?.has(other)) return;
+    const merged = merge(plan, order, one, other);
+    if (!merged || closesCycle(order, groupOf, merged) || !legal(plan, merged)) {
+      refused.set(one, (refused.get(one) ?? new Set()).add(other));
+      return;
+    }
     for (const root of merged.members.keys()) groupOf.set(root, merged);
   };
   // First along the data: what a product's epilogue can take in should not be drawn into a kernel of its equals before.
-  for (const find of [producers, peers]) {
+  const peers = peerFinder(plan, order, groupOf);
+  for (const find of [(root: Root) => producers(order, root), peers]) {
     for (const root of plan.roots) {
-      for (const other of find(plan, order, groupOf, root)) attempt(groupOf.get(root)!, groupOf.get(other)!);
+      for (const other of find(root)) attempt(groupOf.get(root)!, groupOf.get(other)!);
     }
   }
   mergeSmall(groupOf, attempt);
@@ -45,17 +52,24 @@ export function fuseRoots(plan: Plan, order: Order): readonly Group[] {
 }
 
 /** Roots that `root` reads from, the latest first. */
-function producers(_: Plan, order: Order, __: ReadonlyMap<Root, Group>, root: Root): readonly Root[] {
+function producers(order: Order, root: Root): readonly Root[] {
   return [...order.reads[root.order]!].sort((a, b) => b.order - a.order);
 }
 
-/** Roots of the same domain that read the same things, and single values with one another. */
-function peers(plan: Plan, order: Order, groupOf: ReadonlyMap<Root, Group>, root: Root): readonly Root[] {
-  return plan.roots.filter(other => {
-    if (other === root || order.reads[root.order]!.has(other)) return false;
-    if (size(root) === 1 && outerSize(groupOf.get(other)!) === 1) return true;
-    return sameDomain(root, other) && shareReads(order, root, other);
-  });
+/** Finds roots of the same domain that read the same things, and single values with one another. */
+function peerFinder({ roots }: Plan, order: Order, groupOf: ReadonlyMap<Root, Group>): (root: Root) => readonly Root[] {
+  const byDomain = new Map<string, Root[]>();
+  const domain = (root: Root) => squeeze(root.shape).join();
+  for (const root of roots) byDomain.set(domain(root), []);
+  for (const root of roots) byDomain.get(domain(root))!.push(root);
+  return root => {
+    const own = byDomain.get(domain(root))!;
+    return (size(root) === 1 ? roots : own).filter(other => {
+      if (other === root || order.reads[root.order]!.has(other)) return false;
+      if (size(root) === 1 && outerSize(groupOf.get(other)!) === 1) return true;
+      return (size(root) > 1 || own.includes(other)) && shareReads(order, root, other);
+    });
+  };
 }
 
 const size = (root: Root): number => product(root.shape);
@@ -63,13 +77,14 @@ const outerSize = (group: Group): number => product(group.outer);
 const equal = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((n, d) => n === b[d]);
 
-function sameDomain(a: Root, b: Root): boolean {
-  return equal(squeeze(a.shape), squeeze(b.shape));
+function shareReads({ reads, leaves }: Order, a: Root, b: Root): boolean {
+  return overlaps(reads[a.order]!, reads[b.order]!) || overlaps(leaves[a.order]!, leaves[b.order]!);
 }
 
-function shareReads({ reads, leaves }: Order, a: Root, b: Root): boolean {
-  const common = <T>(x: ReadonlySet<T>, y: ReadonlySet<T>) => [...x].some(item => y.has(item));
-  return common(reads[a.order]!, reads[b.order]!) || common(leaves[a.order]!, leaves[b.order]!);
+function overlaps<T>(x: ReadonlySet<T>, y: ReadonlySet<T>): boolean {
+  const [few, many] = x.size <= y.size ? [x, y] : [y, x];
+  for (const item of few) if (many.has(item)) return true;
+  return false;
 }
 
 /** One kernel for both, if their domains fit; `one` is where new roots come in, `other` what is there. */
@@ -170,20 +185,23 @@ function closesCycle({ after }: Order, groupOf: ReadonlyMap<Root, Group>, merged
 
 /** Do members read each other, and states they overwrite, only where they stand, and does the kernel fit the bindings of a device? */
 function legal(plan: Plan, group: Group): boolean {
-  const { reader, buffers } = survey(plan, group);
-  if (reader.illegal() || overwrittenStates(plan, group).size > 0) return false;
-  const persistent = [...buffers.keys()].filter(b => b >= 0 && plan.buffers[b]!.kind !== 'temporary');
+  const found = survey(plan, group);
+  if (found.reader.illegal() || misread(plan, group, found).size > 0) return false;
+  const persistent = [...found.buffers.keys()].filter(b => b >= 0 && plan.buffers[b]!.kind !== 'temporary');
   return persistent.length <= BUFFER_LIMIT;
 }
 
 /** States of which the kernel of `group` would read other elements than the one it is about to overwrite. */
 export function overwrittenStates(plan: Plan, group: Group): ReadonlySet<string> {
-  const { reader, buffers } = survey(plan, group);
+  return misread(plan, group, survey(plan, group));
+}
+
+function misread(plan: Plan, group: Group, { reader, buffers }: ReturnType<typeof survey>): ReadonlySet<string> {
   const found = new Set<string>();
   for (const [root, member] of group.members) {
     for (const place of root.places) {
-      const at = reader.simplify(placeIndex(plan, reader, place, member.flat));
       if (plan.buffers[place.buffer]!.kind !== 'state') continue;
+      const at = reader.simplify(placeIndex(plan, reader, place, member.flat));
       for (const read of buffers.get(place.buffer) ?? []) if (read !== at) found.add(plan.buffers[place.buffer]!.name);
     }
   }
