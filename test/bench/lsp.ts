@@ -1,7 +1,8 @@
 /** Latency of the language server over stdio, as an editor sees it: `npm run bench:lsp`. */
-import { existsSync, readFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { resolve } from 'node:path';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { type LspClient, startLspClient } from './lspClient.ts';
 
 const server = resolve('dist/server.js');
@@ -117,6 +118,95 @@ async function measure(lines: number, count: number): Promise<readonly Row[]> {
   return rows;
 }
 
+/** `count` files of 200 lines, all but the first importing that one. */
+function writeWorkspace(folder: string, count: number): readonly string[] {
+  const text = sourceOf(200);
+  return Array.from({ length: count }, (_, i) => {
+    const path = join(folder, `file${i}.strata`);
+    const own = text.replace('net = Net0()', 'net = Net1()').replaceAll('model Net0(', 'model Own(');
+    writeFileSync(
+      path,
+      i === 0 ? text : `import Net0 from "file0.strata"\n${own.replace('net = Net1()', 'net = Net0()')}`,
+    );
+    return pathToFileURL(path).href;
+  });
+}
+
+/** Cold: from the start of the process until all 1,000 files are analysed; then edits of the file that the others import. */
+async function measureWorkspace(count: number): Promise<readonly Row[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'strata-bench-'));
+  try {
+    const uris = writeWorkspace(folder, count);
+    const start = performance.now();
+    const client = startLspClient(server);
+    const rootUri = pathToFileURL(folder).href;
+    const workspaceFolders = [{ uri: rootUri, name: 'bench' }];
+    await client.request('initialize', { processId: process.pid, rootUri, workspaceFolders, capabilities: {} });
+    client.notify('initialized', {});
+    await client.request('workspace/symbol', { query: 'Own' });
+    const cold = performance.now() - start;
+    const opened = uris.slice(0, 6);
+    for (const at of opened) {
+      const published = client.next<PublishedAt>('textDocument/publishDiagnostics', p => p.uri === at);
+      const text = readFileSync(new URL(at), 'utf8');
+      client.notify('textDocument/didOpen', { textDocument: { uri: at, languageId: 'strata', version: 1, text } });
+      await published;
+    }
+    const times: number[] = [];
+    for (let version = 2; version < 62; version++) {
+      const text = sourceOf(200).replace(
+        'model Net0(x: [B, 784]',
+        `model Net0(x: [B, ${version % 2 === 0 ? 785 : 784}]`,
+      );
+      const wrong = version % 2 === 0;
+      const all = opened.map(at =>
+        client.next<PublishedAt>(
+          'textDocument/publishDiagnostics',
+          p => p.uri === at && p.diagnostics.length > 0 === wrong,
+        ),
+      );
+      const change = { textDocument: { uri: opened[0], version }, contentChanges: [{ text }] };
+      times.push(
+        await timed(async () => {
+          client.notify('textDocument/didChange', change);
+          await Promise.all(all);
+        }),
+      );
+    }
+    console.log(`${count} files: resident memory ${residentMegabytes(client.child.pid)} MB`);
+    await client.close();
+    return [
+      { what: `${count} files, cold`, lines: 200, times: [cold], target: 2000 },
+      { what: 'edit of an import', lines: 200, times: times.slice(10), target: 100 },
+    ];
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+interface PublishedAt extends Published {
+  readonly uri: string;
+}
+
+/** Memory after the first and after the last of `count` edits. */
+async function measureGrowth(count: number): Promise<void> {
+  const client = startLspClient(server);
+  await client.request('initialize', { processId: process.pid, rootUri: null, capabilities: {} });
+  client.notify('initialized', {});
+  const text = sourceOf(200);
+  const first = client.next<Published>('textDocument/publishDiagnostics', () => true);
+  client.notify('textDocument/didOpen', { textDocument: { uri, languageId: 'strata', version: 1, text } });
+  await first;
+  const editor = { client, version: 1 };
+  const sizes: string[] = [];
+  for (let done = 0; done < 5; done++) {
+    await edits(editor, text, count / 5);
+    sizes.push(residentMegabytes(client.child.pid));
+  }
+  console.log(`${count} edits of 200 lines: resident memory after each fifth ${sizes.join(', ')} MB`);
+  await client.close();
+}
+
 function residentMegabytes(pid: number | undefined): string {
   const status = `/proc/${pid}/status`;
   const kilobytes = existsSync(status) ? /VmRSS:\s+(\d+)/.exec(readFileSync(status, 'utf8'))?.[1] : undefined;
@@ -128,8 +218,10 @@ function percentile(times: readonly number[], p: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))]!;
 }
 
-console.log(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}`);
-const rows = [...(await measure(200, 200)), ...(await measure(10_000, 40))];
+const load = loadavg()[0]!.toFixed(1);
+console.log(`${cpus()[0]?.model}, ${cpus().length} cores, load ${load} before we began, Node ${process.version}`);
+const rows = [...(await measure(200, 200)), ...(await measure(10_000, 40)), ...(await measureWorkspace(1000))];
+await measureGrowth(10_000);
 console.log('\nrequest               lines    p50 ms   p95 ms   target p95');
 for (const { what, lines, times, target } of rows) {
   const p95 = percentile(times, 0.95);
