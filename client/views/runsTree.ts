@@ -67,11 +67,24 @@ function itemOf(runs: Runs, folder: string): vscode.TreeItem {
   return item;
 }
 
+/** What tells runs of one name apart: how good, and when or how far. */
 function describe(run: RunSummary): string {
-  const loss = run.loss === undefined ? '' : ` · ${vscode.l10n.t('loss {0}', formatLoss(run.loss))}`;
-  const percent = run.steps > 0 ? Math.floor((100 * run.step) / run.steps) : 0;
-  const progress = run.state === 'finished' ? startedAt(run) : `${percent}%`;
-  return `${progress}${loss}`;
+  const loss = run.loss === undefined ? [] : [vscode.l10n.t('loss {0}', formatLoss(run.loss))];
+  return [...loss, run.state === 'finished' ? shortTime(run) : progress(run)].join(' · ');
+}
+
+function progress({ step, steps }: RunSummary): string {
+  const percent = steps > 0 ? (100 * step) / steps : 0;
+  return percent > 0 && percent < 1 ? '<1%' : `${Math.floor(percent)}%`;
+}
+
+/** The time of today, the date of other days. */
+function shortTime({ started }: RunSummary): string {
+  const at = new Date(started);
+  const isToday = at.toDateString() === new Date().toDateString();
+  return isToday
+    ? at.toLocaleTimeString([], { timeStyle: 'short' })
+    : at.toLocaleDateString([], { month: 'short', day: 'numeric' });
 }
 
 function startedAt(run: RunSummary): string {

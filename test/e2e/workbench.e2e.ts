@@ -94,7 +94,7 @@ test('Train opens the panel, and the curve falls', async () => {
 });
 
 test('the same on a warm machine shows the first loss soon', async () => {
-  const times: number[] = [];
+  const [times, engine]: [number[], number[]] = [[], []];
   for (let run = 0; run < 3; run++) {
     await trainLens().click({ trial: true });
     const clicked = Date.now();
@@ -102,9 +102,11 @@ test('the same on a warm machine shows the first loss soon', async () => {
     await bench.panel.locator('body:not([data-state=finished])').waitFor();
     await tile('loss').filter({ hasText: /\d/ }).waitFor({ timeout: 30_000 });
     times.push(Date.now() - clicked);
+    engine.push(workspace.firstStep() - clicked);
     await bench.panel.locator('body[data-state=finished]').waitFor({ timeout: 60_000 });
   }
-  record({ 'click to first loss, warm': [...times].sort((a, b) => a - b)[1]! });
+  const median = (values: number[]) => [...values].sort((a, b) => a - b)[1]!;
+  record({ 'click to first loss, warm': median(times), 'click to first step in the engine, warm': median(engine) });
   // The aim is 1.5 s on a quiet machine, which this one may not be: the figure is kept, the test catches hangs.
   expect(Math.min(...times)).toBeLessThan(6000);
 });

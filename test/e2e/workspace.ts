@@ -7,6 +7,8 @@ import { root } from './host.ts';
 export interface Workspace {
   readonly folder: string;
   path(name: string): string;
+  /** When the newest run did its first step, in milliseconds since the epoch. */
+  firstStep(): number;
   remove(): void;
 }
 
@@ -24,6 +26,7 @@ export function createWorkspace(): Workspace {
   return {
     folder,
     path: name => join(folder, name),
+    firstStep: () => firstStep(join(folder, '.strata/runs')),
     remove: () => {
       endRuns(folder);
       rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
@@ -44,4 +47,13 @@ function endRuns(folder: string): void {
       // Over already.
     }
   }
+}
+
+function firstStep(runs: string): number {
+  const newest = readdirSync(runs).sort().at(-1);
+  const lines = readFileSync(join(runs, newest ?? '', 'metrics.jsonl'), 'utf8')
+    .split('\n')
+    .slice(0, -1);
+  const events = lines.map(line => JSON.parse(line) as { type: string; time: number });
+  return events.find(event => event.type === 'step')?.time ?? Number.NaN;
 }

@@ -9,6 +9,9 @@ interface Manifest {
 
 describe('extension', () => {
   it('activates within 100 ms', async () => {
+    const began = performance.now();
+    await vscode.extensions.getExtension('strata.strata')?.activate();
+    record('activation with loading the bundle', performance.now() - began);
     const { activation } = await activated();
     record('activation', activation);
     assert(activation < 100, `took ${activation} ms`);

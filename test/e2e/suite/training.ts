@@ -38,7 +38,8 @@ describe('training', () => {
     );
     const folder = await vscode.commands.executeCommand<string>('strata.train', ...(lens.arguments ?? []));
     assert(folder, 'the run was started');
-    assert(isPanelOpen(), 'the panel is open');
+    // Tabs are told to extensions a little later than they open.
+    await eventually(() => isPanelOpen() || undefined, 'panel');
     const events = await eventually(async () => {
       const all = await eventsOf(folder);
       return all.some(event => event.type === 'done') ? all : undefined;
