@@ -15,7 +15,19 @@ function reasonToSkip() {
     return 'no Chromium on this machine (apt-get install chromium, or set STRATA_CHROMIUM)';
   if (!existsSync(join(root, 'dist/extension.cjs'))) return 'nothing is built yet (npm run build)';
   if (ownNode() === undefined) return `no Node 24 from the registry for ${process.platform}-${process.arch}`;
+  if (!isInstalled() && !canInstall()) return 'VS Code is not installed yet, and the npm registry can not be reached';
   return undefined;
+}
+
+/** What `installHost` in host.ts looks for. */
+function isInstalled() {
+  const home = process.env.STRATA_VSCODE_HOST ?? join(root, '.cache/vscode-host');
+  return existsSync(join(home, 'node_modules/code-server/lib/vscode/node_modules/.package-lock.json'));
+}
+
+function canInstall() {
+  const options = { stdio: 'ignore', timeout: 60_000, shell: process.platform === 'win32' };
+  return spawnSync('npm', ['view', 'code-server@4.139.1', 'version'], options).status === 0;
 }
 
 /** code-server 4.139 needs Node 24: the binary that the registry package of the platform carries. */
