@@ -146,7 +146,9 @@ function demandFinite({ name, dtype, shape, data }: Field, columns: readonly Dat
     .filter(column => (column.missing ?? 0) > 0)
     .map(column => `"${column.name}" lacks ${column.missing}`);
   const remedy =
-    missing.length > 0 ? `${missing.join(', ')} values; fill them in or leave the column out` : 'mend the file or leave the sample out';
+    missing.length > 0
+      ? `${missing.join(', ')} values; fill them in or leave the column out`
+      : 'mend the file or leave the sample out';
   throw new EngineError(
     'data-not-finite',
     `${place}: expected numbers in "${name}", found ${data[at]} in sample ${sample}; ${remedy}`,

@@ -8,10 +8,37 @@ export type ScalarType = 'f32' | 'i32' | 'u32' | 'bool';
  * word `index % 4` of Philox4x32-10 with key (seed, stream) and counter (index / 4, step, 0, 0) (Salmon et al., SC 2011).
  */
 export type ScalarOp =
-  | 'neg' | 'abs' | 'sign' | 'floor' | 'ceil' | 'round' | 'sqrt' | 'exp' | 'log' | 'tanh' | 'erf' | 'sin' | 'cos' | 'not'
-  | 'add' | 'sub' | 'mul' | 'div' | 'mod' | 'pow' | 'min' | 'max'
-  | 'lt' | 'le' | 'eq' | 'ne' // -> bool
-  | 'and' | 'or' | 'xor' | 'shl' | 'shr' // bool or integers
+  | 'neg'
+  | 'abs'
+  | 'sign'
+  | 'floor'
+  | 'ceil'
+  | 'round'
+  | 'sqrt'
+  | 'exp'
+  | 'log'
+  | 'tanh'
+  | 'erf'
+  | 'sin'
+  | 'cos'
+  | 'not'
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'div'
+  | 'mod'
+  | 'pow'
+  | 'min'
+  | 'max'
+  | 'lt'
+  | 'le'
+  | 'eq'
+  | 'ne' // -> bool
+  | 'and'
+  | 'or'
+  | 'xor'
+  | 'shl'
+  | 'shr' // bool or integers
   | 'select' // (bool, a, b) -> a where true, else b
   | 'cast' // value conversion to `type`; f32 -> i32 truncates
   | 'bitcast'
