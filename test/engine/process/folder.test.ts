@@ -124,14 +124,17 @@ test('a lock is held by one, given back, and taken from the dead', () => {
 
 test.skipIf(process.platform !== 'linux')('an engine that is dead but not yet buried holds no lock', async () => {
   const folder = temporaryFolder();
-  // The shell's child ends at once and is not waited for: sleep never does.
-  const parent = spawn('/bin/sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  // The shell's child ends with its input, after the shell has become a sleep, which waits for no child.
+  const script = 'cat <&3 >/dev/null & echo $!; exec 3<&-; exec sleep 60';
+  const parent = spawn('/bin/sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore', 'pipe'] });
   onTestFinished(() => void parent.kill());
-  const pid = await new Promise<string>(resolve => parent.stdout.once('data', data => resolve(String(data).trim())));
-  const stat = () => readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const start = stat().split(' ').at(21);
+  const pid = await new Promise<string>(resolve => parent.stdout!.once('data', data => resolve(String(data).trim())));
+  const stat = (of: string | number | undefined) => readFileSync(`/proc/${of}/stat`, 'utf8');
+  const start = stat(pid).split(' ').at(21);
+  await vi.waitUntil(() => stat(parent.pid).includes('(sleep)'));
+  parent.stdio[3]!.destroy();
   writeFileSync(join(folder, LOCK_FILE), `${pid} ${start}`);
-  await vi.waitUntil(() => stat().includes(') Z '));
+  await vi.waitUntil(() => stat(pid).includes(') Z '));
   expect(isLocked(folder)).toBe(false);
 });
 
