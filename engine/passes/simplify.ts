@@ -6,13 +6,20 @@ import { arithmeticRules } from './rules/arithmetic.ts';
 import { constantRules } from './rules/constants.ts';
 import { pieceRules } from './rules/pieces.ts';
 import { type Rule, view } from './rules/rule.ts';
+import { transposeRules } from './rules/transposes.ts';
 import { viewRules } from './rules/views.ts';
 
 /**
  * Rules are exact in floating point (nothing is reassociated) and right for NaN and infinities; at most the sign of a zero may differ.
  * The first that fits is taken.
  */
-export const rules: readonly Rule[] = [...constantRules, ...arithmeticRules, ...viewRules, ...pieceRules];
+export const rules: readonly Rule[] = [
+  ...constantRules,
+  ...arithmeticRules,
+  ...viewRules,
+  ...pieceRules,
+  ...transposeRules,
+];
 
 const rulesOf = new Map<string, readonly Rule[]>();
 

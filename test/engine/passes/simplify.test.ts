@@ -38,6 +38,7 @@ interface Case {
 }
 
 const x = 'input {name: "x"} : f32[2, 3]';
+const image = 'input {name: "image"} : f32[2, 3, 2, 4]';
 const y = 'input {name: "y"} : f32[2, 3]';
 const c = 'input {name: "c"} : bool[2, 3]';
 const plain = '{transposeA: false, transposeB: false}';
@@ -214,6 +215,43 @@ pad(%2) {before: [0, 1], after: [0, 1], value: 0} : f32[2, 8]`,
     equation: 'matmul(transpose(x), y) = matmul(x, y, transposeA), and so for y',
     before: `${x}\n${y}\ntranspose(%1) {permutation: [1, 0]} : f32[3, 2]\nmatmul(%0, %2) ${plain} : f32[2, 2]`,
     after: `${x}\n${y}\nmatmul(%0, %1) {transposeA: false, transposeB: true} : f32[2, 2]`,
+  },
+  {
+    equation: 'f(transpose(x), transpose(y), broadcast(z)) = transpose(f(x, y, broadcast(z))), and where most are',
+    before: `${x}\n${y}\ninput {name: "z"} : f32[2]
+transpose(%0) {permutation: [1, 0]} : f32[3, 2]
+transpose(%1) {permutation: [1, 0]} : f32[3, 2]
+broadcast(%2) {shape: [3, 2]} : f32[3, 2]
+sub(%3, %5) : f32[3, 2]
+add(%6, %4) : f32[3, 2]`,
+    after: `${x}\n${y}\ninput {name: "z"} : f32[2]
+reshape(%2) {shape: [1, 2]} : f32[1, 2]
+transpose(%3) {permutation: [1, 0]} : f32[2, 1]
+broadcast(%4) {shape: [2, 3]} : f32[2, 3]
+sub(%0, %5) : f32[2, 3]
+add(%6, %1) : f32[2, 3]
+transpose(%7) {permutation: [1, 0]} : f32[3, 2]`,
+  },
+  {
+    equation: 'sum(transpose(x)) = transpose(sum(x)) where the order of the terms stays, and so for max and min',
+    before: `${image}\ntranspose(%0) {permutation: [0, 3, 1, 2]} : f32[2, 4, 3, 2]
+sum(%1) {axes: [2], keep: false} : f32[2, 4, 2]`,
+    after: `${image}\nsum(%0) {axes: [1], keep: false} : f32[2, 2, 4]
+transpose(%1) {permutation: [0, 2, 1]} : f32[2, 4, 2]`,
+  },
+  {
+    equation: 'pad(transpose(x)) = transpose(pad(x)), and so for slice',
+    before: `${image}\ntranspose(%0) {permutation: [0, 3, 1, 2]} : f32[2, 4, 3, 2]
+pad(%1) {before: [0, 0, 1, 2], after: [0, 0, 3, 4], value: 0} : f32[2, 4, 7, 8]`,
+    after: `${image}\npad(%0) {before: [0, 1, 2, 0], after: [0, 3, 4, 0], value: 0} : f32[2, 7, 8, 4]
+transpose(%1) {permutation: [0, 3, 1, 2]} : f32[2, 4, 7, 8]`,
+  },
+  {
+    equation: 'reshape(transpose(x)) = transpose(reshape(x)) where it joins and splits what is neighbours in x',
+    before: `${image}\ntranspose(%0) {permutation: [0, 3, 1, 2]} : f32[2, 4, 3, 2]
+reshape(%1) {shape: [2, 2, 2, 6]} : f32[2, 2, 2, 6]`,
+    after: `${image}\nreshape(%0) {shape: [2, 6, 2, 2]} : f32[2, 6, 2, 2]
+transpose(%1) {permutation: [0, 2, 3, 1]} : f32[2, 2, 2, 6]`,
   },
 ];
 
