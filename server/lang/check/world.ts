@@ -40,11 +40,15 @@ export interface Checked {
 /** Checks are rules that call each other; a model is run only where a program is lowered. */
 export const checkingRules: Rules = { evaluate, block, instantiate: () => failed };
 
+/** Imported files that are a function of their text alone (no imports, no data), by host and uri: one for all that import them. */
+const shared = new WeakMap<LangHost, Map<string, World>>();
+
 /** All names of the file, looked at for "did you mean". */
 const allNames = '*';
 
 export class World {
   readonly uri: string;
+  readonly text: string;
   readonly tree: Tree;
   readonly entries: readonly Entry[];
   private readonly host: LangHost;
@@ -59,6 +63,7 @@ export class World {
 
   constructor(uri: string, text: string, host: LangHost, previous?: World, chain: readonly string[] = []) {
     this.uri = uri;
+    this.text = text;
     this.host = host;
     this.chain = [...chain, uri];
     this.tree = parse(text, previous?.tree);
@@ -334,10 +339,20 @@ export class World {
     const uri = resolveUri(this.uri, path);
     if (!this.imported.has(uri)) {
       const text = this.chain.includes(uri) ? undefined : this.host.readText(uri);
-      const previous = this.previous?.imported.get(uri);
-      this.imported.set(uri, text === undefined ? undefined : new World(uri, text, this.host, previous, this.chain));
+      this.imported.set(uri, text === undefined ? undefined : this.open(uri, text));
     }
     return this.imported.get(uri);
+  }
+
+  private open(uri: string, text: string): World {
+    const known = shared.get(this.host) ?? new Map<string, World>();
+    shared.set(this.host, known);
+    const before = known.get(uri);
+    if (before?.text === text) return before;
+    const world = new World(uri, text, this.host, this.previous?.imported.get(uri) ?? before, this.chain);
+    if (world.entries.every(({ node }) => node.kind === 'model' || node.kind === 'const')) known.set(uri, world);
+    else known.delete(uri);
+    return world;
   }
 
   lookup(name: string): Global | undefined {
