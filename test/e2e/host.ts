@@ -58,8 +58,6 @@ export interface Host {
   /** Its own folder: user data, extensions, log. */
   readonly folder: string;
   readonly extensions: string;
-  /** Changes the user's settings; a window takes them in when it loads. */
-  configure(settings: Readonly<Record<string, unknown>>): void;
   stop(): Promise<void>;
 }
 
@@ -93,9 +91,7 @@ export async function startHost({
   mkdirSync(join(data, 'User'), { recursive: true });
   mkdirSync(extensions);
   const user = { ...quiet, 'security.workspace.trust.enabled': trust, ...settings };
-  const configure = (more: object) =>
-    writeFileSync(join(data, 'User/settings.json'), JSON.stringify({ ...user, ...more }, null, 1));
-  configure({});
+  writeFileSync(join(data, 'User/settings.json'), JSON.stringify(user, null, 1));
   const common = [
     join(codeServer, 'out/node/entry.js'),
     '--config',
@@ -131,7 +127,7 @@ export async function startHost({
   });
   const url = `http://127.0.0.1:${port}`;
   await answering(`${url}/healthz`, child, log);
-  return { url, folder, extensions, configure, stop: () => stop(child, folder) };
+  return { url, folder, extensions, stop: () => stop(child, folder) };
 }
 
 /** Keeps the user's own settings and caches out of it. */

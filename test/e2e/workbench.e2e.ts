@@ -14,7 +14,7 @@ let bench: Workbench;
 
 beforeAll(async () => {
   installHost();
-  host = await startHost({ settings: { 'strata.device': 'cpu', 'workbench.colorTheme': 'Default Dark Modern' } });
+  host = await startHost({ settings: { 'strata.device': 'cpu' } });
   browser = await launchBrowser();
   workspace = createWorkspace();
   bench = await openWorkbench(browser, host.url, {
@@ -22,6 +22,7 @@ beforeAll(async () => {
     extension: root,
   });
   await bench.open('first.strata');
+  await bench.theme('Dark Modern');
 });
 
 afterAll(async () => {
@@ -145,13 +146,12 @@ test('the window is reloaded during a run, and the panel comes back with the his
   await bench.picture('panel-restored-dark');
 });
 
-test('light and high contrast themes', async () => {
+test('the panel follows the theme: light and high contrast', async () => {
   for (const [theme, name, className] of [
-    ['Default Light Modern', 'light', 'vscode-light'],
-    ['Default High Contrast', 'contrast', 'vscode-high-contrast'],
+    ['Light Modern', 'light', 'vscode-light'],
+    ['Dark High Contrast', 'contrast', 'vscode-high-contrast'],
   ] as const) {
-    host.configure({ 'workbench.colorTheme': theme });
-    await bench.reload();
+    await bench.theme(theme);
     await bench.panel.locator(`body.${className}`).waitFor({ timeout: 60_000 });
     await expectState('running');
     await bench.picture(`panel-running-${name}`);

@@ -14,6 +14,8 @@ export interface Workbench {
   open(name: string): Promise<void>;
   /** Runs a command by its title. */
   command(title: string): Promise<void>;
+  /** Picks a colour theme by its label, as in the list of themes; the browser's colour scheme outranks the setting. */
+  theme(label: string): Promise<void>;
   /** Keeps `artifacts/NAME.png`. */
   picture(name: string): Promise<void>;
   /** The window reloaded, as after Developer: Reload Window. */
@@ -59,6 +61,16 @@ export async function openWorkbench(browser: Browser, base: string, address: Add
       await row.waitFor(waiting);
       await page.keyboard.press('Enter');
       await row.waitFor({ ...waiting, state: 'hidden' });
+    },
+    async theme(label) {
+      await page.keyboard.press('F1');
+      await type('>Preferences: Color Theme');
+      const rows = quickInput.locator('.monaco-list-row');
+      await rows.filter({ hasText: /^Preferences: Color Theme/ }).first().click();
+      await quickInput.locator('input[placeholder*="Color Theme"]').waitFor(waiting);
+      await type(label);
+      await rows.filter({ hasText: label }).first().click();
+      await quickInput.waitFor({ state: 'hidden' });
     },
     async picture(name) {
       mkdirSync(artifacts, { recursive: true });
