@@ -66,7 +66,10 @@ export async function openWorkbench(browser: Browser, base: string, address: Add
       await page.keyboard.press('F1');
       await type('>Preferences: Color Theme');
       const rows = quickInput.locator('.monaco-list-row');
-      await rows.filter({ hasText: /^Preferences: Color Theme/ }).first().click();
+      await rows
+        .filter({ hasText: /^Preferences: Color Theme/ })
+        .first()
+        .click();
       await quickInput.locator('input[placeholder*="Color Theme"]').waitFor(waiting);
       await type(label);
       await rows.filter({ hasText: label }).first().click();
