@@ -359,7 +359,7 @@ function checkCounts(
   const { validation = 0, test = 0 } = face.split;
   const argument = (name: string) => split?.args.find(a => a.name?.name === name)?.value ?? split ?? node.name;
   if (validation < 1 && test < 1 && validation + test >= 1) {
-    const expected = `less than ${1 - validation} so that some samples are left for training`;
+    const expected = `less than ${Number((1 - validation).toPrecision(6))}, what validation leaves`;
     report(context, 'split-out-of-range', argument('test'), { split: 'test', value: String(test), expected });
     return;
   }
