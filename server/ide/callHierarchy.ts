@@ -23,27 +23,27 @@ export function callItem(analysis: Analysis, offset: number, files: readonly Ana
   return itemAt(symbol.definition, files);
 }
 
-/** Callers of an item, each with the places of its calls. */
-export function incomingCalls(item: CallItem, files: readonly Analysis[]): readonly Call[] {
-  const home = files.find(file => file.uri === item.uri);
-  const symbol = home?.symbol(item.nameSpan.start);
+/** Callers of an item of `home` among `files`, each with the places of its calls. */
+export function incomingCalls(item: CallItem, home: Analysis, files: Iterable<Analysis>): readonly Call[] {
+  const symbol = home.symbol(item.nameSpan.start);
   if (symbol === undefined) return [];
-  return files.flatMap(file => {
+  const calls: Call[] = [];
+  for (const file of files) {
     const uses = file.references(symbol).filter(use => !(file.uri === item.uri && same(use, item.nameSpan)));
-    return callables(file).flatMap(caller => {
+    for (const caller of callables(file)) {
       const places = uses.filter(use => inside(use, caller.span));
-      return places.length === 0 ? [] : [{ item: toItem(file, caller), places }];
-    });
-  });
+      if (places.length > 0) calls.push({ item: toItem(file, caller), places });
+    }
+  }
+  return calls;
 }
 
-/** Models that an item calls, in order of their first call. */
-export function outgoingCalls(item: CallItem, files: readonly Analysis[]): readonly Call[] {
-  const home = files.find(file => file.uri === item.uri);
+/** Models that an item of `home` calls, in order of their first call; `files` hold those that it imports. */
+export function outgoingCalls(item: CallItem, home: Analysis, files: readonly Analysis[]): readonly Call[] {
   const calls = new Map<string, { readonly item: CallItem; readonly places: Span[] }>();
-  for (const { span, type } of home?.tokens ?? []) {
+  for (const { span, type } of home.tokens) {
     if (type !== 'model' || !inside(span, item.span) || same(span, item.nameSpan)) continue;
-    const target = home?.symbol(span.start)?.definition;
+    const target = home.symbol(span.start)?.definition;
     const callee = target === undefined ? undefined : itemAt(target, files);
     if (callee === undefined) continue;
     const key = `${callee.uri}#${callee.nameSpan.start}`;

@@ -9,7 +9,7 @@ export interface FileRename {
 
 /** Edits by uri (the old one) for files and folders that are about to be renamed. */
 export function fileRenameEdits(
-  files: readonly Analysis[],
+  files: Iterable<Analysis>,
   renames: readonly FileRename[],
 ): ReadonlyMap<string, readonly TextEdit[]> {
   const edits = new Map<string, readonly TextEdit[]>();

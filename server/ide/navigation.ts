@@ -24,12 +24,13 @@ export function highlights(
 export function references(
   analysis: Analysis,
   offset: number,
-  files: readonly Analysis[],
+  files: Iterable<Analysis>,
   withDeclaration: boolean,
 ): readonly Location[] {
   const symbol = analysis.symbol(offset);
   if (symbol === undefined) return [];
-  const found = files.flatMap(file => file.references(symbol).map(span => ({ uri: file.uri, ...span })));
+  const found: Location[] = [];
+  for (const file of files) found.push(...file.references(symbol).map(span => ({ uri: file.uri, ...span })));
   return withDeclaration ? found : found.filter(place => !isDefinition(symbol, place.uri, place));
 }
 

@@ -29,7 +29,7 @@ export function prepareRename(analysis: Analysis, offset: number): PrepareResult
 }
 
 /** Edits that rename the symbol at `offset` in all `files`. */
-export function rename(analysis: Analysis, offset: number, name: string, files: readonly Analysis[]): RenameResult {
+export function rename(analysis: Analysis, offset: number, name: string, files: Iterable<Analysis>): RenameResult {
   const prepared = prepareRename(analysis, offset);
   if (prepared.kind === 'refused') return prepared;
   const symbol = analysis.symbol(offset);

@@ -1,5 +1,6 @@
 /** Outline of a file and search over the names of a workspace. */
 import type { Analysis, DeclarationKind, OutlineItem, Span } from '../lang/api.ts';
+import type { DeclaredFile } from './declared.ts';
 
 export interface SymbolNode {
   readonly name: string;
@@ -32,24 +33,23 @@ export interface WorkspaceSymbol {
 }
 
 /** Declarations whose names hold the letters of `query` in order, as editors match. Best first, at most `limit`. */
-export function workspaceSymbols(files: readonly Analysis[], query: string, limit = 200): readonly WorkspaceSymbol[] {
+export function workspaceSymbols(
+  files: readonly DeclaredFile[],
+  query: string,
+  limit = 200,
+): readonly WorkspaceSymbol[] {
   const wanted = query.toLowerCase();
   return files
-    .flatMap(file =>
-      file.declarations
-        .filter(d => d.name !== '' && d.kind !== 'import')
-        .map(d => ({
-          name: d.name,
-          kind: d.kind,
-          uri: file.uri,
-          span: d.nameSpan,
-          score: score(d.name.toLowerCase(), wanted),
-        })),
+    .flatMap(({ uri, declared }) =>
+      declared.map(({ name, kind, nameSpan }) => ({
+        symbol: { name, kind, uri, span: nameSpan },
+        score: score(name.toLowerCase(), wanted),
+      })),
     )
     .filter(s => s.score >= 0)
-    .sort((a, b) => a.score - b.score || a.name.localeCompare(b.name))
+    .sort((a, b) => a.score - b.score || (a.symbol.name < b.symbol.name ? -1 : 1))
     .slice(0, limit)
-    .map(({ score: _, ...symbol }) => symbol);
+    .map(s => s.symbol);
 }
 
 /** 0 equal, 1 prefix, 2 within, 3 letters in order, -1 no match. */

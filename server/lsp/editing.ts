@@ -14,7 +14,7 @@ import { hover } from '../ide/hover.ts';
 import { prepareRename, rename } from '../ide/rename.ts';
 import type { Analysis, Span } from '../lang/api.ts';
 import { suggestionKind, toDiagnostic } from './convert.ts';
-import { answer, type Session } from './session.ts';
+import { answer, filesNaming, type Session } from './session.ts';
 
 const invalidRequest = -32600;
 
@@ -143,7 +143,9 @@ function registerRename(session: Session): void {
   connection.onRenameRequest(({ textDocument: { uri }, position, newName }) => {
     const analysis = workspace.analysis(uri);
     if (analysis === undefined) return null;
-    const result = rename(analysis, convert.offset(analysis.lines, position), newName, workspace.allFiles());
+    const offset = convert.offset(analysis.lines, position);
+    const files = filesNaming(workspace, analysis.symbol(offset)?.name);
+    const result = rename(analysis, offset, newName, files);
     if (result.kind === 'refused') throw new ResponseError(invalidRequest, result.reason);
     const changes: Record<string, TextEdit[]> = {};
     for (const [file, edits] of result.files) {

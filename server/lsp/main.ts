@@ -1,8 +1,12 @@
 /** Entry of `dist/server.js`: the language server over stdio, Node IPC or a socket, as the arguments say. */
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { createConnection, ProposedFeatures } from 'vscode-languageserver/node';
 import { createNodeHost } from './nodeHost.ts';
 import { startServer } from './server.ts';
+
+// An editor's server lives for days beside other programs: the heap grows in small steps, for a few more collections.
+setFlagsFromString('--heap-growing-percent=40');
 
 // Plain `node dist/server.js` means stdio.
 const transports = ['--stdio', '--node-ipc', '--socket', '--pipe'];

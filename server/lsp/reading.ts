@@ -7,7 +7,7 @@ import { encodeTokens, semanticTokens, tokensDelta } from '../ide/semanticTokens
 import { documentSymbols, type SymbolNode, workspaceSymbols } from '../ide/symbols.ts';
 import type { Analysis, Location as LangLocation, Span } from '../lang/api.ts';
 import { symbolKind } from './convert.ts';
-import { answer, guarded, type Session } from './session.ts';
+import { answer, filesNaming, guarded, type Session } from './session.ts';
 
 export function registerReading(session: Session): void {
   registerNavigation(session);
@@ -44,7 +44,8 @@ function registerNavigation(session: Session): void {
   connection.onReferences(({ textDocument: { uri }, position, context }, token) =>
     answer(session, uri, token, [], analysis => {
       const offset = convert.offset(analysis.lines, position);
-      return references(analysis, offset, workspace.allFiles(), context.includeDeclaration).flatMap(toLocation);
+      const files = filesNaming(workspace, analysis.symbol(offset)?.name);
+      return references(analysis, offset, files, context.includeDeclaration).flatMap(toLocation);
     }),
   );
   connection.onDocumentHighlight(({ textDocument: { uri }, position }, token) =>
@@ -72,7 +73,7 @@ function registerSymbols(session: Session): void {
   );
   connection.onWorkspaceSymbol(({ query }) =>
     guarded(session, [], () =>
-      workspaceSymbols(workspace.allFiles(), query).flatMap(({ name, kind, uri, span }) => {
+      workspaceSymbols(workspace.declared(), query).flatMap(({ name, kind, uri, span }) => {
         const lines = workspace.linesOf(uri);
         const location = lines === undefined ? undefined : convert.location({ uri, ...span }, lines);
         return location === undefined ? [] : [{ name, kind: symbolKind(kind), location }];

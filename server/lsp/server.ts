@@ -110,8 +110,9 @@ function registerDocuments(session: Session, diagnostics: DiagnosticsService): v
     );
     if (applied) changed(uri);
   });
-  // Not every client watches files: what is read from disk is looked at again whenever the user saves.
-  connection.onDidSaveTextDocument(() => diagnostics.affected(workspace.changedOnDisk('anything')));
+  // Not every client watches files, nor all that data may be: what is read from disk is looked at again whenever the user saves.
+  const unwatched = watches(session) ? 'data' : 'anything';
+  connection.onDidSaveTextDocument(() => diagnostics.affected(workspace.changedOnDisk(unwatched)));
   connection.onDidCloseTextDocument(({ textDocument: { uri } }) => {
     const dependents = workspace.dependents(uri);
     workspace.close(uri);
@@ -169,10 +170,15 @@ interface FoldersChange {
   };
 }
 
+function watches({ capabilities }: Session): boolean {
+  return capabilities.workspace?.didChangeWatchedFiles?.dynamicRegistration === true;
+}
+
 /** Watching is the client's; one that can't be told so is served at its edits and saves. */
-function registerDynamically({ connection, capabilities }: Session): void {
+function registerDynamically(session: Session): void {
+  const { connection, capabilities } = session;
   const failed = (error: unknown): void => logFailure(connection, error);
-  if (capabilities.workspace?.didChangeWatchedFiles?.dynamicRegistration === true) {
+  if (watches(session)) {
     const watchers = watched.map(globPattern => ({ globPattern }));
     connection.client.register(DidChangeWatchedFilesNotification.type, { watchers }).catch(failed);
   }

@@ -62,6 +62,11 @@ export function answer<R>(
   });
 }
 
+/** Analyses of the files in which a name may occur; only those need a look at its uses. */
+export function filesNaming(workspace: Workspace, name: string | undefined): Iterable<Analysis> {
+  return name === undefined || name === '' ? [] : workspace.filesWith((_, text) => text.includes(name));
+}
+
 /** Runs `work`; what it throws is logged with its stack. */
 export function guarded<R>({ connection }: Session, otherwise: R, work: () => R): R {
   try {

@@ -1,10 +1,11 @@
 /** Requests across files: call hierarchy, and the edits that go with renamed files. */
 import type { CallHierarchyItem, TextEdit } from 'vscode-languageserver';
 import { type Call, type CallItem, callItem, incomingCalls, outgoingCalls } from '../ide/callHierarchy.ts';
-import { fileRenameEdits } from '../ide/fileRename.ts';
-import type { LineIndex, Span } from '../lang/api.ts';
+import { type FileRename, fileRenameEdits } from '../ide/fileRename.ts';
+import type { Analysis, LineIndex, Span } from '../lang/api.ts';
 import { symbolKind } from './convert.ts';
-import { answer, guarded, type Session } from './session.ts';
+import { answer, filesNaming, guarded, type Session } from './session.ts';
+import type { Workspace } from './workspace.ts';
 
 export function registerStructure(session: Session): void {
   registerCalls(session);
@@ -12,13 +13,25 @@ export function registerStructure(session: Session): void {
   connection.workspace.onWillRenameFiles(({ files }) =>
     guarded(session, null, () => {
       const changes: Record<string, TextEdit[]> = {};
-      for (const [uri, edits] of fileRenameEdits(workspace.allFiles(), files)) {
+      const concerned = workspace.filesWith((uri, text) => files.some(rename => isConcerned(uri, text, rename)));
+      for (const [uri, edits] of fileRenameEdits(concerned, files)) {
         const lines = workspace.linesOf(uri);
         if (lines !== undefined) changes[uri] = convert.edits(lines, edits);
       }
       return { changes };
     }),
   );
+}
+
+/** It moves itself, or may name what does. */
+function isConcerned(uri: string, text: string, { oldUri }: FileRename): boolean {
+  if (uri === oldUri || uri.startsWith(`${oldUri}/`)) return true;
+  const last = oldUri.slice(oldUri.lastIndexOf('/') + 1);
+  return text.includes(decodeURIComponent(last));
+}
+
+function withImports(workspace: Workspace, analysis: Analysis): readonly Analysis[] {
+  return [analysis, ...analysis.imports.flatMap(uri => workspace.analysis(uri) ?? [])];
 }
 
 function registerCalls(session: Session): void {
@@ -40,25 +53,27 @@ function registerCalls(session: Session): void {
   /** An item that comes back from the client is found anew by its name's place: the text may have changed. */
   const calls = <R>(
     item: CallHierarchyItem,
-    find: typeof incomingCalls,
+    find: (found: CallItem, home: Analysis, near: readonly Analysis[]) => readonly Call[],
     convertCall: (call: Call) => R | undefined,
   ): R[] =>
     guarded(session, [], () => {
-      const files = workspace.allFiles();
-      const home = files.find(file => file.uri === item.uri);
-      const found = home && callItem(home, convert.offset(home.lines, item.selectionRange.start), files);
-      return found === undefined ? [] : find(found, files).flatMap(call => convertCall(call) ?? []);
+      const home = workspace.analysis(item.uri);
+      if (home === undefined) return [];
+      const near = withImports(workspace, home);
+      const found = callItem(home, convert.offset(home.lines, item.selectionRange.start), near);
+      return found === undefined ? [] : find(found, home, near).flatMap(call => convertCall(call) ?? []);
     });
+  const callers = (found: CallItem, home: Analysis) => incomingCalls(found, home, filesNaming(workspace, found.name));
   const { callHierarchy } = connection.languages;
   callHierarchy.onPrepare(({ textDocument: { uri }, position }, token) =>
     answer(session, uri, token, null, analysis => {
-      const item = callItem(analysis, convert.offset(analysis.lines, position), workspace.allFiles());
+      const item = callItem(analysis, convert.offset(analysis.lines, position), withImports(workspace, analysis));
       const converted = item && toLsp(item);
       return converted === undefined ? null : [converted];
     }),
   );
   callHierarchy.onIncomingCalls(({ item }) =>
-    calls(item, incomingCalls, ({ item: caller, places }) => {
+    calls(item, callers, ({ item: caller, places }) => {
       const from = toLsp(caller);
       return from && { from, fromRanges: ranges(workspace.linesOf(caller.uri), places) };
     }),

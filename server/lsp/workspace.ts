@@ -1,4 +1,5 @@
 /** Open texts and their analyses: analysed when asked for, reused until the text or something it reads has changed. */
+import { type DeclaredFile, declaredNames } from '../ide/declared.ts';
 import { analyze } from '../lang/analyze.ts';
 import type { Analysis, Encoding, LangHost, LineIndex } from '../lang/api.ts';
 import { lineIndex } from '../lang/text.ts';
@@ -18,10 +19,14 @@ export interface Workspace {
   stamp(uri: string): number;
   /** Open documents that import `uri`, directly or not. */
   dependents(uri: string): readonly string[];
-  /** Sources or data files on disk have changed. Answers the open documents to analyse again. */
-  changedOnDisk(uris: readonly string[] | 'anything'): readonly string[];
-  /** All analyses of the workspace's files, for references, renames and symbols. */
-  allFiles(): readonly Analysis[];
+  /** Sources or data files on disk have changed (`data`: any but sources). Answers the open documents to analyse again. */
+  changedOnDisk(uris: readonly string[] | 'anything' | 'data'): readonly string[];
+  /** All files of the workspace and all open documents. */
+  uris(): readonly string[];
+  /** Names that the files of the workspace declare. */
+  declared(): readonly DeclaredFile[];
+  /** Analyses of the files that `wanted` picks by uri and text, one after the other: what references, renames and call hierarchy look through. */
+  filesWith(wanted: (uri: string, text: string) => boolean): Iterable<Analysis>;
   linesOf(uri: string): LineIndex | undefined;
 }
 
@@ -29,54 +34,55 @@ interface Entry {
   analysis: Analysis | undefined;
   /** The last analysis even if stale: what the next one reuses. */
   previous: Analysis | undefined;
-  stamp: number;
 }
+
+/** Texts of closed files whose analyses are kept, in characters: an analysis is about a hundred times its text. */
+const keptText = 300_000;
 
 export function createWorkspace(host: ServerHost): Workspace {
   const documents = new Map<string, OpenDocument>();
   const entries = new Map<string, Entry>();
-  const closed = new Map<string, Analysis>();
-  let counter = 0;
+  const index = new Map<string, DeclaredFile>();
+  const stamps = createStamps();
   const lang: LangHost = host.langHost(uri => documents.get(uri)?.text);
+  const closed = createClosed(lang, stamps.read);
 
   const invalidate = (uri: string): void => {
     const entry = entries.get(uri);
-    if (entry === undefined) return;
-    entry.analysis = undefined;
-    entry.stamp = ++counter;
+    if (entry !== undefined) entry.analysis = undefined;
   };
-  const dependents = (uri: string): readonly string[] =>
-    [...entries]
-      .filter(([other, { previous }]) => other !== uri && previous?.imports.includes(uri))
-      .map(([other]) => other);
   const touch = (uri: string): void => {
-    invalidate(uri);
-    closed.delete(uri);
-    for (const dependent of dependents(uri)) invalidate(dependent);
+    index.delete(uri);
+    for (const stale of stamps.touch(uri)) {
+      invalidate(stale);
+      closed.forget(stale);
+    }
   };
   const store = (document: OpenDocument): void => {
     documents.set(document.uri, document);
-    if (!entries.has(document.uri)) entries.set(document.uri, { analysis: undefined, previous: undefined, stamp: 0 });
+    if (!entries.has(document.uri)) entries.set(document.uri, { analysis: undefined, previous: undefined });
     touch(document.uri);
   };
   const analysisOf = (uri: string): Analysis | undefined => {
     const document = documents.get(uri);
     const entry = entries.get(uri);
-    if (document === undefined || entry === undefined) return closedAnalysis(uri);
+    if (document === undefined || entry === undefined) return closed.analysis(uri);
     if (entry.analysis === undefined) {
       entry.analysis = analyze(uri, document.text, lang, entry.previous);
       entry.previous = entry.analysis;
+      stamps.read(entry.analysis);
     }
     return entry.analysis;
   };
-  const closedAnalysis = (uri: string): Analysis | undefined => {
+  const uris = (): readonly string[] => [...new Set([...documents.keys(), ...host.sourceFiles()])];
+  const declaredIn = (uri: string): readonly DeclaredFile[] => {
+    const known = index.get(uri);
+    if (known !== undefined) return [known];
     const text = lang.readText(uri);
-    if (text === undefined) return undefined;
-    const known = closed.get(uri);
-    if (known?.text === text) return known;
-    const analysis = analyze(uri, text, lang);
-    closed.set(uri, analysis);
-    return analysis;
+    if (text === undefined) return [];
+    const file = { uri, declared: declaredNames(text) };
+    index.set(uri, file);
+    return [file];
   };
 
   return {
@@ -99,29 +105,115 @@ export function createWorkspace(host: ServerHost): Workspace {
       return [...documents.keys()];
     },
     analysis: analysisOf,
-    stamp: uri => entries.get(uri)?.stamp ?? 0,
-    dependents,
-    changedOnDisk: uris => {
-      const sources = new Set(uris === 'anything' ? [] : uris.filter(uri => uri.endsWith('.strata')));
-      const others = uris === 'anything' || uris.length > sources.size;
+    stamp: stamps.of,
+    dependents: uri => stamps.dependents(uri).filter(other => documents.has(other)),
+    changedOnDisk: changed => {
+      if (changed === 'anything') index.clear();
+      const sources = typeof changed === 'string' ? [] : changed.filter(uri => uri.endsWith('.strata'));
+      for (const uri of sources) index.delete(uri);
       closed.clear();
-      const stale = [...entries].filter(
-        ([, { previous }]) =>
-          (others && previous !== undefined && readsFiles(previous)) ||
-          previous?.imports.some(i => sources.has(i)) === true,
-      );
-      for (const [uri] of stale) invalidate(uri);
-      return stale.map(([uri]) => uri);
+      const stale = stamps.changed(sources, typeof changed === 'string' || changed.length > sources.length);
+      for (const uri of stale) invalidate(uri);
+      return stale.filter(uri => documents.has(uri));
     },
-    allFiles: () => {
-      const uris = new Set([...documents.keys(), ...host.sourceFiles()]);
-      return [...uris].flatMap(uri => analysisOf(uri) ?? []);
+    uris,
+    declared: () => uris().flatMap(declaredIn),
+    *filesWith(wanted) {
+      for (const uri of uris()) {
+        const text = lang.readText(uri);
+        const analysis = text !== undefined && wanted(uri, text) ? analysisOf(uri) : undefined;
+        if (analysis !== undefined) yield analysis;
+      }
     },
     linesOf: uri => {
       const text = documents.get(uri)?.text ?? lang.readText(uri);
       const known = entries.get(uri)?.analysis;
       if (known !== undefined && known.text === text) return known.lines;
       return text === undefined ? undefined : lineIndex(text);
+    },
+  };
+}
+
+/** Analyses of files that are not open, the latest of them kept. */
+interface Closed {
+  analysis(uri: string): Analysis | undefined;
+  forget(uri: string): void;
+  clear(): void;
+}
+
+function createClosed(lang: LangHost, made: (analysis: Analysis) => void): Closed {
+  const kept = new Map<string, Analysis>();
+  let size = 0;
+  const forget = (uri: string): void => {
+    size -= kept.get(uri)?.text.length ?? 0;
+    kept.delete(uri);
+  };
+  const keep = (uri: string, analysis: Analysis): void => {
+    forget(uri);
+    kept.set(uri, analysis);
+    size += analysis.text.length;
+    for (const oldest of kept.keys()) {
+      if (size <= keptText || oldest === uri) break;
+      forget(oldest);
+    }
+  };
+  return {
+    analysis: uri => {
+      const text = lang.readText(uri);
+      if (text === undefined) return undefined;
+      const known = kept.get(uri);
+      const analysis = known?.text === text ? known : analyze(uri, text, lang);
+      if (analysis !== known) made(analysis);
+      keep(uri, analysis);
+      return analysis;
+    },
+    forget,
+    clear: () => {
+      kept.clear();
+      size = 0;
+    },
+  };
+}
+
+/** What each file read when it was last analysed, and a number that grows when that may have changed. */
+interface Stamps {
+  read(analysis: Analysis): void;
+  of(uri: string): number;
+  /** Files that import `uri`, directly or not. */
+  dependents(uri: string): readonly string[];
+  /** The text of `uri` has changed; answers it and its dependents. */
+  touch(uri: string): readonly string[];
+  /** Sources on disk have changed, or data files; answers the files that read them. */
+  changed(sources: readonly string[], data: boolean): readonly string[];
+}
+
+function createStamps(): Stamps {
+  const known = new Map<string, { stamp: number; imports: readonly string[]; readsData: boolean }>();
+  let counter = 0;
+  const bump = (uri: string): void => {
+    const before = known.get(uri) ?? { imports: [], readsData: false };
+    known.set(uri, { ...before, stamp: ++counter });
+  };
+  const select = (matches: (uri: string, file: { imports: readonly string[]; readsData: boolean }) => boolean) =>
+    [...known].filter(([uri, file]) => matches(uri, file)).map(([uri]) => uri);
+  const dependents = (uri: string) => select((other, { imports }) => other !== uri && imports.includes(uri));
+  return {
+    read: analysis => {
+      const stamp = known.get(analysis.uri)?.stamp ?? 0;
+      known.set(analysis.uri, { stamp, imports: analysis.imports, readsData: readsFiles(analysis) });
+    },
+    of: uri => known.get(uri)?.stamp ?? 0,
+    dependents,
+    touch: uri => {
+      const stale = [uri, ...dependents(uri)];
+      stale.forEach(bump);
+      return stale;
+    },
+    changed: (sources, data) => {
+      const all = new Set(sources);
+      const stale = select((_, file) => (data && file.readsData) || file.imports.some(i => all.has(i)));
+      for (const uri of new Set([...stale, ...sources])) bump(uri);
+      return stale;
     },
   };
 }

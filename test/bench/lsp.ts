@@ -132,7 +132,10 @@ function writeWorkspace(folder: string, count: number): readonly string[] {
   });
 }
 
-/** Cold: from the start of the process until all 1,000 files are analysed; then edits of the file that the others import. */
+/**
+ * Cold: from the start of the process until a name is found among 1,000 files and an open file has its diagnostics. Then edits of
+ * the file that the others import, and the problems of all files, asked for at once.
+ */
 async function measureWorkspace(count: number): Promise<readonly Row[]> {
   const folder = mkdtempSync(join(tmpdir(), 'strata-bench-'));
   try {
@@ -143,15 +146,18 @@ async function measureWorkspace(count: number): Promise<readonly Row[]> {
     const workspaceFolders = [{ uri: rootUri, name: 'bench' }];
     await client.request('initialize', { processId: process.pid, rootUri, workspaceFolders, capabilities: {} });
     client.notify('initialized', {});
-    await client.request('workspace/symbol', { query: 'Own' });
-    const cold = performance.now() - start;
+    const symbols = await client.request<readonly unknown[]>('workspace/symbol', { query: 'Own' });
+    if (symbols.length === 0) throw new Error('expected symbols of the workspace');
     const opened = uris.slice(0, 6);
-    for (const at of opened) {
+    const open = async (at: string): Promise<void> => {
       const published = client.next<PublishedAt>('textDocument/publishDiagnostics', p => p.uri === at);
       const text = readFileSync(new URL(at), 'utf8');
       client.notify('textDocument/didOpen', { textDocument: { uri: at, languageId: 'strata', version: 1, text } });
       await published;
-    }
+    };
+    await open(opened[1]!);
+    const cold = performance.now() - start;
+    for (const at of opened.filter((_, i) => i !== 1)) await open(at);
     const times: number[] = [];
     for (let version = 2; version < 62; version++) {
       const text = sourceOf(200).replace(
@@ -173,9 +179,16 @@ async function measureWorkspace(count: number): Promise<readonly Row[]> {
         }),
       );
     }
+    const everywhere = {
+      textDocument: { uri: opened[1] },
+      position: { line: 0, character: 8 },
+      context: { includeDeclaration: true },
+    };
+    const found = await timed(() => client.request('textDocument/references', everywhere));
     console.log(`${count} files: resident memory ${residentMegabytes(client.child.pid)} MB`);
     await client.close();
     return [
+      { what: `uses in ${count} files`, lines: 200, times: [found], target: undefined },
       { what: `${count} files, cold`, lines: 200, times: [cold], target: 2000 },
       { what: 'edit of an import', lines: 200, times: times.slice(10), target: 100 },
     ];

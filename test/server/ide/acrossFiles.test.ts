@@ -37,19 +37,19 @@ const itemOf = (analysis: Analysis, word: string) => callItem(analysis, analysis
 
 describe('call hierarchy', () => {
   it('the callers of a model are models and train blocks of any file', () => {
-    expect(incomingCalls(itemOf(part, 'Block'), workspace).map(c => [c.item.name, c.places.length])).toEqual([
+    expect(incomingCalls(itemOf(part, 'Block'), part, workspace).map(c => [c.item.name, c.places.length])).toEqual([
       ['Net', 2],
     ]);
-    expect(incomingCalls(itemOf(main, 'Net('), workspace).map(c => [c.item.kind, c.item.name])).toEqual([
+    expect(incomingCalls(itemOf(main, 'Net('), main, workspace).map(c => [c.item.kind, c.item.name])).toEqual([
       ['train', 'first'],
     ]);
   });
   it('the callees are the models inside', () => {
-    expect(outgoingCalls(itemOf(main, 'Net('), workspace).map(c => [c.item.uri, c.item.name, c.places.length])).toEqual(
-      [['file:///w/parts/block.strata', 'Block', 2]],
-    );
-    expect(outgoingCalls(itemOf(main, 'first'), workspace).map(c => c.item.name)).toEqual(['Net']);
-    expect(outgoingCalls(itemOf(part, 'Block'), workspace)).toEqual([]);
+    expect(
+      outgoingCalls(itemOf(main, 'Net('), main, workspace).map(c => [c.item.uri, c.item.name, c.places.length]),
+    ).toEqual([['file:///w/parts/block.strata', 'Block', 2]]);
+    expect(outgoingCalls(itemOf(main, 'first'), main, workspace).map(c => c.item.name)).toEqual(['Net']);
+    expect(outgoingCalls(itemOf(part, 'Block'), part, workspace)).toEqual([]);
   });
   it('starts at a use as at the declaration', () => {
     expect(itemOf(main, 'Block |>')).toEqual(itemOf(part, 'Block'));

@@ -1,6 +1,7 @@
 /** The features that show something at a place: hover, signatures, hints, lenses, outline, folds, links. */
 import { describe, expect, it } from 'vitest';
 import { codeLenses } from '../../../server/ide/codeLens.ts';
+import { declaredNames } from '../../../server/ide/declared.ts';
 import { documentLinks } from '../../../server/ide/documentLinks.ts';
 import { hover } from '../../../server/ide/hover.ts';
 import { defaultInlays, inlayHints } from '../../../server/ide/inlayHints.ts';
@@ -122,12 +123,22 @@ describe('symbols', () => {
     ['dgt', ['Digits']],
     ['xyz', []],
   ])('search for %j finds %j', (query, names) => {
-    const { analysis } = fixture(program());
+    const file = { uri: 'file:///a.strata', declared: declaredNames(program()) };
     expect(
-      workspaceSymbols([analysis], query)
+      workspaceSymbols([file], query)
         .map(s => s.name)
         .sort(),
     ).toEqual([...names].sort());
+  });
+});
+
+describe('the names of a file', () => {
+  it('are read off its text as the parser finds them', () => {
+    const text = `/// What it is.\n${program()}\n// model Inner\nmodelling = 1\n`;
+    const names = declaredNames(text);
+    const { declarations } = fixture(text).analysis;
+    expect(names.map(n => [n.kind, n.name, n.nameSpan])).toEqual(declarations.map(d => [d.kind, d.name, d.nameSpan]));
+    expect(names[0]).toMatchObject({ header: 'Net(x: [B, 784]) -> [B, 10]', doc: 'What it is.' });
   });
 });
 

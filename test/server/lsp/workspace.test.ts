@@ -73,15 +73,43 @@ describe('analyses', () => {
     expect(workspace.changedOnDisk(['file:///w/a.csv', 'file:///w/other.strata'])).toEqual([]);
   });
 
-  it('of all files hold the closed ones as well', () => {
-    const { workspace } = setUp({ 'file:///w/net.strata': net });
+  it('of files that name something hold the closed ones as well', () => {
+    const { workspace } = setUp({ 'file:///w/net.strata': net, 'file:///w/c.strata': 'const c = 1\n' });
     open(workspace, 'file:///w/a.strata', importing);
-    expect(
-      workspace
-        .allFiles()
-        .map(a => a.uri)
-        .sort(),
-    ).toEqual(['file:///w/a.strata', 'file:///w/net.strata']);
+    const found = [...workspace.filesWith((_, text) => text.includes('Net'))];
+    expect(found.map(a => a.uri).sort()).toEqual(['file:///w/a.strata', 'file:///w/net.strata']);
+  });
+
+  it('of closed files have a stamp that changes with what they import', () => {
+    const { workspace } = setUp({ 'file:///w/net.strata': net, 'file:///w/a.strata': importing });
+    workspace.analysis('file:///w/a.strata');
+    const stamp = workspace.stamp('file:///w/a.strata');
+    open(workspace, 'file:///w/net.strata', `${net}\n`);
+    expect(workspace.stamp('file:///w/a.strata')).not.toBe(stamp);
+  });
+
+  it('of many closed files are not all kept', () => {
+    const large = `${net}// ${'x'.repeat(100_000)}\n`;
+    const files = Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`file:///w/${i}.strata`, large]));
+    const { workspace } = setUp(files);
+    const first = workspace.analysis('file:///w/0.strata');
+    for (const uri of Object.keys(files).slice(1)) workspace.analysis(uri);
+    expect(workspace.analysis('file:///w/0.strata')).not.toBe(first);
+    expect(workspace.analysis('file:///w/0.strata')).toBe(workspace.analysis('file:///w/0.strata'));
+  });
+});
+
+describe('declared names', () => {
+  it('follow open texts and the disk', () => {
+    const { workspace, disk } = setUp({ 'file:///w/net.strata': net });
+    const names = () => workspace.declared().flatMap(f => f.declared.map(d => d.name));
+    expect(names()).toEqual(['Net']);
+    open(workspace, 'file:///w/net.strata', net.replace('Net', 'Open'));
+    expect(names()).toEqual(['Open']);
+    workspace.close('file:///w/net.strata');
+    disk.files.set('file:///w/net.strata', net.replace('Net', 'Saved'));
+    workspace.changedOnDisk(['file:///w/net.strata']);
+    expect(names()).toEqual(['Saved']);
   });
 });
 
