@@ -1,10 +1,23 @@
-/** Code actions: the quick fixes of diagnostics and one action that applies all certain ones. */
+/** Code actions: the quick fixes of diagnostics, one action that applies all certain ones, refactorings, and imports in order. */
 import type { Analysis, Span, TextEdit } from '../lang/api.ts';
 import { type Diagnostic, diagnostics } from './diagnostics/registry.ts';
+import { organizeImports } from './refactor/imports.ts';
+import { refactorings } from './refactor/refactorings.ts';
+
+/** From the general to the special, as LSP names them. */
+export const actionKinds = [
+  'quickfix',
+  'refactor.extract',
+  'refactor.inline',
+  'refactor.rewrite',
+  'source.organizeImports',
+  'source.fixAll.strata',
+] as const;
+export type ActionKind = (typeof actionKinds)[number];
 
 export interface CodeAction {
   readonly title: string;
-  readonly kind: 'quickfix' | 'source.fixAll.strata';
+  readonly kind: ActionKind;
   readonly edits: readonly TextEdit[];
   /** The diagnostic it mends. */
   readonly diagnostic?: Diagnostic;
@@ -12,10 +25,25 @@ export interface CodeAction {
   readonly preferred: boolean;
 }
 
-/** Actions for a selection: the fixes of the diagnostics it touches, and "fix all" where two or more are certain. */
-export function codeActions(analysis: Analysis, range: Span): readonly CodeAction[] {
+/** Actions of the kinds that are `wanted`, for a selection. */
+export function codeActions(
+  analysis: Analysis,
+  range: Span,
+  wanted: (kind: ActionKind) => boolean = () => true,
+): readonly CodeAction[] {
+  const found: CodeAction[] = [];
+  if (wanted('quickfix')) found.push(...quickFixes(analysis, range));
+  if (wanted('refactor.extract') || wanted('refactor.inline') || wanted('refactor.rewrite'))
+    found.push(...refactorings(analysis, range).map(proposal => ({ ...proposal, preferred: false })));
+  if (wanted('source.organizeImports')) found.push(...importsInOrder(analysis));
+  if (wanted('source.fixAll.strata')) found.push(...fixAll(analysis));
+  return found.filter(action => wanted(action.kind));
+}
+
+/** The fixes of the diagnostics that the selection touches. */
+function quickFixes(analysis: Analysis, range: Span): readonly CodeAction[] {
   const touched = diagnostics(analysis).filter(d => d.span.start <= range.end && range.start <= d.span.end);
-  const fixes = touched.flatMap(diagnostic =>
+  return touched.flatMap(diagnostic =>
     diagnostic.fixes.map((fix, i) => ({
       title: fix.title,
       kind: 'quickfix' as const,
@@ -24,12 +52,17 @@ export function codeActions(analysis: Analysis, range: Span): readonly CodeActio
       preferred: i === 0 && (fix.certain || diagnostic.fixes.length === 1),
     })),
   );
-  const all = fixAll(analysis);
-  return all === undefined ? fixes : [...fixes, all];
+}
+
+function importsInOrder(analysis: Analysis): readonly CodeAction[] {
+  const edits = organizeImports(analysis);
+  return edits.length === 0
+    ? []
+    : [{ title: 'sort the imports', kind: 'source.organizeImports', edits, preferred: false }];
 }
 
 /** All certain fixes that don't get in each other's way, the earlier one winning. */
-function fixAll(analysis: Analysis): CodeAction | undefined {
+function fixAll(analysis: Analysis): readonly CodeAction[] {
   const edits: TextEdit[] = [];
   let count = 0;
   for (const diagnostic of diagnostics(analysis)) {
@@ -38,13 +71,9 @@ function fixAll(analysis: Analysis): CodeAction | undefined {
     edits.push(...fix.edits);
     count++;
   }
-  if (count < 2) return undefined;
-  return {
-    title: `fix all ${count} problems with a certain fix`,
-    kind: 'source.fixAll.strata',
-    edits,
-    preferred: false,
-  };
+  if (count < 2) return [];
+  const title = `fix all ${count} problems with a certain fix`;
+  return [{ title, kind: 'source.fixAll.strata', edits, preferred: false }];
 }
 
 function overlaps(a: Span, b: Span): boolean {

@@ -19,10 +19,16 @@ export function analyze(uri: string, text: string, host: LangHost, previous?: An
   const world = new World(uri, text, host, before);
   for (const entry of world.entries) world.check(entry);
   world.release();
-  const snapshot: Snapshot = { world, text, lines: lineIndex(text) };
+  const snapshot: Snapshot = { world, text, lines: lineIndex(text), host };
   const analysis = facade(snapshot);
   snapshots.set(analysis, snapshot);
   return analysis;
+}
+
+/** What the analysis of the same file would be with another text: what an edit leads to, before it is made. */
+export function reanalyze(analysis: Analysis, text: string): Analysis {
+  const host = snapshots.get(analysis)?.host;
+  return host === undefined ? analysis : analyze(analysis.uri, text, host, analysis);
 }
 
 /** The checked world behind an analysis, for lowering. */

@@ -162,15 +162,15 @@ function registerCodeActions(session: Session): void {
     answer(session, uri, token, [], analysis => {
       const wanted = (kind: string) => context.only?.some(only => kind === only || kind.startsWith(`${only}.`)) ?? true;
       const options = { convert, linesOf: workspace.linesOf, related: false };
-      return codeActions(analysis, convert.span(analysis.lines, range))
-        .filter(({ kind }) => wanted(kind))
-        .map(({ title, kind, edits, diagnostic, preferred }) => ({
+      return codeActions(analysis, convert.span(analysis.lines, range), wanted).map(
+        ({ title, kind, edits, diagnostic, preferred }) => ({
           title,
           kind,
           edit: { changes: { [uri]: convert.edits(analysis.lines, edits) } },
           ...(diagnostic === undefined ? {} : { diagnostics: [toDiagnostic(diagnostic, analysis.lines, options)] }),
           ...(preferred ? { isPreferred: true } : {}),
-        }));
+        }),
+      );
     }),
   );
 }

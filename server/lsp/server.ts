@@ -7,6 +7,7 @@ import {
   type InitializeResult,
   type ServerCapabilities,
 } from 'vscode-languageserver';
+import { actionKinds } from '../ide/codeActions.ts';
 import { formatTriggers } from '../ide/formatting.ts';
 import { tokenModifiers, tokenTypes } from '../ide/semanticTokens.ts';
 import { createDiagnostics, type DiagnosticsService } from './diagnostics.ts';
@@ -68,7 +69,7 @@ function serverCapabilities(client: ClientCapabilities): ServerCapabilities {
     documentFormattingProvider: true,
     documentRangeFormattingProvider: true,
     documentOnTypeFormattingProvider: { firstTriggerCharacter: firstTrigger, moreTriggerCharacter: [...moreTriggers] },
-    codeActionProvider: { codeActionKinds: ['quickfix', 'source.fixAll.strata'] },
+    codeActionProvider: { codeActionKinds: [...actionKinds] },
     codeLensProvider: { resolveProvider: false },
     inlayHintProvider: true,
     callHierarchyProvider: true,

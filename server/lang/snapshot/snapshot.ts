@@ -1,5 +1,6 @@
 /** What the parts of an analysis share: the checked world of one text, and the way from places in it to spans of the file. */
 
+import type { LangHost } from '../api.ts';
 import type { Target } from '../check/records.ts';
 import type { Checked, Entry, World } from '../check/world.ts';
 import { type AnyNode, pathTo } from '../syntax/ast.ts';
@@ -9,6 +10,8 @@ export interface Snapshot {
   readonly world: World;
   readonly text: string;
   readonly lines: LineIndex;
+  /** What the file was read with. */
+  readonly host: LangHost;
 }
 
 /** A declaration with its check. Spans on the sheet are relative to `offset`. */
