@@ -2,6 +2,7 @@
 /** The command line: `strata check | fmt | train | resume | evaluate | runs | lsp | bench`. Parsing and help; each command has a file of its own. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../../package.json';
+import { emissionNames } from '../inspect/emit.ts';
 import { bench } from './commands/bench.ts';
 import { check } from './commands/check.ts';
 import { evaluate } from './commands/evaluate.ts';
@@ -9,7 +10,6 @@ import { fmt } from './commands/fmt.ts';
 import { lsp } from './commands/lsp.ts';
 import { runs } from './commands/runs.ts';
 import { attach, resume, train } from './commands/train.ts';
-import { emissionNames } from './emit.ts';
 import { handedToEngineRuntime } from './engineRuntime.ts';
 import { exitCodes, runCommand } from './exit.ts';
 

@@ -1,5 +1,7 @@
 /** Strata's own messages on the language server's connection, beside LSP. Shared with the client; types and names alone. */
+import type { Location, Position, Range } from 'vscode-languageserver';
 import type { RunEvent } from '../../engine/train/events.ts';
+import type { Emission } from '../inspect/emit.ts';
 import type { RunHistory, RunSummary } from '../runs/runs.ts';
 
 /** `workspace/executeCommand`, offered to any client. Each takes one argument object and answers a RunSummary, or rejects with a message for people. */
@@ -38,6 +40,50 @@ export type RunsResult = readonly RunSummary[];
 /** Client to server: the history of one run; from then on its events come as `strata/run`. Params: RunArguments. */
 export const attachRequest = 'strata/attach';
 export type AttachResult = RunHistory;
+
+/** Client to server: what Strata makes of a file, as text. Rejects for a file that can't be read. */
+export const inspectRequest = 'strata/inspect';
+export interface InspectParams {
+  readonly uri: string;
+  readonly what: Emission;
+  /** Name of the train block; else the one at `position`, else the first. */
+  readonly train?: string;
+  readonly position?: Position;
+}
+export interface InspectResult {
+  /** The block that is shown; absent where the file has none, or for `shapes`. */
+  readonly train?: string;
+  readonly text: string;
+}
+
+/** Client to server: the layers of each train block without errors, as a tree. Params: `{uri}`. */
+export const outlineRequest = 'strata/outline';
+export interface OutlineParams {
+  readonly uri: string;
+}
+export interface OutlineLayer {
+  readonly name: string;
+  /** `net.fc1`: unique within its block where the layer has weights. */
+  readonly path: string;
+  /** The function or model; '' for the turn of a loop. */
+  readonly kind: string;
+  readonly output: string;
+  readonly weights: number;
+  /** Of one sample, forward. */
+  readonly flops: number;
+  readonly children: readonly OutlineLayer[];
+  readonly location?: Location;
+}
+export interface OutlineBlock {
+  readonly train: string;
+  readonly range: Range;
+  readonly weights: number;
+  readonly flops: number;
+  readonly layers: readonly OutlineLayer[];
+  /** Why there are no layers. */
+  readonly problem?: string;
+}
+export type OutlineResult = readonly OutlineBlock[];
 
 /** `initializationOptions` of the client. */
 export interface InitializationOptions {

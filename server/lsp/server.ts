@@ -14,6 +14,7 @@ import { createDiagnostics, type DiagnosticsService } from './diagnostics.ts';
 import type { Change } from './documents.ts';
 import { registerEditing } from './editing.ts';
 import type { ServerHost } from './host.ts';
+import { registerInspection } from './inspect.ts';
 import { type InitializationOptions, serverCommands } from './protocol.ts';
 import { registerReading } from './reading.ts';
 import { refresh } from './refresh.ts';
@@ -38,6 +39,7 @@ export function startServer(connection: Connection, host: ServerHost): void {
     registerEditing(session);
     registerReading(session);
     registerStructure(session);
+    registerInspection(session);
     const training = registerTraining(session);
     stop = training.dispose;
     registerEnvironment(session, { diagnostics, training, folders });

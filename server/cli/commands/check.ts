@@ -1,7 +1,7 @@
 /** `strata check`: diagnostics, and a look inside: shapes, graph, kernels, plan. */
 
+import { type Emission, emit } from '../../inspect/emit.ts';
 import { jsonDiagnostics, printDiagnostics } from '../diagnostics.ts';
-import { type Emission, emit } from '../emit.ts';
 import { exitCodes, UsageError } from '../exit.ts';
 import { readSource } from '../source.ts';
 
@@ -24,5 +24,6 @@ export function check(files: readonly string[], options: CheckOptions): void {
   // What is printed for reading on goes to stdout, complaints beside it.
   const errors = printDiagnostics(sources, options.emit === undefined ? process.stdout : process.stderr);
   if (errors > 0) process.exitCode = exitCodes.errors;
-  if (options.emit !== undefined) for (const source of sources) process.stdout.write(emit(options.emit, source));
+  if (options.emit !== undefined)
+    for (const source of sources) process.stdout.write(emit(options.emit, source.analysis));
 }

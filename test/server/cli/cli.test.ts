@@ -53,6 +53,7 @@ describe('check', () => {
 
   it.each([
     ['shapes', '// [B, 784] -> [B, 128]'],
+    ['outline', 'FLOPs a sample'],
     ['graph', 'graph train {'],
     ['kernels', 'matmul'],
     ['plan', 'peak memory'],

@@ -1,39 +1,51 @@
-/** `--emit`: prints what Strata makes of a program, with the same printers as the tests. */
+/** A look inside: what Strata makes of a program, with the same printers as the tests. For `--emit` and for editors. */
 import { splitSamples } from '../../engine/data/splits.ts';
 import { printGraph } from '../../engine/ir/print.ts';
 import type { Program } from '../../engine/ir/program.ts';
 import { printPlan, printSchedule } from '../../engine/kernel/print.ts';
 import { scheduleGraph } from '../../engine/kernel/schedule.ts';
 import { buildSteps, type Counts } from '../../engine/train/step.ts';
+import { modelOutline, printOutline } from '../ide/modelOutline.ts';
+import type { Analysis } from '../lang/api.ts';
 import { lower } from '../lang/lower/lower.ts';
-import type { Source } from './source.ts';
 
-/** What each emission prints of one train block; `shapes` prints the whole file. */
+/** What each emission prints of one train block; `shapes` prints the whole file, `outline` the layers. */
 const emissions = {
   graph: program => [program.data.prepare, program.train, program.evaluate].map(printGraph).join('\n'),
   kernels: (program, counts) => schedules(program, counts).map(printSchedule).join('\n'),
   plan: (program, counts) => schedules(program, counts).map(printPlan).join('\n'),
 } as const satisfies Record<string, (program: Program, counts: Counts) => string>;
 
-export type Emission = 'shapes' | keyof typeof emissions;
-export const emissionNames: readonly Emission[] = ['shapes', ...(Object.keys(emissions) as (keyof typeof emissions)[])];
+export type Emission = 'shapes' | 'outline' | keyof typeof emissions;
+export const emissionNames: readonly Emission[] = [
+  'shapes',
+  'outline',
+  ...(Object.keys(emissions) as (keyof typeof emissions)[]),
+];
 
-export function emit(what: Emission, source: Source): string {
-  if (what === 'shapes') return shapes(source);
-  return source.analysis.trains.map(block => emitBlock(what, source, block.name)).join('\n');
+/** Of one train block where one is named, else of all. */
+export function emit(what: Emission, analysis: Analysis, train?: string): string {
+  if (what === 'shapes') return shapes(analysis);
+  const names = train === undefined ? analysis.trains.map(block => block.name) : [train];
+  return names.map(name => emitBlock(what, analysis, name)).join('\n');
 }
 
-function emitBlock(what: keyof typeof emissions, source: Source, name: string): string {
-  const lowered = lower(source.analysis, name);
-  if (lowered.kind !== 'program') return `// train ${name}: nothing to show while it has errors\n`;
+function emitBlock(what: Exclude<Emission, 'shapes'>, analysis: Analysis, name: string): string {
+  const nothing = `// train ${name}: nothing to show while it has errors\n`;
+  if (what === 'outline') {
+    const outline = modelOutline(analysis, name);
+    return outline === undefined ? nothing : printOutline(outline);
+  }
+  const lowered = lower(analysis, name);
+  if (lowered.kind !== 'program') return nothing;
   const { program } = lowered;
-  return `// train ${name}\n${emissions[what](program, countsOf(program, source))}`;
+  return `// train ${name}\n${emissions[what](program, countsOf(program, analysis))}`;
 }
 
 /** The source as it is, each line with the shapes of its bindings and stages behind it. */
-function shapes({ text, analysis }: Source): string {
+function shapes(analysis: Analysis): string {
   const inlays = analysis.inlays();
-  const lines = text.split(/\r?\n/).map((line, number) => {
+  const lines = analysis.text.split(/\r?\n/).map((line, number) => {
     const here = inlays.filter(
       inlay => inlay.kind !== 'parameter' && analysis.lines.position(inlay.offset).line === number,
     );
@@ -47,7 +59,7 @@ function schedules(program: Program, counts: Counts): readonly ReturnType<typeof
 }
 
 /** Sizes of the splits, from the data's headers. A test source of its own is read when training, not here. */
-function countsOf(program: Program, { analysis }: Source): Counts {
+function countsOf(program: Program, analysis: Analysis): Counts {
   const samples = analysis.data.find(data => data.name === program.data.name)?.samples ?? program.data.batch;
   const split = splitSamples(samples, program.data.split, program.run.seed);
   return { train: split.train.length, validation: split.validation.length, test: split.test.length };

@@ -1,0 +1,214 @@
+/** The layers of a train block as a tree: shapes, weights and floating-point operations, told by the graph that is trained. */
+import { showShape, sizeOf } from '../../engine/dim/dim.ts';
+import { bindGraph } from '../../engine/ir/bind.ts';
+import type { Graph, GraphNode, TensorType } from '../../engine/ir/graph.ts';
+import type { Program } from '../../engine/ir/program.ts';
+import { primitive } from '../../engine/ops/registry.ts';
+import { snapshotOf } from '../lang/analyze.ts';
+import type { Analysis, Location } from '../lang/api.ts';
+import type { BindingRecord, Sheet } from '../lang/check/records.ts';
+import type { World } from '../lang/check/world.ts';
+import { lower } from '../lang/lower/lower.ts';
+
+export interface LayerNode {
+  /** Within its parent, as in the names of its weights: `fc1`, `linear_1`, `0` for the first turn of a loop. */
+  readonly name: string;
+  /** `net.fc1`. */
+  readonly path: string;
+  /** Name of the function or model; '' where there is none (a loop). */
+  readonly kind: string;
+  /** What comes out last, `[B, 128]`. */
+  readonly output: string;
+  /** Trainable weights, of all within. */
+  readonly weights: number;
+  /** Of one sample on the way forward, a multiplication and an addition being two; of all within. */
+  readonly flops: number;
+  readonly children: readonly LayerNode[];
+  /** Where it is named or called, if that can be told. */
+  readonly location?: Location;
+}
+
+export interface ModelOutline {
+  readonly train: string;
+  readonly layers: readonly LayerNode[];
+  readonly weights: number;
+  readonly flops: number;
+}
+
+/** Undefined while the block has errors, or there is none of that name. */
+export function modelOutline(analysis: Analysis, train: string): ModelOutline | undefined {
+  const lowered = lower(analysis, train);
+  if (lowered.kind !== 'program') return undefined;
+  const { program } = lowered;
+  const root = draft('', '');
+  grow(root, program);
+  const locate = locator(analysis, train);
+  const layers = root.children.map(child => finished(child, program, locate));
+  const perSample = bindGraph(program.train, { B: 1 });
+  const flops = perSample.nodes.reduce((sum, node) => sum + flopsOf(node, perSample), 0);
+  return { train, layers, weights: weightsBelow(program, ''), flops };
+}
+
+interface Draft {
+  readonly name: string;
+  readonly path: string;
+  flops: number;
+  output: TensorType | undefined;
+  readonly children: Draft[];
+  /** Index of the child visited last, to tell a second application of the whole from another function. */
+  at: number;
+}
+
+function draft(name: string, path: string): Draft {
+  return { name, path, flops: 0, output: undefined, children: [], at: -1 };
+}
+
+/** Layers in order of computation. A function without weights that is applied again further on is listed again. */
+function grow(root: Draft, program: Program): void {
+  const owners = new Set(program.parameters.map(p => p.name.slice(0, p.name.lastIndexOf('.'))));
+  const perSample = bindGraph(program.train, { B: 1 });
+  let path: readonly Draft[] = [];
+  for (const [id, node] of program.train.nodes.entries()) {
+    if (node.label === undefined || node.op === 'input' || node.op === 'constant') continue;
+    if (path.at(-1)?.path !== node.label) path = pathTo(root, node.label, owners.has(node.label));
+    path.at(-1)!.flops += flopsOf(perSample.nodes[id]!, perSample);
+    for (const layer of path) layer.output = node.type;
+  }
+}
+
+/** The layers of that path, made where they are not there yet. */
+function pathTo(root: Draft, label: string, owner: boolean): readonly Draft[] {
+  const names = label.split('.');
+  const found: Draft[] = [];
+  for (const [i, name] of names.entries()) {
+    const parent = found.at(-1) ?? root;
+    const path = names.slice(0, i + 1).join('.');
+    found.push(child(parent, name, path, owner || i < names.length - 1));
+  }
+  return found;
+}
+
+function child(parent: Draft, name: string, path: string, owner: boolean): Draft {
+  const following = parent.children[parent.at + 1];
+  const known = owner ? parent.children.find(c => c.name === name) : following?.name === name ? following : undefined;
+  if (known === undefined) parent.children.push(draft(name, path));
+  const next = known ?? parent.children.at(-1)!;
+  parent.at = parent.children.indexOf(next);
+  return next;
+}
+
+function finished(d: Draft, program: Program, locate: Locate): LayerNode {
+  const children = d.children.map(child => finished(child, program, locate));
+  const { kind, location } = locate(d.path);
+  return {
+    name: d.name,
+    path: d.path,
+    kind,
+    output: d.output === undefined ? '' : showType(d.output),
+    weights: weightsBelow(program, `${d.path}.`),
+    flops: children.reduce((sum, c) => sum + c.flops, d.flops),
+    children,
+    ...(location && { location }),
+  };
+}
+
+function weightsBelow({ parameters }: Program, prefix: string): number {
+  const own = parameters.filter(p => p.trainable && p.name.startsWith(prefix));
+  return own.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+}
+
+function showType({ dtype, shape }: TensorType): string {
+  return `${dtype === 'f32' ? '' : dtype === 'i32' ? 'int' : dtype}${showShape(shape)}`;
+}
+
+/** One an element where the op has no count of its own; moving numbers is free. */
+function flopsOf({ op, inputs, attributes, type }: GraphNode, { nodes }: Graph): number {
+  const declared = primitive(op);
+  const from = inputs.map(id => nodes[id]!.type);
+  const counted = declared.flops?.(from, attributes, type);
+  if (counted !== undefined) return Number(counted);
+  if (op === 'cast' || op === 'detach') return 0;
+  if (declared.lowering.kind === 'elementwise') return Number(sizeOf(type.shape));
+  return declared.lowering.kind === 'reduce' ? Number(sizeOf(from[0]!.shape)) : 0;
+}
+
+type Locate = (path: string) => { readonly kind: string; readonly location?: Location };
+
+/** Follows a path from the train block through the models that its names stand for. */
+function locator(analysis: Analysis, train: string): Locate {
+  const world = snapshotOf(analysis)?.world;
+  return path => {
+    let home = world && placeIn(world, train);
+    let found: ReturnType<Locate> = { kind: '' };
+    for (const name of path.split('.')) {
+      if (home === undefined || /^(?:\d+|(?:repeat|scan)_\d+)$/.test(name)) {
+        found = { kind: /^\d+$/.test(name) ? '' : name.replace(/_\d+$/, '') };
+        continue;
+      }
+      const step = stepInto(home, name);
+      found = { kind: step.kind, ...(step.location && { location: step.location }) };
+      home = step.model === undefined ? undefined : placeIn(step.model.world, step.model.name);
+    }
+    return found;
+  };
+}
+
+interface Home {
+  readonly world: World;
+  readonly sheet: Sheet;
+  readonly offset: number;
+}
+
+function placeIn(world: World, name: string): Home | undefined {
+  const entry = world.find(name);
+  return entry && { world, sheet: world.check(entry).sheet, offset: entry.placed.offset };
+}
+
+/** A named layer is found by its binding, an anonymous one (`linear_2`) by counting the calls of its function. */
+function stepInto(
+  { world, sheet, offset }: Home,
+  name: string,
+): ReturnType<Locate> & { model?: { world: World; name: string } } {
+  const binding = sheet.bindings.find((b): b is BindingRecord => b.meaning.kind === 'layer' && b.name === name);
+  const [, base = name, count = '1'] = /^(.*?)(?:_(\d+))?$/.exec(name)!;
+  const calls = sheet.references
+    .filter(r => !r.definition && r.name === base)
+    .sort((a, b) => a.span.start - b.span.start);
+  const span = binding?.span ?? calls[Number(count) - 1]?.span ?? calls[0]?.span;
+  const kind = binding?.meaning.kind === 'layer' ? binding.meaning.callee.signature.name : base;
+  const global = world.lookup(kind);
+  const home =
+    global?.kind === 'model' ? world.worldOf(global.target.kind === 'global' ? global.target.uri : '') : undefined;
+  return {
+    kind,
+    ...(span && { location: { uri: world.uri, start: span.start + offset, end: span.end + offset } }),
+    ...(home && { model: { world: home, name: kind } }),
+  };
+}
+
+/** The tree as aligned text, a layer a line. */
+export function printOutline({ train, layers, weights, flops }: ModelOutline): string {
+  const rows: (readonly string[])[] = [];
+  const visit = (l: LayerNode, depth: number): void => {
+    rows.push([
+      `${'  '.repeat(depth)}${l.name}`,
+      l.kind === l.name ? '' : l.kind,
+      l.output,
+      count(l.weights),
+      count(l.flops),
+    ]);
+    for (const child of l.children) visit(child, depth + 1);
+  };
+  for (const layer of layers) visit(layer, 1);
+  const titles = ['  layer', '', 'output', 'weights', 'FLOPs a sample'];
+  const all = [titles, ...rows, ['  in all', '', '', count(weights), count(flops)]];
+  const widths = titles.map((_, i) => Math.max(...all.map(row => row[i]!.length)));
+  const lines = all.map(row =>
+    row.map((cell, i) => (i < 3 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '),
+  );
+  return `train ${train}\n${lines.map(line => line.trimEnd()).join('\n')}\n`;
+}
+
+function count(value: number): string {
+  return value === 0 ? '' : value.toLocaleString('en-US');
+}
