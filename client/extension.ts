@@ -5,7 +5,10 @@ import { registerTraining } from './commands/training.ts';
 import { createPanels } from './panel/panels.ts';
 import { createRuns } from './runs.ts';
 import { createServer } from './server.ts';
+import { registerInspection } from './views/inspect.ts';
+import { createModelTree } from './views/modelTree.ts';
 import { createRunsTree } from './views/runsTree.ts';
+import { createSources } from './views/sources.ts';
 import { createLanguageStatus, createStatusBar } from './views/status.ts';
 
 /** What tests in the host may ask. */
@@ -22,11 +25,15 @@ export function activate(context: vscode.ExtensionContext): StrataApi {
   const server = createServer(context, log);
   const runs = createRuns(server, log);
   const panels = createPanels(context, server, log);
+  const sources = createSources();
   context.subscriptions.push(
     log,
     server,
     runs,
     panels,
+    sources,
+    registerInspection(server, sources),
+    createModelTree(server, sources, log),
     registerTraining({ server, runs, panels }),
     registerSupport(context, server, runs, log),
     createRunsTree(runs),

@@ -20,12 +20,19 @@ import {
   type AttachResult,
   attachRequest,
   type InitializationOptions,
+  type InspectParams,
+  type InspectResult,
+  inspectRequest,
+  type OutlineParams,
+  type OutlineResult,
+  outlineRequest,
   type RunsResult,
   runNotification,
   runsRequest,
   serverCommands,
 } from '../server/lsp/protocol.ts';
 import type { RunHistory, RunSummary } from '../server/runs/runs.ts';
+import { commands } from './ids.ts';
 import { parseRunMessage } from './panel/messages.ts';
 
 export type ServerCommand = keyof typeof serverCommands;
@@ -41,6 +48,8 @@ export interface Server extends vscode.Disposable {
   execute(command: ServerCommand, argument: object): Promise<RunSummary>;
   runs(): Promise<RunsResult>;
   attach(folder: string): Promise<RunHistory>;
+  inspect(params: InspectParams): Promise<InspectResult>;
+  outline(uri: string): Promise<OutlineResult>;
 }
 
 /** The client registers the commands itself: they also open panels and work before the server runs. */
@@ -111,6 +120,8 @@ export function createServer(context: vscode.ExtensionContext, log: vscode.LogOu
       ask<RunSummary>(ExecuteCommandRequest.method, { command: serverCommands[command], arguments: [argument] }),
     runs: () => ask<RunsResult>(runsRequest),
     attach: folder => ask<AttachResult>(attachRequest, { folder }),
+    inspect: params => ask<InspectResult>(inspectRequest, params),
+    outline: uri => ask<OutlineResult>(outlineRequest, { uri } satisfies OutlineParams),
     async dispose() {
       for (const subscription of subscriptions) subscription.dispose();
       if (client.needsStop()) await client.stop();
@@ -164,7 +175,7 @@ async function offerRestart(log: vscode.LogOutputChannel): Promise<void> {
     'The Strata language server crashed five times within three minutes. Running trainings go on.',
   );
   const choice = await vscode.window.showErrorMessage(text, restart, show);
-  if (choice === restart) await vscode.commands.executeCommand('strata.restartServer');
+  if (choice === restart) await vscode.commands.executeCommand(commands.restartServer);
   if (choice === show) log.show();
 }
 

@@ -1,6 +1,7 @@
 /** Commands for when something is wrong: restart, log, a report to paste into an issue. */
 import * as os from 'node:os';
 import * as vscode from 'vscode';
+import { commands } from '../ids.ts';
 import { isLive, type Runs } from '../runs.ts';
 import type { Server } from '../server.ts';
 
@@ -12,9 +13,9 @@ export function registerSupport(
 ): vscode.Disposable {
   const register = vscode.commands.registerCommand;
   return vscode.Disposable.from(
-    register('strata.restartServer', () => server.restart()),
-    register('strata.showLog', () => log.show()),
-    register('strata.copyDiagnostics', async () => {
+    register(commands.restartServer, () => server.restart()),
+    register(commands.showLog, () => log.show()),
+    register(commands.copyDiagnostics, async () => {
       await vscode.env.clipboard.writeText(report(context, server, runs));
       void vscode.window.setStatusBarMessage(vscode.l10n.t('$(check) Copied diagnostics information'), 3000);
     }),

@@ -1,6 +1,7 @@
 /** Commands that start and steer runs. */
 import * as vscode from 'vscode';
 import { type RunArguments, serverCommands, type TrainArguments } from '../../server/lsp/protocol.ts';
+import { commands } from '../ids.ts';
 import type { Panels } from '../panel/panels.ts';
 import { isLive, type Runs } from '../runs.ts';
 import { refusal, type Server, type ServerCommand } from '../server.ts';
@@ -24,10 +25,10 @@ export function registerTraining(parts: Parts): vscode.Disposable {
     steer('pause', live),
     steer('continue', live),
     steer('stop', live),
-    register('strata.showPanel', (target: unknown) => showPanel(parts, folderOf(target))),
-    register('strata.refreshRuns', () => parts.runs.refresh()),
-    register('strata.openSource', (target: unknown) => openSource(parts, target)),
-    register('strata.revealRun', (target: unknown) => revealRun(folderOf(target))),
+    register(commands.showPanel, (target: unknown) => showPanel(parts, folderOf(target))),
+    register(commands.refreshRuns, () => parts.runs.refresh()),
+    register(commands.openSource, (target: unknown) => openSource(parts, target)),
+    register(commands.revealRun, (target: unknown) => revealRun(folderOf(target))),
   );
 }
 

@@ -2,11 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import type { RunSummary } from '../../server/runs/runs.ts';
+import { viewType } from '../ids.ts';
 import { refusal, type Server } from '../server.ts';
 import { page } from './html.ts';
 import { type FromPanel, parseFromPanel, parseSaved, type ToPanel } from './messages.ts';
-
-export const viewType = 'strata.run';
 
 export interface Panels extends vscode.Disposable {
   /** Opens a panel at once and starts the run meanwhile. Resolves when the run is known, or undefined when it was refused. */

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { RunState } from '../../engine/train/events.ts';
 import type { RunSummary } from '../../server/runs/runs.ts';
 import { formatCount, formatLoss } from '../format.ts';
+import { commands, views } from '../ids.ts';
 import { isLive, type Runs } from '../runs.ts';
 
 const icons: Readonly<Record<RunState, readonly [icon: string, color?: string]>> = {
@@ -40,7 +41,7 @@ export function createRunsTree(runs: Runs): vscode.Disposable {
     getChildren: folder => (folder === undefined ? runs.all().map(run => run.folder) : []),
     getTreeItem: folder => itemOf(runs, folder),
   };
-  const view = vscode.window.createTreeView('strata.runs', { treeDataProvider: provider });
+  const view = vscode.window.createTreeView(views.runs, { treeDataProvider: provider });
   const subscription = runs.onDidChange(run => {
     refreshed.fire(run?.folder);
     const live = runs.all().filter(isLive).length;
@@ -62,7 +63,7 @@ function itemOf(runs: Runs, folder: string): vscode.TreeItem {
   item.description = describe(run);
   item.tooltip = tooltip(run);
   item.contextValue = contextOf(run);
-  item.command = { command: 'strata.showPanel', title: vscode.l10n.t('Show Training'), arguments: [{ folder }] };
+  item.command = { command: commands.showPanel, title: vscode.l10n.t('Show Training'), arguments: [{ folder }] };
   item.accessibilityInformation = { label: `${run.name}, ${stateNames[run.state]}, ${item.description}` };
   return item;
 }

@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type { RunSummary } from '../../server/runs/runs.ts';
 import { formatLoss } from '../format.ts';
+import { commands } from '../ids.ts';
 import type { Runs } from '../runs.ts';
 import type { Server, ServerState } from '../server.ts';
 
@@ -16,7 +17,7 @@ export function createStatusBar(runs: Runs): vscode.Disposable {
     }
     item.text = statusText(run);
     item.tooltip = vscode.l10n.t('Training {0} of {1}: show the panel', run.name, run.source);
-    item.command = { command: 'strata.showPanel', title: '', arguments: [{ folder: run.folder }] };
+    item.command = { command: commands.showPanel, title: '', arguments: [{ folder: run.folder }] };
     item.show();
   };
   return vscode.Disposable.from(item, runs.onDidChange(update));
@@ -42,8 +43,8 @@ export function createLanguageStatus(server: Server): vscode.Disposable {
       state === 'stopped' ? vscode.LanguageStatusSeverity.Error : vscode.LanguageStatusSeverity.Information;
     item.command =
       state === 'stopped'
-        ? { command: 'strata.restartServer', title: vscode.l10n.t('Restart') }
-        : { command: 'strata.showLog', title: vscode.l10n.t('Show Log') };
+        ? { command: commands.restartServer, title: vscode.l10n.t('Restart') }
+        : { command: commands.showLog, title: vscode.l10n.t('Show Log') };
   };
   update(server.state());
   return vscode.Disposable.from(

@@ -1,0 +1,30 @@
+/** Identifiers that the manifest and the code share; a test compares them with package.json. */
+
+/** Those that the server answers too are named in `serverCommands`. */
+export const commands = {
+  train: 'strata.train',
+  resume: 'strata.resume',
+  pause: 'strata.pause',
+  continue: 'strata.continue',
+  stop: 'strata.stop',
+  showPanel: 'strata.showPanel',
+  refreshRuns: 'strata.refreshRuns',
+  openSource: 'strata.openSource',
+  revealRun: 'strata.revealRun',
+  showGraph: 'strata.showGraph',
+  showKernels: 'strata.showKernels',
+  showPlan: 'strata.showPlan',
+  restartServer: 'strata.restartServer',
+  showLog: 'strata.showLog',
+  copyDiagnostics: 'strata.copyDiagnostics',
+} as const;
+
+/** Of the panel of a run. */
+export const viewType = 'strata.run';
+
+export const views = { runs: 'strata.runs', model: 'strataModel' } as const;
+
+/** Of read-only documents: what Strata makes of a train block. */
+export const inspectScheme = 'strata-inspect';
+
+export const languageId = 'strata';

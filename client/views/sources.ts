@@ -1,0 +1,50 @@
+/** Changes of Strata sources, told when typing pauses: what is derived from them is made anew then. */
+import * as vscode from 'vscode';
+import { languageId } from '../ids.ts';
+
+/** Milliseconds without an edit. */
+const pause = 400;
+
+export interface Sources extends vscode.Disposable {
+  /** One or more have changed, or another one is in front. */
+  readonly onDidChange: vscode.Event<void>;
+  /** The document in front; the last one while something else is. */
+  readonly current: () => vscode.TextDocument | undefined;
+}
+
+export function createSources(): Sources {
+  const changed = new vscode.EventEmitter<void>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let current: vscode.TextDocument | undefined;
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => changed.fire(), pause);
+  };
+  const look = (editor: vscode.TextEditor | undefined) => {
+    if (editor?.document.languageId !== languageId || editor.document === current) return;
+    current = editor.document;
+    changed.fire();
+  };
+  look(vscode.window.activeTextEditor);
+  const subscription = vscode.Disposable.from(
+    changed,
+    vscode.window.onDidChangeActiveTextEditor(look),
+    vscode.workspace.onDidOpenTextDocument(() => look(vscode.window.activeTextEditor)),
+    vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
+      if (document.languageId === languageId && contentChanges.length > 0) soon();
+    }),
+    vscode.workspace.onDidCloseTextDocument(document => {
+      if (document !== current) return;
+      current = undefined;
+      changed.fire();
+    }),
+  );
+  return {
+    onDidChange: changed.event,
+    current: () => current,
+    dispose: () => {
+      clearTimeout(timer);
+      subscription.dispose();
+    },
+  };
+}
