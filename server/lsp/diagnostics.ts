@@ -1,9 +1,10 @@
 /** Diagnostics: sent after each change to clients that wait for them, answered to clients that ask. */
-import type { Diagnostic, DocumentDiagnosticReport } from 'vscode-languageserver';
+import type { Diagnostic, DocumentDiagnosticReport, WorkspaceDocumentDiagnosticReport } from 'vscode-languageserver';
 import { diagnostics } from '../ide/diagnostics/registry.ts';
 import { toDiagnostic } from './convert.ts';
 import { refresh } from './refresh.ts';
 import { answer, guarded, type Session } from './session.ts';
+import { inSlices } from './slices.ts';
 
 export interface DiagnosticsService {
   /** The text of an open document has changed. */
@@ -62,7 +63,10 @@ export function createDiagnostics(session: Session): DiagnosticsService {
     }, refreshDelay);
   };
 
-  if (pulls) answerPulls(session);
+  if (pulls) {
+    answerPulls(session);
+    answerWorkspacePulls(session);
+  }
   return {
     // A client that pulls asks by itself for what it has edited.
     edited: uri => {
@@ -80,15 +84,62 @@ export function createDiagnostics(session: Session): DiagnosticsService {
   };
 }
 
+/** An id of another server's results, from before it was started again, must not look like ours. */
+const born = Date.now().toString(36);
+
+function resultIdOf({ workspace }: Session, uri: string): string {
+  return `${born}.${workspace.stamp(uri)}`;
+}
+
 function answerPulls(session: Session): void {
-  const { connection, workspace } = session;
+  const { connection } = session;
   connection.languages.diagnostics.on((params, token) => {
     const { uri } = params.textDocument;
     return answer<DocumentDiagnosticReport>(session, uri, token, { kind: 'full', items: [] }, () => {
-      const resultId = String(workspace.stamp(uri));
+      const resultId = resultIdOf(session, uri);
       if (params.previousResultId === resultId) return { kind: 'unchanged', resultId };
       return { kind: 'full', resultId, items: compute(session, uri) };
     });
+  });
+}
+
+/** Results of so many files are sent together. */
+const batch = 20;
+
+/** The problems of all files: what has changed since the client's last question, in pieces where it takes them. */
+function answerWorkspacePulls(session: Session): void {
+  const { connection, workspace } = session;
+  /** Of files without an analysis that is kept, so that asking again costs nothing. */
+  const known = new Map<string, { readonly resultId: string; readonly items: Diagnostic[] }>();
+  const reportOf = (uri: string): WorkspaceDocumentDiagnosticReport => {
+    const version = workspace.document(uri)?.version ?? null;
+    let resultId = resultIdOf(session, uri);
+    const before = known.get(uri);
+    if (before?.resultId === resultId) return { kind: 'full', uri, version, ...before };
+    const items = compute(session, uri);
+    resultId = resultIdOf(session, uri);
+    known.set(uri, { resultId, items });
+    return { kind: 'full', uri, version, resultId, items };
+  };
+  connection.languages.diagnostics.onWorkspace(async ({ previousResultIds }, token, _progress, partial) => {
+    const previous = new Map(previousResultIds.map(({ uri, value }) => [uri, value]));
+    const items: WorkspaceDocumentDiagnosticReport[] = [];
+    const send = (): void => {
+      if (partial !== undefined && items.length > 0) partial.report({ items: items.splice(0) });
+    };
+    await inSlices(workspace.uris(), token, uri => {
+      if (known.has(uri) && previous.get(uri) === resultIdOf(session, uri)) return;
+      items.push(reportOf(uri));
+      if (items.length >= batch) send();
+    });
+    const present = new Set(workspace.uris());
+    for (const uri of previous.keys())
+      if (!present.has(uri)) {
+        known.delete(uri);
+        items.push({ kind: 'full', uri, version: null, items: [] });
+      }
+    send();
+    return { items };
   });
 }
 

@@ -14,7 +14,8 @@ import { hover } from '../ide/hover.ts';
 import { prepareRename, rename } from '../ide/rename.ts';
 import type { Analysis, Span } from '../lang/api.ts';
 import { suggestionKind, toDiagnostic } from './convert.ts';
-import { answer, filesNaming, type Session } from './session.ts';
+import { answer, type Session } from './session.ts';
+import { searchFiles } from './slices.ts';
 
 const invalidRequest = -32600;
 
@@ -140,18 +141,19 @@ function registerRename(session: Session): void {
     if (result.kind === 'refused') throw new ResponseError(invalidRequest, result.reason);
     return { range: convert.range(analysis.lines, result.span), placeholder: result.name };
   });
-  connection.onRenameRequest(({ textDocument: { uri }, position, newName }) => {
+  connection.onRenameRequest(async ({ textDocument: { uri }, position, newName }, token, progress) => {
     const analysis = workspace.analysis(uri);
     if (analysis === undefined) return null;
     const offset = convert.offset(analysis.lines, position);
-    const files = filesNaming(workspace, analysis.symbol(offset)?.name);
-    const result = rename(analysis, offset, newName, files);
-    if (result.kind === 'refused') throw new ResponseError(invalidRequest, result.reason);
+    const check = rename(analysis, offset, newName, []);
+    if (check.kind === 'refused') throw new ResponseError(invalidRequest, check.reason);
+    const name = analysis.symbol(offset)?.name ?? '';
     const changes: Record<string, TextEdit[]> = {};
-    for (const [file, edits] of result.files) {
-      const lines = workspace.analysis(file)?.lines;
-      if (lines !== undefined) changes[file] = convert.edits(lines, edits);
-    }
+    await searchFiles(session, { uri, name, token, progress }, file => {
+      const result = rename(analysis, offset, newName, [file]);
+      const edits = result.kind === 'edits' ? (result.files.get(file.uri) ?? []) : [];
+      if (edits.length > 0) changes[file.uri] = convert.edits(file.lines, edits);
+    });
     return { changes };
   });
 }

@@ -1,13 +1,24 @@
 /** Requests that come with reading: places of names, outline, colours, hints, lenses, folds, links. */
-import type { DocumentSymbol, Range, SelectionRange, SemanticTokens, SemanticTokensDelta } from 'vscode-languageserver';
+import type {
+  CancellationToken,
+  DocumentSymbol,
+  Location,
+  LocationLink,
+  Range,
+  SelectionRange,
+  SemanticTokens,
+  SemanticTokensDelta,
+  TextDocumentPositionParams,
+} from 'vscode-languageserver';
 import { documentLinks } from '../ide/documentLinks.ts';
 import { inlayHints } from '../ide/inlayHints.ts';
-import { definition, highlights, references } from '../ide/navigation.ts';
+import { declaration, definition, highlights, linkedEditing, references, typeDefinition } from '../ide/navigation.ts';
 import { encodeTokens, semanticTokens, tokensDelta } from '../ide/semanticTokens.ts';
 import { documentSymbols, type SymbolNode, workspaceSymbols } from '../ide/symbols.ts';
 import type { Analysis, Location as LangLocation, Span } from '../lang/api.ts';
 import { symbolKind } from './convert.ts';
-import { answer, filesNaming, guarded, type Session } from './session.ts';
+import { answer, guarded, type Session } from './session.ts';
+import { searchFiles } from './slices.ts';
 
 export function registerReading(session: Session): void {
   registerNavigation(session);
@@ -19,35 +30,44 @@ export function registerReading(session: Session): void {
 
 function registerNavigation(session: Session): void {
   const { connection, convert, workspace, capabilities } = session;
-  const links = capabilities.textDocument?.definition?.linkSupport === true;
   const toLocation = (place: LangLocation) => {
     const lines = workspace.linesOf(place.uri);
     return lines === undefined ? [] : [convert.location(place, lines)];
   };
-  connection.onDefinition(({ textDocument: { uri }, position }, token) =>
+  const jump = (find: typeof definition, linkSupport: boolean | undefined) => {
+    return ({ textDocument: { uri }, position }: TextDocumentPositionParams, token: CancellationToken) =>
+      answer<Location | LocationLink[] | null>(session, uri, token, null, analysis => {
+        const found = find(analysis, convert.offset(analysis.lines, position));
+        const target = found === undefined ? undefined : toLocation(found.to)[0];
+        if (found === undefined || target === undefined) return null;
+        if (linkSupport !== true) return target;
+        const { uri: targetUri, range } = target;
+        const originSelectionRange = convert.range(analysis.lines, found.from);
+        return [{ originSelectionRange, targetUri, targetRange: range, targetSelectionRange: range }];
+      });
+  };
+  const { textDocument } = capabilities;
+  connection.onDefinition(jump(definition, textDocument?.definition?.linkSupport));
+  connection.onDeclaration(jump(declaration, textDocument?.declaration?.linkSupport));
+  connection.onTypeDefinition(jump(typeDefinition, textDocument?.typeDefinition?.linkSupport));
+  connection.languages.onLinkedEditingRange(({ textDocument: { uri }, position }, token) =>
     answer(session, uri, token, null, analysis => {
-      const found = definition(analysis, convert.offset(analysis.lines, position));
-      const target = found === undefined ? undefined : toLocation(found.to)[0];
-      if (found === undefined || target === undefined) return null;
-      if (!links) return target;
-      const from = convert.range(analysis.lines, found.from);
-      return [
-        {
-          originSelectionRange: from,
-          targetUri: target.uri,
-          targetRange: target.range,
-          targetSelectionRange: target.range,
-        },
-      ];
+      const spans = linkedEditing(analysis, convert.offset(analysis.lines, position));
+      return spans.length === 0 ? null : { ranges: spans.map(span => convert.range(analysis.lines, span)) };
     }),
   );
-  connection.onReferences(({ textDocument: { uri }, position, context }, token) =>
-    answer(session, uri, token, [], analysis => {
-      const offset = convert.offset(analysis.lines, position);
-      const files = filesNaming(workspace, analysis.symbol(offset)?.name);
-      return references(analysis, offset, files, context.includeDeclaration).flatMap(toLocation);
-    }),
-  );
+  connection.onReferences(async ({ textDocument: { uri }, position, context }, token, progress) => {
+    const analysis = workspace.analysis(uri);
+    const offset = analysis && convert.offset(analysis.lines, position);
+    const name = offset === undefined ? undefined : analysis?.symbol(offset)?.name;
+    if (analysis === undefined || offset === undefined || name === undefined) return [];
+    const found: Location[] = [];
+    await searchFiles(session, { uri, name, token, progress }, file => {
+      const places = references(analysis, offset, [file], context.includeDeclaration);
+      found.push(...places.map(place => convert.location(place, file.lines)));
+    });
+    return found;
+  });
   connection.onDocumentHighlight(({ textDocument: { uri }, position }, token) =>
     answer(session, uri, token, [], analysis =>
       highlights(analysis, convert.offset(analysis.lines, position)).map(({ span, written }) => ({

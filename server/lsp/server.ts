@@ -64,7 +64,10 @@ function serverCapabilities(client: ClientCapabilities): ServerCapabilities {
     hoverProvider: true,
     signatureHelpProvider: { triggerCharacters: ['(', ','], retriggerCharacters: [':'] },
     definitionProvider: true,
-    referencesProvider: true,
+    declarationProvider: true,
+    typeDefinitionProvider: true,
+    linkedEditingRangeProvider: true,
+    referencesProvider: { workDoneProgress: true },
     documentHighlightProvider: true,
     documentSymbolProvider: true,
     workspaceSymbolProvider: true,
@@ -78,7 +81,10 @@ function serverCapabilities(client: ClientCapabilities): ServerCapabilities {
     foldingRangeProvider: true,
     selectionRangeProvider: true,
     documentLinkProvider: { resolveProvider: false },
-    renameProvider: client.textDocument?.rename?.prepareSupport === true ? { prepareProvider: true } : true,
+    renameProvider: {
+      workDoneProgress: true,
+      ...(client.textDocument?.rename?.prepareSupport === true ? { prepareProvider: true } : {}),
+    },
     semanticTokensProvider: {
       legend: { tokenTypes: [...tokenTypes], tokenModifiers: [...tokenModifiers] },
       full: { delta: true },
@@ -87,7 +93,7 @@ function serverCapabilities(client: ClientCapabilities): ServerCapabilities {
     ...(client.textDocument?.diagnostic === undefined
       ? {}
       : {
-          diagnosticProvider: { identifier: 'strata', interFileDependencies: true, workspaceDiagnostics: false },
+          diagnosticProvider: { identifier: 'strata', interFileDependencies: true, workspaceDiagnostics: true },
         }),
     executeCommandProvider: { commands: Object.values(serverCommands), workDoneProgress: false },
     workspace: {
@@ -162,6 +168,7 @@ function registerEnvironment(session: Session, { diagnostics, training, folders 
     const removed = new Set(event.removed.map(folder => folder.uri));
     current = [...current.filter(uri => !removed.has(uri)), ...event.added.map(folder => folder.uri)];
     host.setFolders(current);
+    diagnostics.affected(workspace.changedOnDisk('anything'));
     training.attach();
   });
 }

@@ -74,7 +74,12 @@ export function createWorkspace(host: ServerHost): Workspace {
     }
     return entry.analysis;
   };
-  const uris = (): readonly string[] => [...new Set([...documents.keys(), ...host.sourceFiles()])];
+  /** Walking the folders takes too long to do it at every request. */
+  let listed: readonly string[] | undefined;
+  const uris = (): readonly string[] => {
+    listed ??= host.sourceFiles();
+    return [...new Set([...documents.keys(), ...listed])];
+  };
   const declaredIn = (uri: string): readonly DeclaredFile[] => {
     const known = index.get(uri);
     if (known !== undefined) return [known];
@@ -109,6 +114,8 @@ export function createWorkspace(host: ServerHost): Workspace {
     dependents: uri => stamps.dependents(uri).filter(other => documents.has(other)),
     changedOnDisk: changed => {
       if (changed === 'anything') index.clear();
+      if (changed === 'anything' || (changed !== 'data' && changed.some(uri => uri.endsWith('.strata'))))
+        listed = undefined;
       const sources = typeof changed === 'string' ? [] : changed.filter(uri => uri.endsWith('.strata'));
       for (const uri of sources) index.delete(uri);
       closed.clear();

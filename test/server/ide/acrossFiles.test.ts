@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { callItem, incomingCalls, outgoingCalls } from '../../../server/ide/callHierarchy.ts';
 import { fileRenameEdits } from '../../../server/ide/fileRename.ts';
+import { declaration, definition } from '../../../server/ide/navigation.ts';
 import { rename } from '../../../server/ide/rename.ts';
 import { analyze } from '../../../server/lang/analyze.ts';
 import type { Analysis } from '../../../server/lang/api.ts';
@@ -55,6 +56,14 @@ describe('call hierarchy', () => {
     expect(itemOf(main, 'Block |>')).toEqual(itemOf(part, 'Block'));
     expect(callItem(main, main.text.indexOf('adam'), workspace)).toBeUndefined();
   });
+});
+
+it('what is imported is declared by its import and defined in its file', () => {
+  const use = nets.indexOf('Block |>');
+  const [said, made] = [declaration(main, use)!.to, definition(main, use)!.to];
+  expect([said.uri, nets.slice(said.start, said.end), said.start]).toEqual([main.uri, 'Block', nets.indexOf('Block')]);
+  expect([made.uri, made.start]).toEqual([part.uri, block.indexOf('Block')]);
+  expect(declaration(main, nets.indexOf('Net()'))!.to.start).toBe(nets.indexOf('Net('));
 });
 
 it('renaming a model renames it where it is imported', () => {

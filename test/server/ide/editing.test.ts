@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { codeActions } from '../../../server/ide/codeActions.ts';
 import { completion, spaceAsks } from '../../../server/ide/completion.ts';
 import { formatting, onTypeFormatting } from '../../../server/ide/formatting.ts';
-import { definition, highlights, references } from '../../../server/ide/navigation.ts';
+import { definition, highlights, linkedEditing, references, typeDefinition } from '../../../server/ide/navigation.ts';
 import { prepareRename, rename } from '../../../server/ide/rename.ts';
 import { applyEdits } from '../../../server/lang/text.ts';
 import { body, digits, fixture, program } from './fixture.ts';
@@ -116,6 +116,24 @@ describe('navigation', () => {
     const { analysis, offset } = fixture(program().replace('= Net', '= N$0et'));
     expect(references(analysis, offset, [analysis], true)).toHaveLength(2);
     expect(references(analysis, offset, [analysis], false)).toHaveLength(1);
+  });
+  it('the type of a layer is its model, of a field its data block', () => {
+    const model = fixture(program().replace('= net(', '= n$0et('));
+    const type = typeDefinition(model.analysis, model.offset);
+    expect(model.text.slice(type!.to.start, type!.to.end)).toBe('Net');
+    const field = fixture(program().replace('net(image)', 'net(im$0age)'));
+    const data = typeDefinition(field.analysis, field.offset);
+    expect(field.text.slice(data!.to.start - 5, data!.to.end)).toBe('data Digits');
+    const library = fixture(layers.replace('|> fc1', '|> f$0c1'));
+    expect(typeDefinition(library.analysis, library.offset)).toBeUndefined();
+  });
+  it.each([
+    ['a binding', layers.replace('|> fc1', '|> f$0c1'), 2],
+    ['a dimension', layers.replace('[B, 784', '[$0B, 784'), 2],
+    ['a model, which others may use', program().replace('= Net', '= N$0et'), 0],
+  ])('%s is edited in all its places at once', (_, marked, count) => {
+    const { analysis, offset } = fixture(marked);
+    expect(linkedEditing(analysis, offset)).toHaveLength(count);
   });
   it('two bindings of one name in two models are two things', () => {
     const { analysis, offset } = fixture(`${layers.replace('|> fc1', '|> f$0c1')}\n${layers.replace('Net', 'Other')}`);

@@ -1,8 +1,17 @@
 /** The language server as a client meets it: over a stream, message by message. */
 
 import { describe, expect, it } from 'vitest';
-import type { CodeLens, CompletionList, DocumentDiagnosticReport, Hover, InlayHint } from 'vscode-languageserver';
-import { program } from '../ide/fixture.ts';
+import {
+  CancellationTokenSource,
+  type CodeLens,
+  type CompletionList,
+  type DocumentDiagnosticReport,
+  type Hover,
+  type InlayHint,
+  LSPErrorCodes,
+  type WorkspaceDiagnosticReport,
+} from 'vscode-languageserver';
+import { host as procedural, program } from '../ide/fixture.ts';
 import { startTestClient, summary, uri } from './client.ts';
 
 const textDocument = { uri };
@@ -71,6 +80,96 @@ describe('diagnostics', () => {
     const { diagnostics } = await client.diagnostics();
     const start = { line: 0, character: length(before) };
     expect(diagnostics.find(d => d.code === 'unknown-argument')?.range.start).toEqual(start);
+  });
+});
+
+describe('workspace diagnostics', () => {
+  const files = new Map([
+    ['file:///work/good.strata', program()],
+    ['file:///work/wrong.strata', wrong],
+  ]);
+  const start = () =>
+    startTestClient({
+      capabilities: { textDocument: { diagnostic: {} } },
+      host: {
+        sourceFiles: () => [...files.keys()],
+        langHost: openText => ({ ...procedural, readText: at => openText(at) ?? files.get(at) }),
+      },
+    });
+  const pull = (
+    client: Awaited<ReturnType<typeof start>>,
+    previousResultIds: readonly { uri: string; value: string }[],
+  ) => client.request<WorkspaceDiagnosticReport>('workspace/diagnostic', { previousResultIds });
+
+  it('tell of files that are not open, and only of what has changed since', async () => {
+    const client = await start();
+    const { items } = await pull(client, []);
+    const found = items.map(item => [item.uri, item.kind === 'full' ? item.items.length : 0]);
+    expect(found).toEqual([
+      ['file:///work/good.strata', 0],
+      ['file:///work/wrong.strata', 1],
+    ]);
+    const ids = items.map(item => ({ uri: item.uri, value: item.resultId! }));
+    expect((await pull(client, ids)).items).toEqual([]);
+    client.open(program(), 'file:///work/wrong.strata');
+    expect((await pull(client, ids)).items).toMatchObject([
+      { uri: 'file:///work/wrong.strata', version: 1, items: [] },
+    ]);
+  });
+
+  it('clear what is gone, and what an earlier server has said counts for nothing', async () => {
+    const client = await start();
+    const { items } = await pull(client, [
+      { uri: 'file:///work/gone.strata', value: '1' },
+      { uri: 'file:///work/wrong.strata', value: '0' },
+    ]);
+    expect(items.map(item => [item.uri, item.kind === 'full' && item.items.length])).toContainEqual([
+      'file:///work/gone.strata',
+      0,
+    ]);
+    expect(items.map(item => item.uri)).toContain('file:///work/wrong.strata');
+  });
+});
+
+describe('searching many files', () => {
+  const many = new Map(Array.from({ length: 150 }, (_, i) => [`file:///work/${i}.strata`, `${program()}// ${i}\n`]));
+  const start = () =>
+    startTestClient({
+      capabilities: { window: { workDoneProgress: true } },
+      host: {
+        sourceFiles: () => [...many.keys()],
+        langHost: openText => ({ ...procedural, readText: at => openText(at) ?? many.get(at) }),
+      },
+    });
+  const params = { textDocument, position: at(program(), 'Net()'), context: { includeDeclaration: true } };
+
+  it('shows a bar to clients that ask for one', async () => {
+    const client = await start();
+    client.open(program());
+    await client.request('textDocument/references', { ...params, workDoneToken: 'bar' });
+    const kinds = client.received
+      .filter(m => m.method === '$/progress')
+      .map(m => (m.params as { value: { kind: string } }).value.kind);
+    expect(kinds).toEqual(['begin', 'end']);
+  });
+
+  it('ends when the request is cancelled, and serves others meanwhile', async () => {
+    const client = await start();
+    client.open(program());
+    const cancel = new CancellationTokenSource();
+    const search = client.connection.sendRequest('textDocument/references', params, cancel.token);
+    const hover = client.request('textDocument/hover', params);
+    cancel.cancel();
+    await expect(search).rejects.toMatchObject({ code: LSPErrorCodes.RequestCancelled });
+    expect(await hover).not.toBeNull();
+  });
+
+  it('gives up when the text changes under it', async () => {
+    const client = await start();
+    client.open(program());
+    const search = client.request('textDocument/references', params);
+    client.edit(2, `${program()}\n`);
+    await expect(search).rejects.toMatchObject({ code: LSPErrorCodes.ContentModified });
   });
 });
 
