@@ -1,5 +1,7 @@
 /** Code actions: the quick fixes of diagnostics, one action that applies all certain ones, refactorings, and imports in order. */
 import type { Analysis, Span, TextEdit } from '../lang/api.ts';
+import { importables } from './autoImport.ts';
+import type { DeclaredFile } from './declared.ts';
 import { type Diagnostic, diagnostics } from './diagnostics/registry.ts';
 import { organizeImports } from './refactor/imports.ts';
 import { refactorings } from './refactor/refactorings.ts';
@@ -25,14 +27,15 @@ export interface CodeAction {
   readonly preferred: boolean;
 }
 
-/** Actions of the kinds that are `wanted`, for a selection. */
+/** Actions of the kinds that are `wanted`, for a selection. `others`: what other files declare, for imports. */
 export function codeActions(
   analysis: Analysis,
   range: Span,
   wanted: (kind: ActionKind) => boolean = () => true,
+  others: Iterable<DeclaredFile> = [],
 ): readonly CodeAction[] {
   const found: CodeAction[] = [];
-  if (wanted('quickfix')) found.push(...quickFixes(analysis, range));
+  if (wanted('quickfix')) found.push(...quickFixes(analysis, range, others));
   if (wanted('refactor.extract') || wanted('refactor.inline') || wanted('refactor.rewrite'))
     found.push(...refactorings(analysis, range).map(proposal => ({ ...proposal, preferred: false })));
   if (wanted('source.organizeImports')) found.push(...importsInOrder(analysis));
@@ -41,17 +44,31 @@ export function codeActions(
 }
 
 /** The fixes of the diagnostics that the selection touches. */
-function quickFixes(analysis: Analysis, range: Span): readonly CodeAction[] {
+function quickFixes(analysis: Analysis, range: Span, others: Iterable<DeclaredFile>): readonly CodeAction[] {
   const touched = diagnostics(analysis).filter(d => d.span.start <= range.end && range.start <= d.span.end);
-  return touched.flatMap(diagnostic =>
-    diagnostic.fixes.map((fix, i) => ({
+  return touched.flatMap(diagnostic => [
+    ...imports(analysis, diagnostic, others),
+    ...diagnostic.fixes.map((fix, i) => ({
       title: fix.title,
       kind: 'quickfix' as const,
       edits: fix.edits,
       diagnostic,
       preferred: i === 0 && (fix.certain || diagnostic.fixes.length === 1),
     })),
-  );
+  ]);
+}
+
+/** A name that nothing here has may be a model of another file. */
+function imports(analysis: Analysis, diagnostic: Diagnostic, others: Iterable<DeclaredFile>): readonly CodeAction[] {
+  if (diagnostic.code !== 'unknown-name') return [];
+  const name = analysis.text.slice(diagnostic.span.start, diagnostic.span.end);
+  return importables(analysis, others, other => other === name).map(({ path, edit }) => ({
+    title: `import ${name} from ${JSON.stringify(path)}`,
+    kind: 'quickfix',
+    edits: [edit],
+    diagnostic,
+    preferred: false,
+  }));
 }
 
 function importsInOrder(analysis: Analysis): readonly CodeAction[] {

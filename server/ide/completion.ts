@@ -1,5 +1,7 @@
 /** Completion: what fits comes first, names carry their documentation, and paths come from the workspace. */
-import type { Analysis, CompletionItem, Span } from '../lang/api.ts';
+import type { Analysis, CompletionInfo, CompletionItem, Span, TextEdit } from '../lang/api.ts';
+import { importables } from './autoImport.ts';
+import type { DeclaredFile } from './declared.ts';
 
 export interface Suggestion {
   readonly label: string;
@@ -13,11 +15,15 @@ export interface Suggestion {
   readonly sort: string;
   /** The first of a list whose items fit: selected before anything is typed. */
   readonly preselect: boolean;
+  /** What else the text needs: the import of a model of another file. */
+  readonly also?: TextEdit;
 }
 
 export interface Completion {
   readonly replace: Span;
   readonly items: readonly Suggestion[];
+  /** There is more once more is typed. */
+  readonly isIncomplete: boolean;
 }
 
 /** What lies in a folder of the workspace; the host answers from the disk, or with nothing outside of the workspace. */
@@ -25,20 +31,46 @@ export type ListFolder = (path: string) => readonly { readonly name: string; rea
 
 const none: ListFolder = () => [];
 
-/** Suggestions at `offset`; inside the path of a source or import, the files of the workspace. */
-export function completion(analysis: Analysis, offset: number, list: ListFolder = none): Completion {
+/** Suggestions at `offset`; inside the path of a source or import, the files of the workspace. `others`: what other files declare. */
+export function completion(
+  analysis: Analysis,
+  offset: number,
+  list: ListFolder = none,
+  others: Iterable<DeclaredFile> = [],
+): Completion {
   const path = pathAt(analysis, offset);
   if (path !== undefined) return paths(analysis.text, path, offset, list);
   // Comments, numbers and texts are written, not chosen.
   if (surroundings(analysis.text, offset).kind !== 'code')
-    return { replace: { start: offset, end: offset }, items: [] };
+    return { replace: { start: offset, end: offset }, items: [], isIncomplete: false };
   const info = analysis.completion(offset);
   const items = info.items.map((item, i) => suggestion(item, i));
   const first = items.findIndex((_, i) => info.items[i]?.rank === 0);
+  const own = items.map((item, i) => (i === first && info.flowing !== undefined ? { ...item, preselect: true } : item));
+  const typed = analysis.text.slice(info.replace.start, offset);
   return {
     replace: info.replace,
-    items: items.map((item, i) => (i === first && info.flowing !== undefined ? { ...item, preselect: true } : item)),
+    items: [...own, ...imported(analysis, info, typed, others)],
+    isIncomplete: info.foreign !== undefined && typed === '',
   };
+}
+
+/** Models of other files, once their first letter is typed. */
+function imported(
+  analysis: Analysis,
+  { foreign }: CompletionInfo,
+  typed: string,
+  others: Iterable<DeclaredFile>,
+): readonly Suggestion[] {
+  if (foreign === undefined || typed === '') return [];
+  const prefix = typed[0]!.toLowerCase();
+  const found = importables(analysis, others, name => name[0]!.toLowerCase() === prefix);
+  return found.flatMap(({ declared, path, edit }, i) => {
+    const item = foreign(declared.header, declared.doc);
+    if (item === undefined) return [];
+    const sort = `${item.rank}9${String(i).padStart(4, '0')}`;
+    return [{ ...suggestion(item, i), sort, detail: `${item.detail}  from ${JSON.stringify(path)}`, also: edit }];
+  });
 }
 
 /** True where a space just typed asks for a list: behind `|>`, `using`, `on` and the like, never in running text. */
@@ -101,5 +133,5 @@ function paths(text: string, inside: Span, offset: number, list: ListFolder): Co
     sort: `${folder ? 0 : 1}${name}`,
     preselect: false,
   }));
-  return { replace: { start: inside.start + slash, end: inside.end }, items };
+  return { replace: { start: inside.start + slash, end: inside.end }, items, isIncomplete: false };
 }

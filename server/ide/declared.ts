@@ -14,12 +14,19 @@ export interface Declared {
 export interface DeclaredFile {
   readonly uri: string;
   readonly declared: readonly Declared[];
+  /** Paths as written. */
+  readonly imports: readonly string[];
 }
 
 /** As the parser has it: a declaration begins with its keyword in the first column. */
 const declaration = /^(const|data|model|train)[ \t]+([A-Za-z_]\w*)/gm;
 
 const longestHeader = 400;
+
+export function declaredFile(uri: string, text: string): DeclaredFile {
+  const imports = [...text.matchAll(/^import\b[^"\r\n]*"([^"\r\n]*)"/gm)].map(m => m[1]!);
+  return { uri, declared: declaredNames(text), imports };
+}
 
 export function declaredNames(text: string): readonly Declared[] {
   return [...text.matchAll(declaration)].map(({ index, 0: head, 1: kind, 2: name }) => {

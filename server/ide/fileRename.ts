@@ -16,7 +16,7 @@ export function fileRenameEdits(
   for (const file of files) {
     const base = renamed(file.uri, renames) ?? file.uri;
     const changed = documentLinks(file).flatMap(({ span, path }): TextEdit[] => {
-      const target = resolve(path, file.uri);
+      const target = resolvePath(path, file.uri);
       if (target === undefined) return [];
       const moved = renamed(target, renames);
       if (moved === undefined && base === file.uri) return [];
@@ -37,7 +37,8 @@ function renamed(uri: string, renames: readonly FileRename[]): string | undefine
   return undefined;
 }
 
-function resolve(path: string, from: string): string | undefined {
+/** The uri that a path in a file leads to. */
+export function resolvePath(path: string, from: string): string | undefined {
   try {
     return new URL(path.replaceAll('%', '%25').replaceAll('#', '%23').replaceAll('?', '%3F'), from).href;
   } catch {
@@ -46,7 +47,7 @@ function resolve(path: string, from: string): string | undefined {
 }
 
 /** The path that leads from a file to another one; undefined across schemes and hosts. */
-function relativePath(from: string, to: string): string | undefined {
+export function relativePath(from: string, to: string): string | undefined {
   const [a, b] = [segments(from), segments(to)];
   if (a === undefined || b === undefined || a.origin !== b.origin) return undefined;
   const folder = a.path.slice(0, -1);

@@ -2,10 +2,11 @@
 import type { Analysis, DiagnosticFact, LangHost } from './api.ts';
 import { World } from './check/world.ts';
 import { countParameters } from './lower/count.ts';
-import { completionAt, signatureAt } from './snapshot/completion.ts';
+import { completionAt } from './snapshot/completion.ts';
 import { allFacts } from './snapshot/facts.ts';
 import { allInlays } from './snapshot/inlays.ts';
 import { dataBlocks, declarations, folds, trainBlocks } from './snapshot/outline.ts';
+import { signatureAt } from './snapshot/signature.ts';
 import { absolute, nodesAt, type Snapshot } from './snapshot/snapshot.ts';
 import { hoverAt, referencesTo, symbolAt } from './snapshot/symbols.ts';
 import { semanticTokens } from './snapshot/tokens.ts';

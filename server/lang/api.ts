@@ -160,6 +160,8 @@ export interface CompletionInfo {
   readonly items: readonly CompletionItem[];
   /** Shape of what flows into the stage at the cursor, `[B, 784]`. */
   readonly flowing?: string;
+  /** The item that a model of another file with this header would be; absent where no model can stand. */
+  readonly foreign?: (header: string, doc: string) => CompletionItem | undefined;
 }
 
 export interface CompletionItem {

@@ -28,16 +28,21 @@ export function registerEditing(session: Session): void {
 }
 
 function registerCompletion(session: Session): void {
-  const { connection, convert, host, capabilities } = session;
+  const { connection, convert, host, capabilities, workspace } = session;
   const docs = createDocTable();
   const snippets = capabilities.textDocument?.completion?.completionItem?.snippetSupport === true;
   connection.onCompletion(({ textDocument: { uri }, position, context }, token) =>
     answer(session, uri, token, null, analysis => {
       const offset = convert.offset(analysis.lines, position);
       if (context?.triggerCharacter === ' ' && !spaceAsks(analysis.text, offset)) return null;
-      const { replace, items } = completion(analysis, offset, path => host.listFolder(path, uri));
+      const list = (path: string) => host.listFolder(path, uri);
+      const { replace, items, isIncomplete } = completion(analysis, offset, list, workspace.declared());
       const range = convert.range(analysis.lines, replace);
-      return { isIncomplete: false, items: items.map(item => completionItem(item, range, { snippets, docs })) };
+      const converted = items.map(item => ({
+        ...completionItem(item, range, { snippets, docs }),
+        ...(item.also ? { additionalTextEdits: convert.edits(analysis.lines, [item.also]) } : {}),
+      }));
+      return { isIncomplete, items: converted };
     }),
   );
   // The documentation is the bulk of a list; it is sent for the item that is looked at.
@@ -164,7 +169,7 @@ function registerCodeActions(session: Session): void {
     answer(session, uri, token, [], analysis => {
       const wanted = (kind: string) => context.only?.some(only => kind === only || kind.startsWith(`${only}.`)) ?? true;
       const options = { convert, linesOf: workspace.linesOf, related: false };
-      return codeActions(analysis, convert.span(analysis.lines, range), wanted).map(
+      return codeActions(analysis, convert.span(analysis.lines, range), wanted, workspace.declared()).map(
         ({ title, kind, edits, diagnostic, preferred }) => ({
           title,
           kind,

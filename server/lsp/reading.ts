@@ -93,7 +93,7 @@ function registerSymbols(session: Session): void {
   );
   connection.onWorkspaceSymbol(({ query }) =>
     guarded(session, [], () =>
-      workspaceSymbols(workspace.declared(), query).flatMap(({ name, kind, uri, span }) => {
+      workspaceSymbols([...workspace.declared()], query).flatMap(({ name, kind, uri, span }) => {
         const lines = workspace.linesOf(uri);
         const location = lines === undefined ? undefined : convert.location({ uri, ...span }, lines);
         return location === undefined ? [] : [{ name, kind: symbolKind(kind), location }];

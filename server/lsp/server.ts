@@ -1,5 +1,6 @@
 /** The language server: what it offers, and the wiring of documents, settings and files to the services. */
 import {
+  CancellationToken,
   type ClientCapabilities,
   type Connection,
   DidChangeConfigurationNotification,
@@ -20,6 +21,7 @@ import { registerReading } from './reading.ts';
 import { refresh } from './refresh.ts';
 import { createSession, guarded, logFailure, type Session } from './session.ts';
 import { readSettings } from './settings.ts';
+import { inSlices } from './slices.ts';
 import { registerStructure } from './structure.ts';
 import { registerTraining, type Training } from './training.ts';
 
@@ -153,6 +155,8 @@ function registerEnvironment(session: Session, { diagnostics, training, folders 
   };
   connection.onInitialized(() => {
     registerDynamically(session);
+    // Names of other files are asked for at the first completion: they are read before, while nothing else is to do.
+    inSlices(workspace.declared(), CancellationToken.None, () => {}).catch(error => logFailure(connection, error));
     training.attach();
     pullSettings().catch(error => logFailure(connection, error));
   });

@@ -1,5 +1,5 @@
 /** Open texts and their analyses: analysed when asked for, reused until the text or something it reads has changed. */
-import { type DeclaredFile, declaredNames } from '../ide/declared.ts';
+import { type DeclaredFile, declaredFile } from '../ide/declared.ts';
 import { analyze } from '../lang/analyze.ts';
 import type { Analysis, Encoding, LangHost, LineIndex } from '../lang/api.ts';
 import { lineIndex } from '../lang/text.ts';
@@ -24,7 +24,7 @@ export interface Workspace {
   /** All files of the workspace and all open documents. */
   uris(): readonly string[];
   /** Names that the files of the workspace declare. */
-  declared(): readonly DeclaredFile[];
+  declared(): Iterable<DeclaredFile>;
   /** Analyses of the files that `wanted` picks by uri and text, one after the other: what references, renames and call hierarchy look through. */
   filesWith(wanted: (uri: string, text: string) => boolean): Iterable<Analysis>;
   linesOf(uri: string): LineIndex | undefined;
@@ -80,14 +80,14 @@ export function createWorkspace(host: ServerHost): Workspace {
     listed ??= host.sourceFiles();
     return [...new Set([...documents.keys(), ...listed])];
   };
-  const declaredIn = (uri: string): readonly DeclaredFile[] => {
+  const declaredIn = (uri: string): DeclaredFile | undefined => {
     const known = index.get(uri);
-    if (known !== undefined) return [known];
+    if (known !== undefined) return known;
     const text = lang.readText(uri);
-    if (text === undefined) return [];
-    const file = { uri, declared: declaredNames(text) };
+    if (text === undefined) return undefined;
+    const file = declaredFile(uri, text);
     index.set(uri, file);
-    return [file];
+    return file;
   };
 
   return {
@@ -124,7 +124,12 @@ export function createWorkspace(host: ServerHost): Workspace {
       return stale.filter(uri => documents.has(uri));
     },
     uris,
-    declared: () => uris().flatMap(declaredIn),
+    *declared() {
+      for (const uri of uris()) {
+        const file = declaredIn(uri);
+        if (file !== undefined) yield file;
+      }
+    },
     *filesWith(wanted) {
       for (const uri of uris()) {
         const text = lang.readText(uri);

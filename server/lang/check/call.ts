@@ -149,7 +149,7 @@ function unifyAll(context: Context, callee: Callee, matched: Matched, u: Unifier
 }
 
 /** Shape functions move whatever the elements are, transforms convert them. */
-function takesAnyElement(callee: Callee, parameter: SignatureParameter): boolean {
+export function takesAnyElement(callee: Callee, parameter: SignatureParameter): boolean {
   const fn = callee.library?.fn;
   if (fn === undefined || parameter.type.kind !== 'tensor') return false;
   return fn.kind === 'transform' || ('type' in fn && fn.type !== undefined);

@@ -1,11 +1,12 @@
-/** Completion and signature help: what fits at a place, and the call around it. */
-import type { CompletionInfo, CompletionItem, SignatureInfo } from '../api.ts';
+/** Completion: what fits at a place, what would type-check first. */
+import type { CompletionInfo, CompletionItem } from '../api.ts';
 import { type Callee, type CallPlace, libraryCallee, libraryNames } from '../check/callee.ts';
 import { type Meaning, showMeaning, showTensor, type TensorMeaning } from '../check/meaning.ts';
-import { type Signature, showParameterType } from '../check/signature.ts';
+import { type SignatureParameter, showParameterType } from '../check/signature.ts';
 import type { AnyNode, CallExpression } from '../syntax/ast.ts';
 import { settings } from '../syntax/statements.ts';
-import type { Span } from '../text.ts';
+import { calleeOf, type Fit, fitAt } from './fit.ts';
+import { activeParameter, innermostCall } from './signature.ts';
 import { nodesAt, type Part, type Snapshot } from './snapshot.ts';
 
 export function completionAt(snapshot: Snapshot, offset: number): CompletionInfo {
@@ -19,9 +20,51 @@ export function completionAt(snapshot: Snapshot, offset: number): CompletionInfo
   if (nodes === undefined || outside(nodes.part, nodes.at)) return { replace, items: topLevel() };
   const { part, at, path } = nodes;
   const flowing = flowingAt(part, line, at);
-  const items = valueItems(part, line) ?? candidates(snapshot, part, path, at, line, flowing);
   const shown = flowing && showTensor(flowing);
-  return { replace, items: unique(items), ...(shown !== undefined && { flowing: shown }) };
+  const known = { replace, ...(shown !== undefined && { flowing: shown }) };
+  const words = valueItems(part, line);
+  if (words) return { ...known, items: unique(words) };
+  const place = placeOf(snapshot, part, path, at, line, flowing);
+  const items = unique(candidates(snapshot, place));
+  return place.places.includes('model') ? { ...known, items, foreign: foreignItem(place) } : { ...known, items };
+}
+
+/** Where something is to be completed, and what is wanted there. */
+interface Place {
+  readonly part: Part;
+  readonly at: number;
+  readonly line: string;
+  readonly places: readonly CallPlace[];
+  readonly fit: Fit;
+  /** What flows into the stage at the cursor. */
+  readonly flowing: TensorMeaning | undefined;
+  readonly call: CallExpression | undefined;
+  /** The parameter that an argument at the cursor is for, of this function. */
+  readonly wanted: { readonly callee: Callee; readonly parameter: SignatureParameter } | undefined;
+}
+
+function placeOf(
+  snapshot: Snapshot,
+  part: Part,
+  path: readonly AnyNode[],
+  at: number,
+  line: string,
+  flowing: TensorMeaning | undefined,
+): Place {
+  const call = innermostCall(path, at);
+  const record = call && recordOf(part, call);
+  const places = placesAt(part.entry.node.kind, path, line, record?.callee);
+  const active = record && activeParameter(record.callee.signature, record.node, at, record.piped, part);
+  const parameter = active === undefined ? undefined : record?.callee.signature.parameters[active];
+  const wanted = record && parameter && !flowing ? { callee: record.callee, parameter } : undefined;
+  return { part, at, line, places, fit: fitAt(snapshot, part), flowing, call, wanted };
+}
+
+function foreignItem(place: Place): (header: string, doc: string) => CompletionItem | undefined {
+  return (header, doc) => {
+    const callee = calleeOf(header, doc);
+    return callee && calleeItem(callee, 'model', place);
+  };
 }
 
 function inString(line: string): boolean {
@@ -32,25 +75,17 @@ function outside({ entry }: Part, at: number): boolean {
   return at > entry.node.end || (at === entry.node.end && entry.placed.chunk.text[at - 1] === '}');
 }
 
-function candidates(
-  snapshot: Snapshot,
-  part: Part,
-  path: readonly AnyNode[],
-  at: number,
-  line: string,
-  flowing: TensorMeaning | undefined,
-): readonly CompletionItem[] {
-  const { node } = part.entry;
-  if (/\bon\s+$/.test(line) && node.kind === 'train') return globalItems(snapshot, 'data');
-  const call = innermostCall(path, at);
-  const places = placesAt(node.kind, path, line, call && recordOf(part, call)?.callee);
+function candidates(snapshot: Snapshot, place: Place): readonly CompletionItem[] {
+  const { part, line, call, places, flowing } = place;
+  const { kind } = part.entry.node;
+  if (/\bon\s+$/.test(line) && kind === 'train') return globalItems(snapshot, 'data', place);
   const named = call ? argumentItems(part, call) : [];
-  const functions = places.flatMap(p => libraryItems(p, flowing));
+  const functions = places.flatMap(p => libraryItems(p, place));
   const planned = places.every(p => p !== 'model' && p !== 'metric' && p !== 'transform');
-  const scope = planned ? [] : scopeItems(part, at, flowing);
-  const models = places.includes('model') ? globalItems(snapshot, 'model', flowing) : [];
-  const constants = planned ? [] : globalItems(snapshot, 'const');
-  const words = flowing === undefined && call === undefined && /^\s*$/.test(line) ? keywordItems(node.kind) : [];
+  const scope = planned ? [] : scopeItems(place);
+  const models = places.includes('model') ? globalItems(snapshot, 'model', place) : [];
+  const constants = planned ? [] : globalItems(snapshot, 'const', place);
+  const words = flowing === undefined && call === undefined && /^\s*$/.test(line) ? keywordItems(kind) : [];
   return [...named, ...words, ...scope, ...models, ...constants, ...functions];
 }
 
@@ -94,16 +129,17 @@ const placeKinds: Readonly<Record<CallPlace, CompletionItem['kind']>> = {
   stop: 'function',
 };
 
-function libraryItems(place: CallPlace, flowing: TensorMeaning | undefined): readonly CompletionItem[] {
-  return libraryNames([place]).map(name => {
-    const callee = libraryCallee(name, place)!;
+function libraryItems(at: CallPlace, place: Place): readonly CompletionItem[] {
+  return libraryNames([at]).map(name => {
+    const callee = libraryCallee(name, at)!;
     const fn = callee.library?.fn.kind;
-    const kind = place === 'model' && (fn === 'layer' || fn === 'loss') ? fn : placeKinds[place];
-    return calleeItem(callee, kind, flowing);
+    const kind = at === 'model' && (fn === 'layer' || fn === 'loss') ? fn : placeKinds[at];
+    return calleeItem(callee, kind, place);
   });
 }
 
-function calleeItem(callee: Callee, kind: CompletionItem['kind'], flowing: TensorMeaning | undefined): CompletionItem {
+/** A function that takes what flows in comes first, one that can't last. */
+function calleeItem(callee: Callee, kind: CompletionItem['kind'], { flowing, fit }: Place): CompletionItem {
   const { signature, doc } = callee;
   const open = signature.parameters.filter(p => !(flowing && p.type.kind === 'tensor'));
   const needed = open.filter(p => !p.fallback && !p.optional);
@@ -117,56 +153,42 @@ function calleeItem(callee: Callee, kind: CompletionItem['kind'], flowing: Tenso
     detail: signature.label,
     doc,
     snippet,
-    rank: flowing ? suits(signature, flowing) : 1,
+    rank: flowing === undefined ? 1 : fit.takes(callee, flowing) ? 0 : 2,
   };
 }
 
-/** 0 if the tensor can be its first argument, by rank and element. */
-function suits({ parameters }: Signature, flowing: TensorMeaning): number {
-  const first = parameters.find(p => p.type.kind === 'tensor');
-  if (first?.type.kind !== 'tensor') return 2;
-  const { dims, restAt, dtype, classes } = first.type.pattern;
-  const rank = restAt === undefined ? dims.length === flowing.shape.length : dims.length <= flowing.shape.length;
-  const element = dtype === flowing.dtype && (classes === undefined) === (flowing.classes === undefined);
-  return rank && element ? 0 : 2;
-}
-
-function scopeItems(part: Part, at: number, flowing: TensorMeaning | undefined): readonly CompletionItem[] {
+function scopeItems(place: Place): readonly CompletionItem[] {
+  const { part, at } = place;
   const visible = part.checked.sheet.bindings.filter(b => b.from <= at && at <= b.to);
-  const fields = [...fieldsOf(part)].map(([name, m]) => item(name, 'field', m, flowing));
-  return [...visible.toReversed().map(b => item(b.name, b.kind, b.meaning, flowing)), ...fields];
+  const fields = [...fieldsOf(part)].map(([name, m]) => item(name, 'field', m, place));
+  return [...visible.toReversed().map(b => item(b.name, b.kind, b.meaning, place)), ...fields];
 }
 
 function fieldsOf(part: Part): ReadonlyMap<string, Meaning> {
   return part.checked.data?.fields ?? part.checked.fields ?? new Map();
 }
 
-function item(
-  name: string,
-  kind: CompletionItem['kind'],
-  m: Meaning,
-  flowing: TensorMeaning | undefined,
-): CompletionItem {
-  return { name, kind, detail: showMeaning(m), doc: '', rank: scopeRank(m, flowing) };
+function item(name: string, kind: CompletionItem['kind'], m: Meaning, place: Place): CompletionItem {
+  return { name, kind, detail: showMeaning(m), doc: '', rank: scopeRank(m, place) };
 }
 
 /** A layer fits what flows into it, unless it has its weights for another shape; what has an error fits nowhere. */
-function scopeRank(m: Meaning, flowing: TensorMeaning | undefined): number {
+function scopeRank(m: Meaning, { flowing, wanted, fit }: Place): number {
   if (showMeaning(m) === '?') return 2;
-  if (flowing === undefined) return m.kind === 'layer' ? 1 : 0;
+  if (flowing === undefined) {
+    if (m.kind === 'layer') return 1;
+    return wanted === undefined || fit.suits(wanted.callee, wanted.parameter, m) ? 0 : 2;
+  }
   if (m.kind !== 'layer') return 2;
-  return m.state.input === undefined || m.state.input === showTensor(flowing) ? 0 : 2;
+  const unused = m.state.input === undefined && fit.takes(m.callee, flowing);
+  return unused || m.state.input === showTensor(flowing) ? 0 : 2;
 }
 
-function globalItems(
-  { world }: Snapshot,
-  kind: 'model' | 'data' | 'const',
-  flowing?: TensorMeaning,
-): readonly CompletionItem[] {
+function globalItems({ world }: Snapshot, kind: 'model' | 'data' | 'const', place: Place): readonly CompletionItem[] {
   return world.names().flatMap((name): readonly CompletionItem[] => {
     const global = world.lookup(name);
     if (global?.kind !== kind) return [];
-    if (global.kind === 'model') return [calleeItem(global.callee, 'model', flowing)];
+    if (global.kind === 'model') return [calleeItem(global.callee, 'model', place)];
     const detail = global.kind === 'const' ? showMeaning(global.meaning) : 'data';
     return [{ name, kind, detail, doc: '', rank: 1 }];
   });
@@ -248,58 +270,4 @@ function unique(items: readonly CompletionItem[]): readonly CompletionItem[] {
   const seen = new Set<string>();
   const kept = items.filter(i => !seen.has(i.name) && seen.add(i.name));
   return kept.sort((a, b) => a.rank - b.rank);
-}
-
-function innermostCall(path: readonly AnyNode[], at: number): CallExpression | undefined {
-  const call = path.findLast((n): n is CallExpression => n.kind === 'call' && n.open < at && (!n.closed || at < n.end));
-  return call;
-}
-
-export function signatureAt(snapshot: Snapshot, offset: number): SignatureInfo | undefined {
-  const nodes = nodesAt(snapshot, offset);
-  const call = nodes && innermostCall(nodes.path, nodes.at);
-  const record = nodes?.part.checked.sheet.calls.find(c => c.node === call);
-  if (!nodes || !call || !record) return undefined;
-  const { signature, doc } = record.callee;
-  const parameters = signature.parameters.map(p => ({ name: p.name, span: parameterSpan(signature, p.name) }));
-  const active = activeParameter(signature, call, nodes.at, record.piped, nodes.part);
-  return { name: signature.name, label: signature.label, doc, parameters, active };
-}
-
-function parameterSpan({ label, name }: Signature, parameter: string): Span {
-  const from = label.indexOf('(', label.indexOf(name)) + 1;
-  const start = label.slice(from).search(new RegExp(`\\b${parameter}\\??\\s*:`)) + from;
-  let depth = 0;
-  let end = start;
-  while (end < label.length && (depth > 0 || (label[end] !== ',' && label[end] !== ')'))) {
-    if ('([{'.includes(label[end]!)) depth++;
-    if (')]}'.includes(label[end]!)) depth--;
-    end++;
-  }
-  return { start, end };
-}
-
-function activeParameter(
-  signature: Signature,
-  call: CallExpression,
-  at: number,
-  piped: boolean,
-  part: Part,
-): number | undefined {
-  const text = part.entry.placed.chunk.text;
-  const current = call.args.findIndex(a => at <= a.end || !text.slice(a.end, at).includes(','));
-  const index = current < 0 ? call.args.length : current;
-  const arg = call.args[index];
-  const { parameters } = signature;
-  if (arg?.name) return positionOf(parameters.findIndex(p => p.name === arg.name?.name));
-  const first = call.args[0] && part.checked.sheet.types.get(call.args[0].value);
-  const direct = first?.kind === 'tensor' || !parameters.some(p => p.type.kind !== 'tensor');
-  const firstTensor = parameters.findIndex(p => p.type.kind === 'tensor');
-  const open = parameters.filter((p, i) => (piped ? i !== firstTensor : direct || p.type.kind !== 'tensor'));
-  const parameter = open[index];
-  return parameter && positionOf(parameters.indexOf(parameter));
-}
-
-function positionOf(index: number): number | undefined {
-  return index < 0 ? undefined : index;
 }

@@ -54,6 +54,32 @@ describe('completion', () => {
     expect(list.indexOf('fits')).toBeLessThan(list.indexOf('relu'));
     expect(list.indexOf('relu')).toBeLessThan(list.indexOf('narrow'));
   });
+  it.each([
+    ['what takes the shape before what has another rank', body('  x |> $0'), 'relu', 'conv2d'],
+    [
+      'what the sizes allow before what they forbid',
+      `${body('  x |> $0')}\nmodel Wide(x: [B, 800]) -> [B, 800] {\n  x\n}\n\nmodel Same(x: [B, 784]) -> [B, 784] {\n  x\n}\n`,
+      'Same',
+      'Wide',
+    ],
+    [
+      'what meets a requirement',
+      `${body('  x |> $0')}\nmodel Odd(x: [B, D]) -> [B, D] where D % 3 == 0 {\n  x\n}\n\nmodel Zeal(x: [B, D]) -> [B, D] where D % 4 == 0 {\n  x\n}\n`,
+      'Zeal',
+      'Odd',
+    ],
+    [
+      'arguments of the right kind',
+      program().replace('cross_entropy(logits, label)', 'cross_entropy(logits, $0)'),
+      'label',
+      'image',
+    ],
+    ['tensors of the right shape', program().replace('net(image)', 'net($0)'), 'image', 'label'],
+  ])('puts %s first', (_, marked, first, second) => {
+    const list = labels(marked);
+    expect(list.indexOf(first)).toBeGreaterThanOrEqual(0);
+    expect(list.indexOf(first)).toBeLessThan(list.indexOf(second));
+  });
   it('puts statements first where a statement begins', () => {
     expect(labels(program('$0')).slice(0, 3)).toContain('minimize');
   });

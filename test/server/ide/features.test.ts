@@ -1,7 +1,7 @@
 /** The features that show something at a place: hover, signatures, hints, lenses, outline, folds, links. */
 import { describe, expect, it } from 'vitest';
 import { codeLenses } from '../../../server/ide/codeLens.ts';
-import { declaredNames } from '../../../server/ide/declared.ts';
+import { declaredFile, declaredNames } from '../../../server/ide/declared.ts';
 import { documentLinks } from '../../../server/ide/documentLinks.ts';
 import { hover } from '../../../server/ide/hover.ts';
 import { defaultInlays, inlayHints } from '../../../server/ide/inlayHints.ts';
@@ -123,7 +123,7 @@ describe('symbols', () => {
     ['dgt', ['Digits']],
     ['xyz', []],
   ])('search for %j finds %j', (query, names) => {
-    const file = { uri: 'file:///a.strata', declared: declaredNames(program()) };
+    const file = declaredFile('file:///a.strata', program());
     expect(
       workspaceSymbols([file], query)
         .map(s => s.name)

@@ -102,7 +102,7 @@ describe('analyses', () => {
 describe('declared names', () => {
   it('follow open texts and the disk', () => {
     const { workspace, disk } = setUp({ 'file:///w/net.strata': net });
-    const names = () => workspace.declared().flatMap(f => f.declared.map(d => d.name));
+    const names = () => [...workspace.declared()].flatMap(f => f.declared.map(d => d.name));
     expect(names()).toEqual(['Net']);
     open(workspace, 'file:///w/net.strata', net.replace('Net', 'Open'));
     expect(names()).toEqual(['Open']);
