@@ -1,6 +1,6 @@
 /** Completion: what fits comes first, names carry their documentation, and paths come from the workspace. */
 import type { Analysis, CompletionInfo, CompletionItem, Span, TextEdit } from '../lang/api.ts';
-import { importables } from './autoImport.ts';
+import { type Importable, importables } from './autoImport.ts';
 import type { DeclaredFile } from './declared.ts';
 
 export interface Suggestion {
@@ -43,31 +43,33 @@ export function completion(
   // Comments, numbers and texts are written, not chosen.
   if (surroundings(analysis.text, offset).kind !== 'code')
     return { replace: { start: offset, end: offset }, items: [], isIncomplete: false };
-  const info = analysis.completion(offset);
+  const models = importablesAt(analysis, offset, others);
+  const info = analysis.completion(
+    offset,
+    models.map(m => m.declared),
+  );
   const items = info.items.map((item, i) => suggestion(item, i));
   const first = items.findIndex((_, i) => info.items[i]?.rank === 0);
   const own = items.map((item, i) => (i === first && info.flowing !== undefined ? { ...item, preselect: true } : item));
   const typed = analysis.text.slice(info.replace.start, offset);
   return {
     replace: info.replace,
-    items: [...own, ...imported(analysis, info, typed, others)],
+    items: [...own, ...imported(info, models)],
     isIncomplete: info.foreign !== undefined && typed === '',
   };
 }
 
 /** Models of other files, once their first letter is typed. */
-function imported(
-  analysis: Analysis,
-  { foreign }: CompletionInfo,
-  typed: string,
-  others: Iterable<DeclaredFile>,
-): readonly Suggestion[] {
-  if (foreign === undefined || typed === '') return [];
-  const prefix = typed[0]!.toLowerCase();
-  const found = importables(analysis, others, name => name[0]!.toLowerCase() === prefix);
-  return found.flatMap(({ declared, path, edit }, i) => {
-    const item = foreign(declared.header, declared.doc);
+function importablesAt(analysis: Analysis, offset: number, others: Iterable<DeclaredFile>): readonly Importable[] {
+  const typed = /[A-Za-z_]\w*$/.exec(analysis.text.slice(Math.max(0, offset - 200), offset))?.[0];
+  const first = typed?.[0]?.toLowerCase();
+  return first === undefined ? [] : importables(analysis, others, name => name[0]!.toLowerCase() === first);
+}
+
+function imported({ foreign = [] }: CompletionInfo, models: readonly Importable[]): readonly Suggestion[] {
+  return foreign.flatMap((item, i) => {
     if (item === undefined) return [];
+    const { path, edit } = models[i]!;
     const sort = `${item.rank}9${String(i).padStart(4, '0')}`;
     return [{ ...suggestion(item, i), sort, detail: `${item.detail}  from ${JSON.stringify(path)}`, also: edit }];
   });

@@ -1,9 +1,9 @@
 /** The layers of a train block as a tree: shapes, weights and floating-point operations, told by the graph that is trained. */
-import { showShape, sizeOf } from '../../engine/dim/dim.ts';
+import { showShape } from '../../engine/dim/dim.ts';
 import { bindGraph } from '../../engine/ir/bind.ts';
-import type { Graph, GraphNode, TensorType } from '../../engine/ir/graph.ts';
+import type { TensorType } from '../../engine/ir/graph.ts';
 import type { Program } from '../../engine/ir/program.ts';
-import { primitive } from '../../engine/ops/registry.ts';
+import { flopsOf } from '../../engine/ops/flops.ts';
 import { snapshotOf } from '../lang/analyze.ts';
 import type { Analysis, Location } from '../lang/api.ts';
 import type { BindingRecord, Sheet } from '../lang/check/records.ts';
@@ -45,7 +45,7 @@ export function modelOutline(analysis: Analysis, train: string): ModelOutline | 
   const locate = locator(analysis, train);
   const layers = root.children.map(child => finished(child, program, locate));
   const perSample = bindGraph(program.train, { B: 1 });
-  const flops = perSample.nodes.reduce((sum, node) => sum + flopsOf(node, perSample), 0);
+  const flops = perSample.nodes.reduce((sum, node) => sum + Number(flopsOf(node, perSample)), 0);
   return { train, layers, weights: weightsBelow(program, ''), flops };
 }
 
@@ -71,7 +71,7 @@ function grow(root: Draft, program: Program): void {
   for (const [id, node] of program.train.nodes.entries()) {
     if (node.label === undefined || node.op === 'input' || node.op === 'constant') continue;
     if (path.at(-1)?.path !== node.label) path = pathTo(root, node.label, owners.has(node.label));
-    path.at(-1)!.flops += flopsOf(perSample.nodes[id]!, perSample);
+    path.at(-1)!.flops += Number(flopsOf(perSample.nodes[id]!, perSample));
     for (const layer of path) layer.output = node.type;
   }
 }
@@ -119,17 +119,6 @@ function weightsBelow({ parameters }: Program, prefix: string): number {
 
 function showType({ dtype, shape }: TensorType): string {
   return `${dtype === 'f32' ? '' : dtype === 'i32' ? 'int' : dtype}${showShape(shape)}`;
-}
-
-/** One an element where the op has no count of its own; moving numbers is free. */
-function flopsOf({ op, inputs, attributes, type }: GraphNode, { nodes }: Graph): number {
-  const declared = primitive(op);
-  const from = inputs.map(id => nodes[id]!.type);
-  const counted = declared.flops?.(from, attributes, type);
-  if (counted !== undefined) return Number(counted);
-  if (op === 'cast' || op === 'detach') return 0;
-  if (declared.lowering.kind === 'elementwise') return Number(sizeOf(type.shape));
-  return declared.lowering.kind === 'reduce' ? Number(sizeOf(from[0]!.shape)) : 0;
 }
 
 type Locate = (path: string) => { readonly kind: string; readonly location?: Location };

@@ -73,7 +73,7 @@ function facade(snapshot: Snapshot): Analysis {
     symbol: offset => symbolAt(snapshot, offset),
     references: symbol => referencesTo(snapshot, symbol),
     signature: offset => signatureAt(snapshot, offset),
-    completion: offset => completionAt(snapshot, offset),
+    completion: (offset, foreign) => completionAt(snapshot, offset, foreign),
     parameterCount: model => countParameters(world, model),
     selection: offset => selectionAt(snapshot, offset),
   };

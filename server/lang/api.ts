@@ -50,7 +50,8 @@ export interface Analysis {
   references(symbol: NameInfo): readonly Span[];
   /** The call around an offset. */
   signature(offset: number): SignatureInfo | undefined;
-  completion(offset: number): CompletionInfo;
+  /** `foreign`: models of other files that could be imported. */
+  completion(offset: number, foreign?: readonly ForeignModel[]): CompletionInfo;
   /** Number of trainable weights of a model, where its sizes are known without a call. */
   parameterCount(model: string): number | undefined;
   /** Spans from the innermost node outwards, for "expand selection". */
@@ -154,14 +155,20 @@ export interface SignatureInfo {
   readonly active: number | undefined;
 }
 
+export interface ForeignModel {
+  /** On one line, from its name to its body. */
+  readonly header: string;
+  readonly doc: string;
+}
+
 export interface CompletionInfo {
   /** What is replaced: the word at the cursor, empty if there is none. */
   readonly replace: Span;
   readonly items: readonly CompletionItem[];
   /** Shape of what flows into the stage at the cursor, `[B, 784]`. */
   readonly flowing?: string;
-  /** The item that a model of another file with this header would be; absent where no model can stand. */
-  readonly foreign?: (header: string, doc: string) => CompletionItem | undefined;
+  /** What the models of other files that were asked about would be, where one can stand; undefined for a damaged header. */
+  readonly foreign?: readonly (CompletionItem | undefined)[];
 }
 
 export interface CompletionItem {

@@ -1,21 +1,56 @@
-/** Number of weights of a model by itself, with its dimension variables left symbolic. */
-
+/** What a model costs by itself: weights and operations, of all of it and of each layer, with its dimension variables left symbolic. */
+import { addDim, type Dim, showDim, substituteDim } from '../../../engine/dim/dim.ts';
+import { flopsOf } from '../../../engine/ops/flops.ts';
+import type { Analysis } from '../api.ts';
 import { type Context, maxTurns } from '../check/context.ts';
 import type { Meaning } from '../check/meaning.ts';
 import { runModel } from '../check/model.ts';
 import { elementCount } from '../check/operators.ts';
 import { emptySheet } from '../check/records.ts';
 import { Naming } from '../check/scope.ts';
-import type { World } from '../check/world.ts';
-import { builder } from './emission.ts';
+import type { Signature } from '../check/signature.ts';
+import type { Checked, Entry, World } from '../check/world.ts';
+import { type Builder, builder } from './emission.ts';
 import { loweringRules } from './rules.ts';
 
+export interface Cost {
+  /** Trainable ones. */
+  readonly weights: number;
+  /** Forward, a sample: the leading dimension of the first tensor, where it is a variable, counts as 1. */
+  readonly flops: Dim;
+}
+
+export interface ModelCost extends Cost {
+  /** By path, `fc1`, `repeat_1.0.linear_1`; each with all that is within. */
+  readonly layers: ReadonlyMap<string, Cost>;
+}
+
+const known = new WeakMap<World, Map<string, ModelCost | undefined>>();
+
 /** Undefined where a size depends on the call, or the model has errors. */
-export function countParameters(world: World, name: string): number | undefined {
+export function modelCost(world: World, name: string): ModelCost | undefined {
+  const costs = known.get(world) ?? new Map<string, ModelCost | undefined>();
+  known.set(world, costs);
+  if (!costs.has(name)) costs.set(name, compute(world, name));
+  return costs.get(name);
+}
+
+/** Number of weights of a model by itself. */
+export function countParameters(world: World, name: string): ReturnType<Analysis['parameterCount']> {
+  return modelCost(world, name)?.weights;
+}
+
+function compute(world: World, name: string): ModelCost | undefined {
   const entry = world.find(name);
   if (entry?.node.kind !== 'model') return undefined;
   const checked = world.check(entry);
   if (checked.sheet.facts.some(f => f.code !== 'unused-binding')) return undefined;
+  const emission = run(world, name, entry, checked);
+  return emission && costOf(emission, batchOf(checked.signature));
+}
+
+/** The model's graph on inputs of its own declared shapes. */
+function run(world: World, name: string, entry: Entry, checked: Checked): Builder | undefined {
   const emission = builder(true);
   const sheet = emptySheet();
   const context: Context = {
@@ -41,7 +76,50 @@ export function countParameters(world: World, name: string): number | undefined 
   const callee = world.lookup(name);
   if (callee?.kind !== 'model') return undefined;
   const result = runModel(context, callee.callee, values, sheet);
-  if (result.kind === 'error' || sheet.facts.length > 0) return undefined;
-  const counts = [...emission.parameters.values()].filter(p => p.trainable).map(p => elementCount(p.shape) ?? 0);
-  return counts.reduce((sum, c) => sum + c, 0);
+  return result.kind === 'error' || sheet.facts.length > 0 ? undefined : emission;
+}
+
+function batchOf(signature: Signature | undefined): string | undefined {
+  const first = signature?.parameters.find(p => p.type.kind === 'tensor')?.node.type?.shape;
+  const [lead] = first?.restAt === 0 ? [] : (first?.dims ?? []);
+  return lead?.kind === 'name' ? lead.name : undefined;
+}
+
+function costOf({ b, parameters }: Builder, batch: string | undefined): ModelCost {
+  const layers = new Map<string, { weights: number; flops: Dim }>();
+  const all = { weights: 0, flops: 0 as Dim };
+  const one = new Map<string, Dim>(batch === undefined ? [] : [[batch, 1]]);
+  const around = (path: string) => {
+    const names = path === '' ? [] : path.split('.');
+    return names.map((_, i) => {
+      const prefix = names.slice(0, i + 1).join('.');
+      const cost = layers.get(prefix) ?? { weights: 0, flops: 0 };
+      layers.set(prefix, cost);
+      return cost;
+    });
+  };
+  for (const p of parameters.values()) {
+    if (!p.trainable) continue;
+    const count = elementCount(p.shape) ?? 0;
+    for (const cost of [all, ...around(p.name.slice(0, Math.max(0, p.name.lastIndexOf('.'))))]) cost.weights += count;
+  }
+  const { nodes } = b.finish('cost', []);
+  for (const node of nodes) {
+    const flops = substituteDim(flopsOf(node, { nodes }), one);
+    if (flops === 0) continue;
+    for (const cost of [all, ...around(node.label ?? '')]) cost.flops = addDim(cost.flops, flops);
+  }
+  return { ...all, layers };
+}
+
+/** Longer formulas say less than none. */
+const longestFormula = 60;
+
+/** `100,480 weights`, `200,832 FLOPs a sample`, for people; what is nothing or unreadable is left out. */
+export function showCost({ weights, flops }: Cost): readonly string[] {
+  const work = typeof flops === 'number' ? flops.toLocaleString('en-US') : showDim(flops);
+  return [
+    ...(weights > 0 ? [`${weights.toLocaleString('en-US')} weights`] : []),
+    ...(flops !== 0 && work.length <= longestFormula ? [`${work} FLOPs a sample`] : []),
+  ];
 }

@@ -1,5 +1,5 @@
 /** Completion: what fits at a place, what would type-check first. */
-import type { CompletionInfo, CompletionItem } from '../api.ts';
+import type { CompletionInfo, CompletionItem, ForeignModel } from '../api.ts';
 import { type Callee, type CallPlace, libraryCallee, libraryNames } from '../check/callee.ts';
 import { type Meaning, showMeaning, showTensor, type TensorMeaning } from '../check/meaning.ts';
 import { type SignatureParameter, showParameterType } from '../check/signature.ts';
@@ -9,7 +9,11 @@ import { calleeOf, type Fit, fitAt } from './fit.ts';
 import { activeParameter, innermostCall } from './signature.ts';
 import { nodesAt, type Part, type Snapshot } from './snapshot.ts';
 
-export function completionAt(snapshot: Snapshot, offset: number): CompletionInfo {
+export function completionAt(
+  snapshot: Snapshot,
+  offset: number,
+  foreign: readonly ForeignModel[] = [],
+): CompletionInfo {
   const { text } = snapshot;
   const start = offset - (/[A-Za-z_]\w*$/.exec(text.slice(Math.max(0, offset - 200), offset))?.[0].length ?? 0);
   const end = offset + (/^\w+/.exec(text.slice(offset, offset + 200))?.[0].length ?? 0);
@@ -26,7 +30,9 @@ export function completionAt(snapshot: Snapshot, offset: number): CompletionInfo
   if (words) return { ...known, items: unique(words) };
   const place = placeOf(snapshot, part, path, at, line, flowing);
   const items = unique(candidates(snapshot, place));
-  return place.places.includes('model') ? { ...known, items, foreign: foreignItem(place) } : { ...known, items };
+  return place.places.includes('model')
+    ? { ...known, items, foreign: foreign.map(model => foreignItem(place, model)) }
+    : { ...known, items };
 }
 
 /** Where something is to be completed, and what is wanted there. */
@@ -60,11 +66,9 @@ function placeOf(
   return { part, at, line, places, fit: fitAt(snapshot, part), flowing, call, wanted };
 }
 
-function foreignItem(place: Place): (header: string, doc: string) => CompletionItem | undefined {
-  return (header, doc) => {
-    const callee = calleeOf(header, doc);
-    return callee && calleeItem(callee, 'model', place);
-  };
+function foreignItem(place: Place, { header, doc }: ForeignModel): CompletionItem | undefined {
+  const callee = calleeOf(header, doc);
+  return callee && calleeItem(callee, 'model', place);
 }
 
 function inString(line: string): boolean {

@@ -5,6 +5,8 @@ import { libraryCallee } from '../check/callee.ts';
 import { type LayerMeaning, type Meaning, showMeaning, showTensor } from '../check/meaning.ts';
 import type { Reference, Target } from '../check/records.ts';
 import { type Signature, showOwn, showPattern } from '../check/signature.ts';
+import type { World } from '../check/world.ts';
+import { modelCost, showCost } from '../lower/count.ts';
 import type { AnyNode } from '../syntax/ast.ts';
 import { type Span, touches } from '../text.ts';
 import { absolute, locate, nodesAt, type Part, partAt, parts, type Snapshot } from './snapshot.ts';
@@ -76,7 +78,10 @@ function meaningAt(path: readonly AnyNode[], part: Part): Meaning | undefined {
 type Described = Omit<HoverInfo, 'span'>;
 
 function describe(snapshot: Snapshot, part: Part, r: Reference, meaning: Meaning | undefined): Described | undefined {
-  if (r.kind === 'library') return library(r.name, part, meaning);
+  if (r.kind === 'library') {
+    const about = library(r.name, part, meaning);
+    return { ...about, notes: [...about.notes, ...stageCost(snapshot, part, r)] };
+  }
   if (r.kind === 'setting') return { code: r.name, doc: settingDocs[r.name] ?? '', notes: [] };
   if (r.target?.kind === 'global' && r.target.parameter === undefined) {
     const described = declaration(snapshot, r.target);
@@ -84,7 +89,8 @@ function describe(snapshot: Snapshot, part: Part, r: Reference, meaning: Meaning
   }
   const value = meaning ?? bindingMeaning(part, r);
   if (value === undefined) return { code: r.name, doc: '', notes: [] };
-  return { code: valueCode(r.name, value), doc: '', notes: value.kind === 'layer' ? layerNotes(value) : [] };
+  const notes = value.kind === 'layer' ? layerNotes(snapshot, part, value) : [];
+  return { code: valueCode(r.name, value), doc: '', notes };
 }
 
 function bindingMeaning(part: Part, r: Reference): Meaning | undefined {
@@ -107,8 +113,31 @@ function valueCode(name: string, m: Meaning): string {
   return `${name}: ${showMeaning(m)}`;
 }
 
-export function layerNotes(m: LayerMeaning): readonly string[] {
+/** Weights and operations of a named layer; of one that is a model, those of the model by itself. */
+function layerNotes({ world }: Snapshot, { entry }: Part, m: LayerMeaning): readonly string[] {
+  const { model } = m.callee;
+  const home = model && world.worldOf(model.uri);
+  const cost = home
+    ? modelCost(home, m.callee.signature.name)
+    : entry.node.kind === 'model'
+      ? modelCost(world, entry.node.name.name)?.layers.get(m.path)
+      : undefined;
+  if (cost) return showCost(cost);
   return m.state.count === undefined ? [] : [`${m.state.count.toLocaleString('en-US')} weights`];
+}
+
+/** Of a layer that is made and applied in one, told by its place among those of its kind; loops and branches have no such place. */
+function stageCost({ world }: Snapshot, { entry, checked }: Part, r: Reference): readonly string[] {
+  const { node } = entry;
+  if (node.kind !== 'model' || !libraryCallee(r.name, 'model')?.weights) return [];
+  if (node.body.statements.some(s => s.kind === 'repeat' || s.kind === 'if')) return [];
+  const named = node.body.statements.some(
+    s => s.kind === 'bind' && s.targets.some(t => checked.sheet.types.get(t)?.kind === 'layer'),
+  );
+  const same = checked.sheet.references.filter(o => o.kind === 'library' && o.name === r.name);
+  const order = same.toSorted((a, b) => a.span.start - b.span.start).indexOf(r);
+  const cost = named ? undefined : modelCost(world, node.name.name)?.layers.get(`${r.name}_${order + 1}`);
+  return cost ? showCost(cost) : [];
 }
 
 function library(name: string, part: Part, meaning: Meaning | undefined): Described {
@@ -138,7 +167,7 @@ function declaration(snapshot: Snapshot, target: Extract<Target, { kind: 'global
     return {
       code: `model ${withResults(checked.signature)}`,
       doc: node.doc,
-      notes: requirementNotes(checked.signature),
+      notes: [...requirementNotes(checked.signature), ...costNotes(world, node.name.name)],
     };
   }
   if (node.kind === 'data') {
@@ -157,6 +186,11 @@ function declaration(snapshot: Snapshot, target: Extract<Target, { kind: 'global
   return node.kind === 'train'
     ? { code: `train ${node.name.name} on ${node.on.name}`, doc: node.doc, notes: [] }
     : undefined;
+}
+
+function costNotes(world: World, model: string): readonly string[] {
+  const cost = modelCost(world, model);
+  return cost ? showCost(cost) : [];
 }
 
 function withResults({ label, results }: Signature): string {

@@ -19,6 +19,14 @@ describe('hover', () => {
   it('a parameter has its shape', () => check(layers.replace('(x:', '($0x:'), /x: \[B, 784\]/));
   it('a layer has its shapes and weights', () =>
     check(layers.replace('fc1 =', '$0fc1 ='), /\[B, 784\] -> \[B, 128\]/, /100,480/));
+  it('a layer has the operations of a sample', () =>
+    check(layers.replace('fc1 =', '$0fc1 ='), /200,832 FLOPs a sample/));
+  it('a stage without a name has its own', () =>
+    check(body('  x |> linear(128) |> relu |> lin$0ear(10)'), /1,290 weights/, /2,570 FLOPs a sample/));
+  it('a model has what it costs by itself', () =>
+    check(layers.replace('Net', 'N$0et'), /101,770 weights/, /203,530 FLOPs a sample/));
+  it('sizes that are not known stay symbolic', () =>
+    check('model N$0et(x: [B, T, 8]) -> [B, T, 8] {\n  x |> relu\n}\n', /8 \* T FLOPs a sample/));
   it('a library function has its signature and text', () => check(layers.replace('relu', 'r$0elu'), /relu\(/, /max/i));
   it('a model has its header and doc comment', () =>
     check(`/// What it is.\n${layers}`.replace('Net', 'N$0et'), /model Net|Net\(x: \[B, 784\]\)/, /What it is\./));
