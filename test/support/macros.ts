@@ -1,7 +1,7 @@
 /** Builds library macros without the language: a context that collects parameters, defaults read from the signature. */
 import type { Dim } from '../../engine/dim/dim.ts';
 import type { CallArgument, Init, ParameterSpec } from '../../engine/ir/program.ts';
-import { GraphBuilder, type Value } from '../../engine/ops/builder.ts';
+import { GraphBuilder, isValue, type Value } from '../../engine/ops/builder.ts';
 import type { Arguments, BuildContext, LibraryFunction } from '../../engine/ops/library/function.ts';
 import { library, type Place } from '../../engine/ops/library/library.ts';
 
@@ -50,8 +50,10 @@ export function testContext(b = new GraphBuilder(), training = true): TestContex
 
 /** Literal defaults of a signature: `(x: [...], rate: float = 0.5)` gives `{ rate: 0.5 }`. */
 export function defaultsOf(signature: string): Record<string, number | boolean | string> {
-  const defaults = [...signature.matchAll(/(\w+): (?:int|float|bool|string|schedule) = ("[^"]*"|[-\w.]+)/g)];
-  return Object.fromEntries(defaults.map(([, name, text]) => [name!, JSON.parse(text!) as number | boolean | string]));
+  const defaults = [...signature.matchAll(/(\w+): (?:\w+ \| )*\w+ = ("[^"]*"|[-\w.]+)/g)];
+  const literal = (text: string): number | boolean | string =>
+    /^[a-z]+$/.test(text) && text !== 'true' && text !== 'false' ? text : (JSON.parse(text) as number);
+  return Object.fromEntries(defaults.map(([, name, text]) => [name!, literal(text!)]));
 }
 
 export function libraryFunction<P extends Place>(name: string, place: P) {
@@ -60,15 +62,26 @@ export function libraryFunction<P extends Place>(name: string, place: P) {
   return found;
 }
 
-/** Applies a tensor function, metric or transform with its defaults filled in. */
+/** Applies a tensor function, metric or transform of one result with its defaults filled in. */
 export function apply(
   context: BuildContext,
   name: string,
   args: Arguments,
   place: 'model' | 'metric' | 'transform' = 'model',
 ): Value {
+  return applyAll(context, name, args, place)[0]!;
+}
+
+/** The same with all its results. */
+export function applyAll(
+  context: BuildContext,
+  name: string,
+  args: Arguments,
+  place: 'model' | 'metric' | 'transform' = 'model',
+): readonly Value[] {
   const { build, signature } = libraryFunction(name, place);
-  return build(context, { ...defaultsOf(signature), ...args });
+  const built = build(context, { ...defaultsOf(signature), ...args });
+  return isValue(built) ? [built] : built;
 }
 
 /** A call with its defaults filled in, as the language lowers it. */

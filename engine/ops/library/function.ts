@@ -11,7 +11,7 @@ import type { GraphBuilder, Value } from '../builder.ts';
  * `self_attention(x: [B, T, D], heads: int, causal: bool = false) -> [B, T, D] where D % heads == 0`.
  * The checker parses it, unifies it with the arguments and evaluates the result; names are dimension variables
  * or integer hyperparameters. Hyperparameter kinds: int, float, bool, string, path, shape (`[B, 64]`), schedule
- * (a number is one), optimizer, source. A `?` after the name (`axis?: int`) marks one that may be left out without a default.
+ * (a number is one), numbers (`[18, 65]`), optimizer, source, and words of which one is chosen (`mean | median | float`). A `?` after the name (`axis?: int`) marks one that may be left out without a default.
  */
 interface Declaration {
   readonly name: string;
@@ -47,11 +47,16 @@ export interface BuildContext {
 /** The same arguments before anything is built: tensors by their types. */
 export type TypeArguments = Readonly<Record<string, TensorType | Dim | readonly Dim[] | boolean | string | undefined>>;
 
+/** The type of a result; `classes` where it is an index. */
+export interface ResultType extends TensorType {
+  readonly classes?: Dim;
+}
+
 /** A tensor function of models and train blocks; `layer` if it owns weights. */
 export interface TensorFunction extends Declaration {
   readonly kind: 'function' | 'layer' | 'loss';
   /** For results that a signature can't say (concat, reshape). Throws ShapeError. */
-  readonly type?: (args: TypeArguments) => TensorType;
+  readonly type?: (args: TypeArguments) => ResultType;
   readonly build: (context: BuildContext, args: Arguments) => Value;
 }
 
@@ -68,7 +73,8 @@ export interface TransformFunction extends Declaration {
   /** Random ones are allowed inside `augment` alone. */
   readonly random: boolean;
   readonly type?: TensorFunction['type'];
-  readonly build: (context: BuildContext, args: Arguments) => Value;
+  /** Several results where the signature has several. */
+  readonly build: (context: BuildContext, args: Arguments) => Value | readonly Value[];
 }
 
 /** An optimiser over one flat buffer: parameters `p`, gradients `g` and its own state, all f32 [P]; `lr` and `step` (f32, from 1) are scalars. */

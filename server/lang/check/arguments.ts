@@ -2,10 +2,10 @@
 import { isConstant } from '../../../engine/dim/dim.ts';
 import type { Place } from '../../../engine/ops/library/library.ts';
 import { closest } from '../names.ts';
-import type { Argument, Expression } from '../syntax/ast.ts';
+import type { Argument, Expression, Name } from '../syntax/ast.ts';
 import type { Span } from '../text.ts';
 import type { Callee } from './callee.ts';
-import { type Context, localTarget, refer, report } from './context.ts';
+import { type Context, localTarget, record, refer, report } from './context.ts';
 import { failed, isError, kindOf, type Meaning, showMeaning } from './meaning.ts';
 import { emptySheet } from './records.ts';
 import { Scope } from './scope.ts';
@@ -144,13 +144,28 @@ const placesOf: Partial<Record<HyperKind, readonly Place[]>> = {
 
 function inPlace(context: Context, parameter: SignatureParameter | undefined): Context {
   const kind = parameter?.type.kind;
-  const places = kind === undefined || kind === 'tensor' || kind === 'error' ? undefined : placesOf[kind];
+  const plain = kind === undefined || kind === 'tensor' || kind === 'error' || kind === 'choice';
+  const places = plain ? undefined : placesOf[kind];
   return places ? { ...context, places } : context;
 }
 
 function argumentMeaning(context: Context, parameter: SignatureParameter, value: Expression): Meaning {
   if (parameter.type.kind === 'metric') return monitorName(context, parameter, value);
+  if (parameter.type.kind === 'choice' && value.kind === 'name')
+    return record(context, value, chosenWord(context, parameter.type.options, value));
   return context.rules.evaluate(inPlace(context, parameter), value);
+}
+
+/** A word of the signature, such as `median`; other names are values where a number may stand too. */
+function chosenWord(context: Context, options: readonly string[], word: Name): Meaning {
+  if (word.name !== 'float' && options.includes(word.name)) return { kind: 'string', value: word.name };
+  const known = context.scope.find(word.name) ?? context.globals.lookup(word.name);
+  if (known && options.includes('float')) return context.rules.evaluate(context, word);
+  const words = options.filter(o => o !== 'float');
+  const near = closest(word.name, words);
+  const candidates = [...near, ...words.filter(w => !near.includes(w))];
+  report(context, 'unknown-name', word, { name: word.name, kind: 'argument', candidates });
+  return failed;
 }
 
 /** `validation.loss`: a name, not a value. */
@@ -179,6 +194,7 @@ const expectations: Readonly<Record<HyperKind, string>> = {
   string: 'a string',
   path: 'a path in quotes',
   shape: 'a shape such as [B, 64]',
+  numbers: 'a list of numbers such as [18, 65]',
   schedule: 'a number or a schedule',
   optimizer: 'an optimizer',
   source: 'a data source',
@@ -196,12 +212,29 @@ export function convert(
 ): Meaning {
   const { type, name } = parameter;
   if (isError(m) || type.kind === 'error') return failed;
-  const converted = type.kind === 'tensor' ? asTensor(m) : converters[type.kind](m);
+  const converted =
+    type.kind === 'tensor'
+      ? asTensor(m)
+      : type.kind === 'choice'
+        ? asChoice(type.options, m)
+        : converters[type.kind](m);
   if (converted) return converted;
-  const expected = type.kind === 'tensor' ? `a tensor ${showParameterType(parameter)}` : expectations[type.kind];
+  const expected = expectationOf(parameter);
   const found = m.kind === 'number' && type.kind === 'int' ? showMeaning(m) : kindOf(m);
   report(context, 'type-mismatch', span, { subject: name, callee, expected, found });
   return failed;
+}
+
+function expectationOf(parameter: SignatureParameter): string {
+  const { type } = parameter;
+  if (type.kind === 'tensor') return `a tensor ${showParameterType(parameter)}`;
+  if (type.kind === 'choice') return type.options.map(o => (o === 'float' ? 'a number' : o)).join(' or ');
+  return type.kind === 'error' ? '' : expectations[type.kind];
+}
+
+function asChoice(options: readonly string[], m: Meaning): Meaning | undefined {
+  if (m.kind === 'number') return options.includes('float') ? converters.float(m) : undefined;
+  return m.kind === 'string' && m.value !== undefined && options.includes(m.value) ? m : undefined;
 }
 
 function asTensor(m: Meaning): Meaning | undefined {
@@ -223,6 +256,7 @@ const converters: Readonly<Record<HyperKind, (m: Meaning) => Meaning | undefined
     if (m.kind !== 'list') return undefined;
     return m.items.every(i => i.kind === 'number' && i.dim !== undefined) ? m : undefined;
   },
+  numbers: m => (m.kind === 'list' && m.items.every(i => i.kind === 'number') ? m : undefined),
   schedule: m => (m.kind === 'number' || (m.kind === 'plan' && m.place === 'schedule') ? m : undefined),
   optimizer: m => (m.kind === 'plan' && m.place === 'optimizer' ? m : undefined),
   source: m => (m.kind === 'plan' && m.place === 'source' ? m : undefined),

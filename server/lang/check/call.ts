@@ -3,7 +3,7 @@ import { type Dim, isConstant } from '../../../engine/dim/dim.ts';
 import { substituteRequirement } from '../../../engine/dim/facts.ts';
 import type { TensorType } from '../../../engine/ir/graph.ts';
 import type { Call, CallArgument } from '../../../engine/ir/program.ts';
-import { GraphBuilder, type Value } from '../../../engine/ops/builder.ts';
+import { GraphBuilder, isValue, type Value } from '../../../engine/ops/builder.ts';
 import type {
   Argument as BuildArgument,
   BuildContext,
@@ -221,24 +221,30 @@ function applyLibrary(
   layer: LayerMeaning | undefined,
 ): Meaning {
   const fn = callee.library!.fn as Macro;
-  const result = libraryResult(context, callee, fn, matched, u, span);
-  if (result === undefined) return failed;
-  if (!hasRoom(context, result, fn.name, span)) return failed;
+  const results = libraryResults(context, callee, fn, matched, u, span)?.map(r => ({ ...r, via: fn.name }));
+  if (!results?.every(r => hasRoom(context, r, fn.name, span))) return failed;
   if (fn.name === 'cross_entropy') softmaxTwice(context, matched.bound.get('logits'), fn.name);
   const args = buildArguments(matched, u);
-  const marked: TensorMeaning = { ...result, via: fn.name };
   if (!context.emission) {
     const weights = tryBuild(context, fn, matched, args, span);
-    return weights && layer && !sameWeights(context, layer, weights, callee, matched, span) ? failed : marked;
+    return weights && layer && !sameWeights(context, layer, weights, callee, matched, span)
+      ? failed
+      : together(results);
   }
   try {
     const build = context.emission.at(path);
     const label = path || context.naming.prefix + fn.name;
-    return { ...marked, node: build.b.scoped(label, () => fn.build(build, args)) };
+    const built = build.b.scoped(label, () => fn.build(build, args));
+    const nodes = isValue(built) ? [built] : built;
+    return together(results.map((r, i) => ({ ...r, node: nodes[i]! })));
   } catch (error) {
     reportShapeError(context, error, span, fn.name);
     return failed;
   }
+}
+
+function together(results: readonly TensorMeaning[]): Meaning {
+  return results.length === 1 ? results[0]! : { kind: 'tuple', items: results };
 }
 
 /** A kernel that is larger than its image leaves nothing; reported at `span`. */
@@ -258,23 +264,25 @@ function softmaxTwice(context: Context, logits: Bound | undefined, callee: strin
 }
 
 /** By the function's own rule where it has one, else by its signature. */
-function libraryResult(
+function libraryResults(
   context: Context,
   callee: Callee,
   fn: Macro,
   matched: Matched,
   u: Unifier,
   span: Span,
-): TensorMeaning | undefined {
-  const pattern = callee.signature.results?.[0];
-  if (!('type' in fn) || fn.type === undefined) return pattern && resultOf(u, pattern);
+): readonly TensorMeaning[] | undefined {
+  if (!('type' in fn) || fn.type === undefined) {
+    const found = callee.signature.results?.map(pattern => resultOf(u, pattern)) ?? [];
+    return found.length > 0 && found.every(r => r !== undefined) ? found : undefined;
+  }
   try {
     const type = fn.type(typeArguments(matched, u));
     const first = [...matched.bound.values()].find(b => b.meaning.kind === 'tensor')?.meaning;
-    const classes =
-      type.dtype === 'i32' && fn.name !== 'argmax' && first?.kind === 'tensor' ? first.classes : undefined;
+    const inherited = type.dtype === 'i32' && fn.name !== 'argmax' && first?.kind === 'tensor';
+    const classes = type.classes ?? (inherited ? first.classes : undefined);
     const dtype = type.dtype === 'i32' || type.dtype === 'bool' ? type.dtype : 'f32';
-    return { kind: 'tensor', dtype, shape: type.shape, ...(classes !== undefined && { classes }) };
+    return [{ kind: 'tensor', dtype, shape: type.shape, ...(classes !== undefined && { classes }) }];
   } catch (error) {
     reportShapeError(context, error, span, fn.name);
     return undefined;
@@ -313,7 +321,7 @@ function plainValue(m: Meaning): Dim | readonly Dim[] | boolean | string | undef
     case 'string':
       return m.value;
     case 'list':
-      return m.items.map(i => (i.kind === 'number' && i.dim !== undefined ? i.dim : 0));
+      return m.items.map(i => (i.kind === 'number' ? ((i.whole ? i.dim : i.real) ?? 0) : 0));
     default:
       return undefined;
   }

@@ -2,7 +2,15 @@
 import type { Call, ColumnSchema } from '../../../engine/ir/program.ts';
 import type { LangHost } from '../api.ts';
 import { closest } from '../names.ts';
-import type { Argument, Bind, DataDeclaration, Expression, Setting } from '../syntax/ast.ts';
+import {
+  type Argument,
+  type Bind,
+  type DataDeclaration,
+  type Expression,
+  type Name,
+  type Setting,
+  walk,
+} from '../syntax/ast.ts';
 import { settings } from '../syntax/statements.ts';
 import { libraryCallee } from './callee.ts';
 import { bindName, type Context, localTarget, refer, report } from './context.ts';
@@ -44,7 +52,7 @@ export function checkData(context: Context, node: DataDeclaration, host: LangHos
   const inner: Context = { ...context, places: ['transform'], perSample: true };
   const seen = new Map<string, Setting>();
   for (const s of node.body?.statements ?? []) {
-    if (s.kind === 'bind') transformField(inner, s, fields, schema === undefined, 'fields');
+    if (s.kind === 'bind') transformFields(inner, s, fields, schema === undefined, 'fields');
     else if (s.kind === 'setting') dataSetting(inner, s, { face, fields, seen, host, schema });
     else if (s.kind === 'result')
       report(context, 'syntax-error', s, { expected: 'a field, as in image = image |> flatten', found: '' });
@@ -123,51 +131,70 @@ function defineField(
   context.scope.define({ name, kind: 'field', meaning, span, target: localTarget(node.source), used: true });
 }
 
-/** `image = image |> …`: a field anew. In `augment` it keeps its shape. */
-function transformField(
+type Where = 'fields' | 'augment';
+
+/** `image = image |> …`: a field anew, or several that a transform gives together. In `augment` they keep their shapes. */
+function transformFields(
   context: Context,
   s: Bind,
   fields: Map<string, Meaning>,
   unknown: boolean,
-  where: 'fields' | 'augment',
+  where: Where,
 ): void {
   const before = context.sheet.facts.length;
   const value = context.rules.evaluate({ ...context, lenient: unknown }, s.value);
-  const [target] = s.targets;
-  if (target === undefined || target.name === '') return;
   if (context.sheet.facts.length === before) misplacedTransforms(context, s.value, where);
-  const old = fields.get(target.name);
-  if (where === 'augment' && old === undefined && !unknown) {
-    report(context, 'unknown-name', target, {
-      name: target.name,
-      kind: 'field',
-      candidates: closest(target.name, fields.keys()),
-    });
-    return;
-  }
-  const kept = where === 'augment' ? sameField(context, s, old, value) : fieldValue(context, s, value);
-  if (where === 'fields') fields.set(target.name, kept);
-  bindName(context, target, 'field', kept).used = true;
-  if (!context.sheet.shapes.some(h => h.at === s.end)) context.sheet.shapes.push({ at: s.end, meaning: kept });
+  const values = s.targets.length === 1 ? [value] : severalValues(context, s, value);
+  const kept = s.targets.map((target, i) => transformField(context, s, target, values[i]!, fields, unknown, where));
+  const meaning: Meaning = kept.length === 1 ? kept[0]! : { kind: 'tuple', items: kept };
+  const hinted = isError(meaning) || context.sheet.shapes.some(h => h.at === s.end);
+  if (!hinted) context.sheet.shapes.push({ at: s.end, meaning });
 }
 
-function fieldValue(context: Context, s: Bind, value: Meaning): Meaning {
+function severalValues(context: Context, s: Bind, value: Meaning): readonly Meaning[] {
+  if (value.kind === 'tuple' && value.items.length === s.targets.length) return value.items;
+  if (!isError(value)) {
+    const expected = `${s.targets.length} results`;
+    report(context, 'type-mismatch', s.value, { subject: '=', expected, found: kindOf(value) });
+  }
+  return s.targets.map(() => failed);
+}
+
+function transformField(
+  context: Context,
+  s: Bind,
+  target: Name,
+  value: Meaning,
+  fields: Map<string, Meaning>,
+  unknown: boolean,
+  where: Where,
+): Meaning {
+  if (target.name === '') return failed;
+  const old = fields.get(target.name);
+  if (where === 'augment' && old === undefined && !unknown) {
+    const candidates = closest(target.name, fields.keys());
+    report(context, 'unknown-name', target, { name: target.name, kind: 'field', candidates });
+    return failed;
+  }
+  const kept = where === 'augment' ? sameField(context, s, target, old, value) : fieldValue(context, s, target, value);
+  if (where === 'fields') fields.set(target.name, kept);
+  bindName(context, target, 'field', kept).used = true;
+  return kept;
+}
+
+function fieldValue(context: Context, s: Bind, target: Name, value: Meaning): Meaning {
   if (value.kind === 'tensor' || isError(value)) return value;
-  report(context, 'type-mismatch', s.value, {
-    subject: s.targets[0]!.name,
-    expected: 'a tensor',
-    found: kindOf(value),
-  });
+  report(context, 'type-mismatch', s.value, { subject: target.name, expected: 'a tensor', found: kindOf(value) });
   return failed;
 }
 
-function sameField(context: Context, s: Bind, old: Meaning | undefined, value: Meaning): Meaning {
+function sameField(context: Context, s: Bind, target: Name, old: Meaning | undefined, value: Meaning): Meaning {
   if (old?.kind !== 'tensor' || value.kind !== 'tensor')
-    return value.kind === 'tensor' ? value : fieldValue(context, s, value);
-  if (old.dtype === value.dtype && shapesAgree(context, old.shape, value.shape)) return value;
+    return value.kind === 'tensor' ? value : fieldValue(context, s, target, value);
+  if (showTensor(old) === showTensor(value) || agree(context, old, value)) return value;
   const data = {
     role: 'annotation',
-    subject: s.targets[0]!.name,
+    subject: target.name,
     expected: showTensor(old),
     found: showTensor(value),
   } as const;
@@ -175,29 +202,27 @@ function sameField(context: Context, s: Bind, old: Meaning | undefined, value: M
   return failed;
 }
 
-/** Random transforms stand in `augment`, where they are drawn anew each step. */
-function misplacedTransforms(context: Context, e: Expression, where: 'fields' | 'augment'): void {
-  let at = e;
-  while (at.kind === 'pipe') {
-    const name = at.stage.kind === 'call' ? at.stage.callee : at.stage;
-    const fn = context.sheet.types.get(at.stage);
-    const random = fn?.kind === 'tensor' && name.kind === 'name' && isRandom(name.name);
-    if (random && where === 'fields')
-      report(context, 'misplaced-transform', name, { name: name.kind === 'name' ? name.name : '', where });
-    at = at.left;
-  }
+/** Element, shape and number of classes. */
+function agree(context: Context, a: TensorMeaning, b: TensorMeaning): boolean {
+  return a.dtype === b.dtype && a.classes === b.classes && shapesAgree(context, a.shape, b.shape);
 }
 
-function isRandom(name: string): boolean {
-  const fn = libraryCallee(name, 'transform')?.library?.fn;
-  return fn?.kind === 'transform' && fn.random;
+/** Random transforms stand in `augment`, where they are drawn anew each step. */
+function misplacedTransforms(context: Context, e: Expression, where: Where): void {
+  walk(e, node => {
+    const callee = node.kind === 'call' ? node.callee : node.kind === 'pipe' ? node.stage : undefined;
+    if (callee?.kind !== 'name' || context.scope.find(callee.name)) return;
+    const fn = libraryCallee(callee.name, 'transform')?.library?.fn;
+    if (fn?.kind === 'transform' && fn.random && where === 'fields')
+      report(context, 'misplaced-transform', callee, { name: callee.name, where });
+  });
 }
 
 /** In lowering: runs the block's transforms on `fields`, whose meanings carry nodes. */
 export function emitFields(context: Context, node: DataDeclaration, fields: Map<string, Meaning>): void {
   for (const [name, meaning] of fields) defineField(context, node, name, meaning, fields);
   for (const s of node.body?.statements ?? [])
-    if (s.kind === 'bind') transformField(context, s, fields, false, 'fields');
+    if (s.kind === 'bind') transformFields(context, s, fields, false, 'fields');
 }
 
 /** In lowering: the fields that an `augment` block changes, with their nodes. */
@@ -212,10 +237,10 @@ export function emitAugment(
     context.scope.define({ name, kind: 'field', meaning, span: block, target, used: true });
   }
   for (const s of block.body?.statements ?? []) {
-    const name = s.kind === 'bind' ? s.targets[0]?.name : undefined;
-    if (s.kind !== 'bind' || name === undefined || !fields.has(name)) continue;
-    transformField(context, s, fields, false, 'augment');
-    changed.set(name, context.scope.find(name)?.meaning ?? failed);
+    if (s.kind !== 'bind') continue;
+    transformFields(context, s, fields, false, 'augment');
+    for (const { name } of s.targets)
+      if (fields.has(name)) changed.set(name, context.scope.find(name)?.meaning ?? failed);
   }
   return changed;
 }
@@ -258,7 +283,7 @@ const dataRules: Readonly<Record<string, (context: Context, s: Setting, state: D
   augment: (context, s, { fields, schema }) => {
     const inner: Context = { ...context, scope: new Scope(context.scope, true), end: s.end };
     for (const statement of s.body?.statements ?? []) {
-      if (statement.kind === 'bind') transformField(inner, statement, fields, schema === undefined, 'augment');
+      if (statement.kind === 'bind') transformFields(inner, statement, fields, schema === undefined, 'augment');
     }
   },
   split: (context, s, { face }) => {

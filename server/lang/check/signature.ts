@@ -37,6 +37,7 @@ export type HyperKind =
   | 'string'
   | 'path'
   | 'shape'
+  | 'numbers'
   | 'schedule'
   | 'optimizer'
   | 'source'
@@ -50,6 +51,7 @@ const hyperKinds: ReadonlySet<string> = new Set<HyperKind>([
   'string',
   'path',
   'shape',
+  'numbers',
   'schedule',
   'optimizer',
   'source',
@@ -59,7 +61,11 @@ const hyperKinds: ReadonlySet<string> = new Set<HyperKind>([
 
 export interface SignatureParameter {
   readonly name: string;
-  readonly type: { readonly kind: 'tensor'; readonly pattern: TensorPattern } | { readonly kind: HyperKind | 'error' };
+  readonly type:
+    | { readonly kind: 'tensor'; readonly pattern: TensorPattern }
+    | { readonly kind: HyperKind | 'error' }
+    /** One of some words, `float` among them for any number: `mean | median | float`. */
+    | { readonly kind: 'choice'; readonly options: readonly string[] };
   readonly fallback?: Expression;
   readonly optional: boolean;
   readonly node: Parameter;
@@ -151,6 +157,11 @@ function compileParameter(node: Parameter, context: HeaderContext): SignaturePar
   const { type } = node;
   if (type === undefined) return { ...base, type: { kind: 'error' } };
   const word = type.element?.name;
+  if (type.alternatives && word !== undefined) {
+    // Words are for the library: the body of a model has nothing to tell them apart with.
+    context.problem?.(type, 'type', word);
+    return { ...base, type: { kind: 'choice', options: [word, ...type.alternatives.map(a => a.name)] } };
+  }
   if (type.shape === undefined && word !== undefined && hyperKinds.has(word)) {
     return { ...base, type: { kind: word as HyperKind } };
   }
@@ -278,5 +289,6 @@ export function showPattern({ dtype, classes, dims, restAt }: TensorPattern): st
 }
 
 export function showParameterType({ type }: SignatureParameter): string {
+  if (type.kind === 'choice') return type.options.join(' | ');
   return type.kind === 'tensor' ? showPattern(type.pattern) : type.kind;
 }

@@ -41,6 +41,7 @@ const operators: ReadonlySet<string> = new Set([
   '>=',
   '&&',
   '||',
+  '|',
   '|>',
   '->',
   '=',

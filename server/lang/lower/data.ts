@@ -2,6 +2,7 @@
 import { dimVar } from '../../../engine/dim/dim.ts';
 import type { Graph } from '../../../engine/ir/graph.ts';
 import type { ColumnSchema, DataPlan } from '../../../engine/ir/program.ts';
+import { dce } from '../../../engine/passes/dce.ts';
 import { never } from '../../../engine/util/errors.ts';
 import type { Context } from '../check/context.ts';
 import { type DataFace, emitAugment, emitFields, fieldOf } from '../check/data.ts';
@@ -24,6 +25,7 @@ export function dataPlan(world: World, name: string, data: DataFace, used: Reado
   if (!home || node?.kind !== 'data' || !data.source || !data.fields)
     throw never('lowering of a data block with errors', name);
   const augment = augmentGraph(home, node, data.fields, used);
+  const read = new Set([...used, ...inputNames(augment)].filter(field => data.fields?.has(field)));
   return {
     name,
     source: data.source,
@@ -38,7 +40,7 @@ export function dataPlan(world: World, name: string, data: DataFace, used: Reado
       ...(classes !== undefined && { classes }),
       ...(classNames && { classNames }),
     })),
-    prepare: prepareGraph(home, node, data.columns, used),
+    prepare: prepareGraph(home, node, data.columns, read),
     ...(augment && { augment }),
   };
 }
@@ -98,7 +100,7 @@ function augmentGraph(
   const context = dataContext(world, node, emission);
   const inputs = new Map<string, Meaning>();
   for (const [name, m] of fields) {
-    if (m.kind !== 'tensor' || !used.has(name)) continue;
+    if (m.kind !== 'tensor') continue;
     inputs.set(name, {
       ...m,
       node: emission.b.input(name, { dtype: m.dtype, shape: [dimVar(batchVariable), ...m.shape] }),
@@ -106,10 +108,13 @@ function augmentGraph(
   }
   const changed = emitAugment(context, block, inputs);
   if (changed.size === 0) return undefined;
-  return emission.b.finish(
-    'augment',
-    results(changed, name => used.has(name)),
-  );
+  const outputs = results(changed, name => used.has(name));
+  // Fields that nothing here reads must not be asked for.
+  return outputs.length === 0 ? undefined : dce(emission.b.finish('augment', outputs));
+}
+
+function inputNames(graph: Graph | undefined): readonly string[] {
+  return graph?.nodes.filter(n => n.op === 'input').map(n => String(n.attributes.name)) ?? [];
 }
 
 function results(fields: ReadonlyMap<string, Meaning>, wanted: (name: string) => boolean) {

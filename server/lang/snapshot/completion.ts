@@ -80,10 +80,10 @@ function outside({ entry }: Part, at: number): boolean {
 }
 
 function candidates(snapshot: Snapshot, place: Place): readonly CompletionItem[] {
-  const { part, line, call, places, flowing } = place;
+  const { part, at, line, call, places, flowing } = place;
   const { kind } = part.entry.node;
   if (/\bon\s+$/.test(line) && kind === 'train') return globalItems(snapshot, 'data', place);
-  const named = call ? argumentItems(part, call) : [];
+  const named = call ? [...choiceItems(part, call, at), ...argumentItems(part, call)] : [];
   const functions = places.flatMap(p => libraryItems(p, place));
   const planned = places.every(p => p !== 'model' && p !== 'metric' && p !== 'transform');
   const scope = planned ? [] : scopeItems(place);
@@ -215,6 +215,17 @@ function argumentItems(part: Part, call: CallExpression): readonly CompletionIte
     snippet: `${p.name}: $0`,
     rank: 0,
   }));
+}
+
+/** The words that the argument at the cursor may be: `bilinear`, `nearest`. */
+function choiceItems(part: Part, call: CallExpression, at: number): readonly CompletionItem[] {
+  const record = recordOf(part, call);
+  if (!record) return [];
+  const { signature } = record.callee;
+  const active = activeParameter(signature, call, at, record.piped, part);
+  const type = active === undefined ? undefined : signature.parameters[active]?.type;
+  const words = type?.kind === 'choice' ? type.options.filter(o => o !== 'float') : [];
+  return words.map(name => ({ name, kind: 'keyword', detail: '', doc: '', snippet: name, rank: 0 }));
 }
 
 function keywordItems(kind: string): readonly CompletionItem[] {

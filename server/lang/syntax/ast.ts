@@ -133,6 +133,8 @@ export interface TypeExpression extends Span {
   /** `V` of `index(V)`. */
   readonly classes?: Expression;
   readonly shape?: ShapeExpression;
+  /** `median`, `float` of `mean | median | float`: what else a hyperparameter of the library may be. */
+  readonly alternatives?: readonly Name[];
 }
 export interface ShapeExpression extends Span {
   readonly kind: 'shape';
@@ -291,7 +293,7 @@ export function childrenOf(node: AnyNode): readonly AnyNode[] {
     case 'scan':
       return [node.variable, node.over, ...node.states.flatMap(s => [s.name, s.initial]), node.body];
     case 'type':
-      return present(node.element, node.classes, node.shape);
+      return present(node.element, node.classes, node.shape, ...(node.alternatives ?? []));
     case 'shape':
       return node.dims;
     case 'block':

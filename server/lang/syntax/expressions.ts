@@ -8,6 +8,7 @@ import type {
   IndexExpression,
   IndexItem,
   Missing,
+  Name,
   ScanExpression,
   ShapeExpression,
   TypeExpression,
@@ -210,11 +211,14 @@ export function typeExpression(p: Cursor): TypeExpression {
     });
   }
   const shape = p.is('[') && !p.atLineStart ? shapeExpression(p) : undefined;
+  const alternatives: Name[] = [];
+  while (p.take('|')) alternatives.push(p.name('a type'));
   return {
     kind: 'type',
     ...(element.name !== '' && { element }),
     ...(classes && { classes }),
     ...(shape && { shape }),
+    ...(alternatives.length > 0 && { alternatives }),
     start,
     end: Math.max(start, p.previousEnd),
   };

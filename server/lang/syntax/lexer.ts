@@ -25,7 +25,7 @@ export interface Token {
  * and `1..` or `x.0` keep their dots apart.
  */
 const pattern =
-  /(?<newline>\r\n|\n|\r)|(?<space>[ \t\f\v\u00a0\ufeff]+)|(?<doc>\/\/\/[^\r\n]*)|(?<comment>\/\/[^\r\n]*)|(?<name>[A-Za-z_][A-Za-z0-9_]*)|(?<number>(?:\d[\d_]*(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?)|(?<string>"(?:[^"\\\r\n]|\\[^\r\n])*"?)|(?<punctuation>\|>|->|\.\.\.|==|!=|<=|>=|&&|\|\||\*\*|[-+*/%@=<>()[\]{},.:?!])|(?<unknown>[\s\S])/gu;
+  /(?<newline>\r\n|\n|\r)|(?<space>[ \t\f\v\u00a0\ufeff]+)|(?<doc>\/\/\/[^\r\n]*)|(?<comment>\/\/[^\r\n]*)|(?<name>[A-Za-z_][A-Za-z0-9_]*)|(?<number>(?:\d[\d_]*(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?)|(?<string>"(?:[^"\\\r\n]|\\[^\r\n])*"?)|(?<punctuation>\|>|->|\.\.\.|==|!=|<=|>=|&&|\|\||\*\*|[-+*/%@=<>()[\]{},.:?!|])|(?<unknown>[\s\S])/gu;
 
 const kinds: readonly TokenKind[] = [
   'newline',
