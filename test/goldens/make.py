@@ -329,6 +329,58 @@ def early_stopping():
     write("early-stopping.json", out)
 
 
+def transforms():
+    """Resampled images as torch.nn.functional.interpolate makes them; audio by torchaudio's formulas over torch.stft."""
+    resize = []
+    for shape, size, mode, antialias in [
+        ((2, 7, 9), (4, 5), "bilinear", True),
+        ((2, 7, 9), (4, 5), "bilinear", False),
+        ((1, 5, 6), (8, 13), "bilinear", True),
+        ((1, 5, 6), (8, 13), "bilinear", False),
+        ((3, 8, 8), (3, 8), "nearest", False),
+        ((1, 4, 5), (7, 3), "nearest", False),
+    ]:
+        x = Lcg(31).tensor(1, *shape)
+        options = {} if mode == "nearest" else {"antialias": antialias, "align_corners": False}
+        y = F.interpolate(x, size=size, mode=mode, **options)
+        resize.append({"shape": shape, "size": size, "method": mode, "antialias": antialias, "y": y})
+
+    def power(x, n_fft, hop):
+        return torch.stft(x, n_fft, hop, window=torch.hann_window(n_fft), center=True, pad_mode="reflect", return_complex=True).abs().pow(2)
+
+    def mel_filters(points, rate, bins, low, high):
+        frequencies = torch.linspace(0, rate // 2, points)
+        mels = torch.linspace(2595 * math.log10(1 + low / 700), 2595 * math.log10(1 + high / 700), bins + 2)
+        corners = 700 * (10 ** (mels / 2595) - 1)
+        gaps = corners[1:] - corners[:-1]
+        slopes = corners.unsqueeze(0) - frequencies.unsqueeze(1)
+        return torch.clamp(torch.minimum(-slopes[:, :-2] / gaps[:-1], slopes[:, 2:] / gaps[1:]), min=0)
+
+    def decibels(p, top):
+        level = 10 * torch.log10(torch.clamp(p, min=1e-10))
+        return torch.maximum(level, level.max() - top)
+
+    def cosines(count, bins):
+        n, k = torch.arange(bins, dtype=torch.float64), torch.arange(count, dtype=torch.float64).unsqueeze(1)
+        dct = torch.cos(math.pi / bins * (n + 0.5) * k)
+        dct[0] *= 1 / math.sqrt(2)
+        return (dct * math.sqrt(2 / bins)).float()
+
+    audio = []
+    for length, n_fft, hop, rate, bins, low, high, coefficients in [
+        (800, 256, 100, 8000, 20, 0.0, 4000.0, 13),
+        (500, 64, 32, 16000, 12, 100.0, 7000.0, 12),
+        (400, 50, 25, 11025, 9, 0.0, 5512.0, 5),
+    ]:
+        x = Lcg(37).tensor(length) * torch.arange(length) / 1024
+        p = power(x, n_fft, hop)
+        mel = mel_filters(p.shape[0], rate, bins, low, high).t() @ p
+        out = {"spectrogram": p, "mel": mel, "decibels": decibels(mel, 30), "mfcc": cosines(coefficients, bins) @ decibels(mel, 80)}
+        args = {"n_fft": n_fft, "hop": hop, "rate": rate, "bins": bins, "low": low, "high": high, "coefficients": coefficients}
+        audio.append({"length": length, "args": args, "shape": p.shape, **{k: digest(v) for k, v in out.items()}})
+    write("transforms.json", {"resize": resize, "audio": audio})
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     DATA.mkdir(exist_ok=True)
@@ -339,3 +391,4 @@ if __name__ == "__main__":
     losses()
     layers()
     early_stopping()
+    transforms()

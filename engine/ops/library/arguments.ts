@@ -42,6 +42,13 @@ export function flag(args: Args, name: string): boolean {
   throw never(`argument ${name} is not a boolean`);
 }
 
+/** A string, or the word chosen of `bilinear | nearest`. */
+export function word(args: Args, name: string): string {
+  const value = args[name];
+  if (typeof value === 'string') return value;
+  throw never(`argument ${name} is not a word`);
+}
+
 /** A size: an int hyperparameter or a dimension variable of the signature, possibly symbolic. */
 export function dimension(args: Args, name: string): Dim {
   const value = args[name];

@@ -1,9 +1,10 @@
-/** Random movements of images: a source position for every target pixel, and a gather from the batch laid flat. */
+/** Random changes of images: movements by a source position for every target pixel and a gather from the batch laid flat, blanks, light. */
 import { type Dim, isConstant, showShape, sizeOf } from '../../dim/dim.ts';
 import type { Shape } from '../../ir/graph.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
 import { ShapeError } from '../shapeError.ts';
 import type { BuildContext } from './function.ts';
+import { mean } from './numerics.ts';
 
 /** A batch of images as planes: `[B, C, H, W]`, and the shape to give back. */
 export interface Planes {
@@ -55,13 +56,22 @@ function perSample(context: BuildContext, batch: Dim): Value {
   return context.b.reshape(context.uniform([batch]), [batch, 1, 1, 1]);
 }
 
+/** A whole number in 0 .. count - 1, equally likely, one draw a sample. */
+function drawWhole(context: BuildContext, batch: Dim, count: number): Value {
+  const { b } = context;
+  // u * count can round up to count.
+  return b.minimum(b.cast(b.mul(perSample(context, batch), count), 'i32'), count - 1);
+}
+
 /** Whole pixels in -most .. most, equally likely, one draw a sample. */
 function drawPixels(context: BuildContext, batch: Dim, most: number): Value {
+  return context.b.sub(drawWhole(context, batch, 2 * most + 1), most);
+}
+
+/** A factor in [1 - by, 1 + by), one draw a sample. */
+function drawFactor(context: BuildContext, batch: Dim, by: number): Value {
   const { b } = context;
-  const count = 2 * most + 1;
-  // u * count can round up to count.
-  const drawn = b.minimum(b.cast(b.mul(perSample(context, batch), count), 'i32'), count - 1);
-  return b.sub(drawn, most);
+  return b.add(b.mul(perSample(context, batch), 2 * by), 1 - by);
 }
 
 /** Moves every image by whole pixels, up to `most` along each axis. */
@@ -99,8 +109,32 @@ function interpolated(b: GraphBuilder, planes: Planes, y: Value, x: Value): Valu
   return b.add(b.mul(line(row), b.sub(1, down)), b.mul(line(b.add(row, 1)), down));
 }
 
-/** Mirrors half of the images left to right. */
-export function mirrored(context: BuildContext, planes: Planes): Value {
+/** Mirrors half of the images left to right, or top to bottom. */
+export function mirrored(context: BuildContext, planes: Planes, vertical: boolean): Value {
   const { b } = context;
-  return b.select(b.less(perSample(context, planes.batch), 0.5), b.flip(planes.x, [3]), planes.x);
+  const other = b.flip(planes.x, [vertical ? 2 : 3]);
+  return b.select(b.less(perSample(context, planes.batch), 0.5), other, planes.x);
+}
+
+/** Sets the square of `size` pixels about a pixel of each image to `value`; the pixel may be any, so that squares may be cut off. */
+export function cutOut(context: BuildContext, planes: Planes, size: number, value: number): Value {
+  const { b } = context;
+  const within = (axis: number, length: number): Value => {
+    const first = b.sub(drawWhole(context, planes.batch, length), Math.floor(size / 2));
+    const offset = b.sub(along(planes, b, axis), first);
+    return b.logicalAnd(b.greaterEqual(offset, 0), b.less(offset, size));
+  };
+  return b.select(b.logicalAnd(within(2, planes.height), within(3, planes.width)), value, planes.x);
+}
+
+/** x times a factor about 1. */
+export function lit(context: BuildContext, planes: Planes, by: number): Value {
+  return context.b.mul(planes.x, drawFactor(context, planes.batch, by));
+}
+
+/** mean + (x - mean) times a factor about 1, with the mean over all of an image. */
+export function contrasted(context: BuildContext, planes: Planes, by: number): Value {
+  const { b } = context;
+  const middle = mean(b, planes.x, { axes: [1, 2, 3], keep: true });
+  return b.add(b.mul(b.sub(planes.x, middle), drawFactor(context, planes.batch, by)), middle);
 }

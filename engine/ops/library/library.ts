@@ -1,6 +1,7 @@
 /** The registry of library functions: one namespace a place of the language, since `flatten` of a sample is not `flatten` of a batch. */
 import { activations } from './activations.ts';
 import { attentionLayers } from './attention.ts';
+import { audioTransforms } from './audioTransforms.ts';
 import { imageLayers } from './convolution.ts';
 import type {
   LibraryFunction,
@@ -11,6 +12,7 @@ import type {
   TensorFunction,
   TransformFunction,
 } from './function.ts';
+import { imageTransforms } from './imageTransforms.ts';
 import { layers } from './layers.ts';
 import { losses } from './losses.ts';
 import { metrics } from './metrics.ts';
@@ -62,7 +64,7 @@ export const library: { readonly [P in Place]: Readonly<Record<string, Places[P]
     recurrentLayers,
   ),
   metric: byName(metrics),
-  transform: byName(transforms),
+  transform: byName(transforms, imageTransforms, audioTransforms),
   optimizer: byName(optimizers),
   schedule: byName(schedules),
   source: byName(sources),

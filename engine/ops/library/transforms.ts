@@ -3,7 +3,6 @@ import { sizeOf } from '../../dim/dim.ts';
 import type { Value } from '../builder.ts';
 import { demand, number, shapeOf, tensor, typeOf } from './arguments.ts';
 import type { Arguments, BuildContext, TransformFunction } from './function.ts';
-import { imageSize, mirrored, type Planes, planesOf, rotated, shifted } from './images.ts';
 import { normal } from './numerics.ts';
 import { oneHot, reshaped } from './shapes.ts';
 
@@ -21,26 +20,6 @@ function plain(
   const signature = `${name}(x: [...]${hyperparameters && `, ${hyperparameters}`}) -> [...]`;
   const build: TransformFunction['build'] = (context, args) => rule(context, field(context, args), args);
   return { kind: 'transform', name, signature, doc, random: false, build };
-}
-
-/** A random movement of images; the shape stays, so [784] is taken for the 28x28 image it was. */
-function movement(
-  name: string,
-  hyperparameters: string,
-  doc: string,
-  rule: (context: BuildContext, planes: Planes, args: Arguments) => Value,
-): TransformFunction {
-  return {
-    ...plain(name, hyperparameters, doc, (context, x, args) =>
-      context.b.reshape(rule(context, planesOf(context.b, name, x), args), x.type.shape),
-    ),
-    random: true,
-    type: args => {
-      const { shape } = typeOf(args, 'x');
-      imageSize(name, shape);
-      return { dtype: 'f32', shape };
-    },
-  };
 }
 
 /** All axes of a batch but the first. */
@@ -97,28 +76,6 @@ export const transforms: readonly TransformFunction[] = [
     },
   },
   { ...oneHot, kind: 'transform', random: false },
-  {
-    ...movement(
-      'shift',
-      'pixels: int',
-      'Moves each image by up to `pixels` whole pixels along each axis; 0 comes in from outside.',
-      (context, planes, args) => {
-        demand(number(args, 'pixels') >= 0, 'shift', 'at least 0 pixels', number(args, 'pixels'));
-        return shifted(context, planes, number(args, 'pixels'));
-      },
-    ),
-    example: 'image |> shift(2)',
-  },
-  {
-    ...movement(
-      'rotate',
-      'degrees: float',
-      'Turns each image about its middle by up to `degrees` either way, bilinear; 0 comes in from outside.',
-      (context, planes, args) => rotated(context, planes, number(args, 'degrees')),
-    ),
-    example: 'image |> rotate(10)',
-  },
-  movement('flip', '', 'Mirrors half of the images left to right.', mirrored),
   {
     ...plain('noise', 'std: float = 0.1', 'Adds normal noise to every element.', (context, x, args) =>
       context.b.add(x, context.b.mul(normal(context, x.type.shape), number(args, 'std'))),

@@ -33,6 +33,8 @@ describe('completion', () => {
     ['a field', digits.replace('|> flatten', '|> $0'), ['flatten', 'scale'], ['adam']],
     ['the top of a file', `${layers}\n$0`, ['data', 'train', 'model'], ['relu']],
     ['the name of a data block', program().replace('on Digits', 'on $0'), ['Digits'], ['Net']],
+    ['words of an argument', digits.replace('|> flatten', '|> resize(9, 9, method: $0)'), ['bilinear', 'nearest'], []],
+    ['words by position', digits.replace('|> flatten', '|> resize(9, 9, $0)'), ['nearest', 'method'], []],
     ['arguments by name', program().replace('lr: 0.001', '$0'), ['lr', 'beta1', 'step_decay'], ['relu', 'logits']],
     ['the splits', program().replace('validation: 0.1, test: 0.1', '$0'), ['validation', 'test'], ['image', 'scale']],
     ['the other split', program().replace('test: 0.1', '$0'), ['test'], ['validation', 'scale']],

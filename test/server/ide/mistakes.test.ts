@@ -106,6 +106,20 @@ const cases: readonly (readonly [what: string, before: string, after: string, ma
     'error[misplaced-transform]: expected a fixed transform outside of augment, found a random one',
   ],
   [
+    'a crop larger than the image',
+    '|> flatten',
+    '|> crop(32, 28) |> flatten',
+    'crop',
+    "error[value-out-of-range]: expected a height from 1 to the image's 28 for crop, found 32",
+  ],
+  [
+    'a misspelt word',
+    '|> flatten',
+    '|> resize(28, 28, method: neerest) |> flatten',
+    'neerest',
+    'error[unknown-name]: no argument is called neerest',
+  ],
+  [
     'a string where a number belongs',
     'linear(128)',
     'linear("128")',
