@@ -31,8 +31,12 @@ export interface ParameterSpec {
   readonly trainable: boolean;
 }
 
-/** `uniform`: in [-bound, bound). `normal`: mean 0. Drawn by Philox from the run's seed and the parameter's index. */
+/**
+ * `uniform`: in [-bound, bound). `normal`: mean 0. Drawn by Philox from the run's seed and the parameter's index.
+ * `fitted`: the numbers of the data plan's fit of that name.
+ */
 export type Init =
+  | { readonly kind: 'fitted'; readonly fit: string }
   | { readonly kind: 'constant'; readonly value: number }
   | { readonly kind: 'uniform'; readonly bound: number }
   | { readonly kind: 'normal'; readonly std: number };
@@ -70,12 +74,61 @@ export interface DataPlan {
   readonly split: { readonly validation?: number; readonly test?: number };
   readonly batch: number;
   readonly shuffle: boolean;
+  /** Draws the samples of an epoch so that all classes of this index field come equally often. */
+  readonly balance?: string;
   /** Columns as the source yields them, per sample. */
   readonly columns: readonly ColumnSchema[];
-  /** Deterministic transforms over a batch of samples: `input` nodes are columns `[B, ...]`, `result` outputs are the fields. Run once, ahead of training. */
+  /**
+   * Transforms over a batch of samples, run once, ahead of training. `input` nodes are columns `[B, ...]`, fitted numbers without a `B` under
+   * the names of `fits`, and the i32 scalars `seed` and `step` where something is drawn once a sample. `result` outputs are the fields, and
+   * for each of `fits` the values it is learnt from.
+   */
   readonly prepare: Graph;
+  /** What is learnt from the training split before the transforms can run, in order of dependence. */
+  readonly fits?: readonly Fit[];
+  /** Numbers of classes of the fields that are indices: their values are held to them after preparation. */
+  readonly classes?: Readonly<Record<string, number>>;
   /** Random transforms of training samples, fields to fields, run inside the step. Reads the scalars `seed` and `step`. */
   readonly augment?: Graph;
+}
+
+/**
+ * Numbers that a transform takes from the training samples, for all splits and every later use of the weights. They are learnt from the output
+ * `name` of `prepare`, [B, groups, ...], and read as its f32 input `name`, [groups, ...statisticShape].
+ */
+export interface Fit {
+  /** `features.standardize_1.moments`. */
+  readonly name: string;
+  readonly statistic: Statistic;
+}
+
+/** Of each group; NaN, and -1 among classes, is no value. */
+export type Statistic =
+  | { readonly kind: 'mean' }
+  | { readonly kind: 'median' }
+  /** Mean and biased standard deviation. */
+  | { readonly kind: 'moments' }
+  /** The `count - 1` edges between `count` equally full parts. */
+  | { readonly kind: 'quantiles'; readonly count: number }
+  /** The most frequent class. */
+  | { readonly kind: 'mode'; readonly classes: number }
+  /** A weight a class, samples / (classes with samples * samples of the class): all classes weigh the same together. 1 for one without samples. */
+  | { readonly kind: 'balance'; readonly classes: number };
+
+/** Shape of what one group gives. */
+export function statisticShape(statistic: Statistic): readonly number[] {
+  switch (statistic.kind) {
+    case 'mean':
+    case 'median':
+    case 'mode':
+      return [];
+    case 'moments':
+      return [2];
+    case 'quantiles':
+      return [statistic.count - 1];
+    case 'balance':
+      return [statistic.classes];
+  }
 }
 
 export interface ColumnSchema {

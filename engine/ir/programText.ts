@@ -56,6 +56,7 @@ const argument: v.GenericSchema<CallArgument> = v.lazy(() =>
 );
 const call = v.object({ name: v.string(), args: v.record(v.string(), argument) });
 const init = v.variant('kind', [
+  v.object({ kind: v.literal('fitted'), fit: v.string() }),
   v.object({ kind: v.literal('constant'), value: v.number() }),
   v.object({ kind: v.literal('uniform'), bound: v.number() }),
   v.object({ kind: v.literal('normal'), std: v.number() }),
@@ -67,6 +68,12 @@ const column = v.object({
   classes: v.optional(count),
   classNames: v.optional(v.array(v.string())),
 });
+const parts = v.pipe(count, v.minValue(1));
+const statistic = v.variant('kind', [
+  v.object({ kind: v.picklist(['mean', 'median', 'moments']) }),
+  v.object({ kind: v.literal('quantiles'), count: parts }),
+  v.object({ kind: v.picklist(['mode', 'balance']), classes: parts }),
+]);
 const dataPlan = v.object({
   name: v.string(),
   source: call,
@@ -74,8 +81,11 @@ const dataPlan = v.object({
   split: v.object({ validation: v.optional(v.number()), test: v.optional(v.number()) }),
   batch: v.pipe(count, v.minValue(1)),
   shuffle: v.boolean(),
+  balance: v.optional(v.string()),
   columns: v.array(column),
   prepare: graph,
+  fits: v.optional(v.array(v.object({ name: v.string(), statistic }))),
+  classes: v.optional(v.record(v.string(), parts)),
   augment: v.optional(graph),
 });
 const runPlan = v.object({

@@ -1,5 +1,7 @@
 /** Checkpoints: a safetensors file with the parameters by their PyTorch names, the optimiser's state, and where the run stands. */
 import * as v from 'valibot';
+import type { Fitted } from '../data/fit.ts';
+import { type DataPlan, statisticShape } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
 import { type Files, writeAtomic } from './atomicFile.ts';
 import { encodeSafetensors, type NamedTensor, readSafetensors } from './safetensors.ts';
@@ -10,6 +12,8 @@ import type { Patience } from './stopping.ts';
 /** Key of the JSON text in the file's metadata. */
 const STATE_KEY = 'strata';
 const OPTIMIZER = 'optimizer.';
+/** Before the names of what transforms learnt: `data.features.standardize_1.moments`. */
+const FITTED = 'data.';
 
 /**
  * Where a run stands after `step` steps, beside its weights. Random numbers, the order of samples, schedules and the cursor follow from
@@ -63,12 +67,14 @@ export async function writeCheckpoint(
   layout: StepLayout,
   state: TrainingState,
   weights: Weights,
+  fitted: Fitted,
   files?: Files,
 ): Promise<void> {
   const tensors = new Map<string, NamedTensor>();
   for (const { name, buffer, shape, offset, length } of piecesOf(layout)) {
     tensors.set(name, { shape, data: weights.buffers[buffer]!.subarray(offset, offset + length) });
   }
+  for (const [name, numbers] of Object.entries(fitted)) tensors.set(FITTED + name, numbers);
   const metadata = { format: 'pt', [STATE_KEY]: JSON.stringify(state) };
   await writeAtomic(path, encodeSafetensors({ tensors, metadata }), files);
 }
@@ -100,9 +106,25 @@ export function restoreWeights(checkpoint: Checkpoint, layout: StepLayout, path:
     buffers[buffer]!.set(found.data, offset);
   }
   const known = new Set(pieces.map(piece => piece.name));
-  const extra = [...checkpoint.tensors.keys()].find(name => !known.has(name));
+  const extra = [...checkpoint.tensors.keys()].find(name => !known.has(name) && !name.startsWith(FITTED));
   if (extra !== undefined) throw mismatch(path, `expected no tensor "${extra}", which the model lacks`);
   return { step: checkpoint.state.step, buffers };
+}
+
+/** What the data plan's transforms had learnt. Throws `checkpoint-mismatch` where it isn't all there. */
+export function restoreFitted({ tensors }: Checkpoint, { fits = [] }: DataPlan, path: string): Fitted {
+  return Object.fromEntries(
+    fits.map(({ name, statistic }) => {
+      const found = tensors.get(FITTED + name);
+      const shape = statisticShape(statistic);
+      if (found?.data instanceof Float32Array && found.shape.slice(1).join() === shape.join())
+        return [name, { shape: found.shape, data: found.data }];
+      throw mismatch(
+        path,
+        `expected what ${name} learnt from the data as "${FITTED}${name}", found none of that shape`,
+      );
+    }),
+  );
 }
 
 /** A checkpoint goes on only over the same samples: its step says which come next. */

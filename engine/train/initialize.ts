@@ -1,5 +1,7 @@
 /** Initial parameters, drawn on the host from the seed: the same seed gives the same bits on every machine. */
+import type { Fitted } from '../data/fit.ts';
 import type { Init } from '../ir/program.ts';
+import { never } from '../util/errors.ts';
 import { philoxBlock } from '../util/philox.ts';
 import type { StepLayout } from './layout.ts';
 
@@ -11,19 +13,26 @@ export function initialParameters(
   layout: StepLayout,
   names: readonly string[],
   seed: number,
+  fitted: Fitted = {},
 ): Readonly<Record<string, Float32Array>> {
   const buffers = Object.fromEntries(layout.groups.map(g => [g.buffer, new Float32Array(g.length)]));
   for (const [index, name] of names.entries()) {
     const place = layout.parameters[name];
     if (place === undefined) continue;
     const into = buffers[place.buffer]!.subarray(place.offset, place.offset + place.length);
-    fillInitial(into, place.spec.init, seed, index);
+    fillInitial(into, place.spec.init, seed, index, fitted);
   }
   return buffers;
 }
 
-/** Fills `into` as `init` says; `index` is the parameter's position in the program. */
-export function fillInitial(into: Float32Array, init: Init, seed: number, index: number): void {
+/** Fills `into` as `init` says; `index` is the parameter's position in the program, `fitted` what was learnt from the data. */
+export function fillInitial(into: Float32Array, init: Init, seed: number, index: number, fitted: Fitted = {}): void {
+  if (init.kind === 'fitted') {
+    const numbers = fitted[init.fit];
+    if (numbers === undefined) throw never('a parameter whose fit the data plan lacks', init.fit);
+    into.set(numbers.data);
+    return;
+  }
   if (init.kind === 'constant') {
     into.fill(init.value);
     return;

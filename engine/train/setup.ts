@@ -1,9 +1,10 @@
 /** From a Program to a session that can train: data loaded, step graphs built, a backend chosen, weights in place. */
 import type { Backend } from '../backend/backend.ts';
 import { loadData } from '../data/dataset.ts';
+import type { Fitted } from '../data/fit.ts';
 import type { ResolvePath } from '../data/paths.ts';
 import type { Program } from '../ir/program.ts';
-import { type Checkpoint, demandSameData, restoreWeights } from './checkpoint.ts';
+import { type Checkpoint, demandSameData, restoreFitted, restoreWeights } from './checkpoint.ts';
 import { chooseDevice, type Openers, openers, type Trial } from './devices.ts';
 import { initialParameters } from './initialize.ts';
 import { openSession, type Session, type Weights } from './session.ts';
@@ -21,6 +22,8 @@ export interface SetupOptions {
 export interface Prepared {
   readonly session: Session;
   readonly steps: Steps;
+  /** What transforms learnt from the data. */
+  readonly fitted: Fitted;
 }
 
 /** Milliseconds and steps that `auto` spends on timing a device, after a first step that warms it up. */
@@ -35,9 +38,11 @@ export async function prepareTraining({
   open = openers,
 }: SetupOptions): Promise<Prepared> {
   const host = await open.wasm();
-  const data = await loadData(program.data, resolvePath, program.run.seed, host);
+  const fitted = resumeFrom && restoreFitted(resumeFrom.checkpoint, program.data, resumeFrom.path);
+  const loading = { resolvePath, seed: program.run.seed, backend: host, ...(fitted && { fitted }) };
+  const data = await loadData(program.data, loading);
   const steps = buildSteps(program, data.counts);
-  const weights = initialWeights(program, steps.layout, resumeFrom);
+  const weights = initialWeights(program, steps.layout, data.fitted, resumeFrom);
   const tryOn = async (backend: Backend, measure: boolean): Promise<Trial<Session>> => {
     const session = await openSession(program, steps, data, backend);
     const msPerStep = measure ? await timeSteps(session, weights) : 0;
@@ -47,13 +52,18 @@ export async function prepareTraining({
   const before = resumeFrom?.checkpoint.state.backend;
   const session = await chooseDevice(program.run.device, before, { ...open, wasm: async () => host }, tryOn);
   if (session.backend !== host) await host.dispose();
-  return { session, steps };
+  return { session, steps, fitted: data.fitted };
 }
 
-function initialWeights(program: Program, layout: StepLayout, resumeFrom: SetupOptions['resumeFrom']): Weights {
+function initialWeights(
+  program: Program,
+  layout: StepLayout,
+  fitted: Fitted,
+  resumeFrom: SetupOptions['resumeFrom'],
+): Weights {
   if (resumeFrom === undefined) {
     const names = program.parameters.map(parameter => parameter.name);
-    return { step: 0, buffers: initialParameters(layout, names, program.run.seed) };
+    return { step: 0, buffers: initialParameters(layout, names, program.run.seed, fitted) };
   }
   demandSameData(resumeFrom.checkpoint.state, layout, resumeFrom.path);
   return restoreWeights(resumeFrom.checkpoint, layout, resumeFrom.path);

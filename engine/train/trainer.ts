@@ -1,6 +1,7 @@
 /** The training loop: chunks of steps on a backend, metrics drained a few times a second, epochs closed, checkpoints kept. */
 import { basename, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import type { Fitted } from '../data/fit.ts';
 import type { Graph } from '../ir/graph.ts';
 import { EngineError } from '../util/errors.ts';
 import { findNonFinite } from './blame.ts';
@@ -52,6 +53,7 @@ interface Live {
   readonly options: TrainerOptions;
   readonly session: Session;
   readonly entries: readonly Graph[];
+  readonly fitted: Fitted;
   readonly recorder: Recorder;
   readonly control: Control;
   /** Steps done. */
@@ -120,7 +122,7 @@ async function beginUnlessStopped(options: TrainerOptions, control: Control): Pr
 }
 
 async function begin(options: TrainerOptions, control: Control): Promise<Live> {
-  const { session, steps } = await prepareTraining(options);
+  const { session, steps, fitted } = await prepareTraining(options);
   const resumed = options.resumeFrom?.checkpoint.state;
   const now = performance.now();
   return {
@@ -128,6 +130,7 @@ async function begin(options: TrainerOptions, control: Control): Promise<Live> {
     options,
     session,
     entries: steps.entries,
+    fitted,
     control,
     recorder: createRecorder(session.layout, resumed ?? { step: 0, sums: [], summed: 0 }),
     step: resumed?.step ?? 0,
@@ -275,7 +278,7 @@ async function save(live: Live, best: boolean): Promise<void> {
   const weights = await session.readWeights(live.step);
   options.durable?.();
   for (const path of best ? [options.paths.best, options.paths.last] : [options.paths.last]) {
-    await writeCheckpoint(join(options.folder, path), session.layout, state, weights);
+    await writeCheckpoint(join(options.folder, path), session.layout, state, weights, live.fitted);
     options.emit([{ type: 'checkpoint', step: live.step, path, best: path === options.paths.best }]);
   }
   live.saved = true;

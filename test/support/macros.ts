@@ -1,7 +1,8 @@
 /** Builds library macros without the language: a context that collects parameters, defaults read from the signature. */
 import type { Dim } from '../../engine/dim/dim.ts';
-import type { CallArgument, Init, ParameterSpec } from '../../engine/ir/program.ts';
+import type { CallArgument, Init, ParameterSpec, Statistic } from '../../engine/ir/program.ts';
 import { GraphBuilder, isValue, type Value } from '../../engine/ops/builder.ts';
+import { fittedType } from '../../engine/ops/library/fitted.ts';
 import type { Arguments, BuildContext, LibraryFunction } from '../../engine/ops/library/function.ts';
 import { library, type Place } from '../../engine/ops/library/library.ts';
 
@@ -11,11 +12,14 @@ export interface TestContext extends BuildContext {
   /** New values of running statistics, by parameter name. */
   readonly updates: Record<string, Value>;
   scope: string;
+  /** What is to be learnt, from which values. */
+  readonly fits: { readonly name: string; readonly statistic: Statistic; readonly values: Value }[];
 }
 
 export function testContext(b = new GraphBuilder(), training = true): TestContext {
   const parameters: ParameterSpec[] = [];
   const updates: Record<string, Value> = {};
+  const fits: TestContext['fits'][number][] = [];
   let streams = 0;
   const scalar = { dtype: 'i32', shape: [] } as const;
   const declare = (name: string, shape: readonly Dim[], init: Init, trainable: boolean): Value => {
@@ -28,6 +32,7 @@ export function testContext(b = new GraphBuilder(), training = true): TestContex
     parameters,
     updates,
     scope: '',
+    fits,
     parameter(name, shape, init) {
       return declare(this.scope + name, shape, init, true);
     },
@@ -40,6 +45,10 @@ export function testContext(b = new GraphBuilder(), training = true): TestContex
           updates[full] = next;
         },
       };
+    },
+    fitted(name, statistic, values) {
+      fits.push({ name, statistic, values });
+      return b.input(name, fittedType(statistic, values));
     },
     stream: () => streams++,
     uniform(shape) {

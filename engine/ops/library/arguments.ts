@@ -1,10 +1,9 @@
 /** Typed access to the arguments of a library macro; the checker has matched them with the signature, so a wrong kind is our mistake. */
 import { type Dim, isConstant, showDim } from '../../dim/dim.ts';
-import type { TensorType } from '../../ir/graph.ts';
 import { never } from '../../util/errors.ts';
 import { isValue, type Operand, type Value } from '../builder.ts';
 import { ShapeError } from '../shapeError.ts';
-import type { Arguments, TypeArguments } from './function.ts';
+import type { Arguments, ResultType, TypeArguments } from './function.ts';
 
 type Args = Arguments | TypeArguments;
 
@@ -20,7 +19,7 @@ export function operand(args: Arguments, name: string): Operand {
   return typeof value === 'number' ? value : tensor(args, name);
 }
 
-export function typeOf(args: TypeArguments, name: string): TensorType {
+export function typeOf(args: TypeArguments, name: string): ResultType {
   const value = args[name];
   if (typeof value === 'object' && 'dtype' in value) return value;
   throw never(`argument ${name} has no type`);

@@ -1,7 +1,7 @@
 /** What a library function declares: layers, activations, losses, metrics, transforms, optimisers, schedules, data sources. Macros over the primitives. */
 import type { Dim } from '../../dim/dim.ts';
 import type { TensorType } from '../../ir/graph.ts';
-import type { Init } from '../../ir/program.ts';
+import type { Init, Statistic } from '../../ir/program.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
 
 /**
@@ -20,12 +20,14 @@ interface Declaration {
   readonly doc: string;
   /** A line of Strata that uses it, type-checked by a test. */
   readonly example?: string;
+  /** It may learn numbers from the training samples, see `BuildContext.fitted`. */
+  readonly fitted?: true;
 }
 
 export type Argument = Value | Dim | readonly Dim[] | boolean | string | undefined;
 /**
  * By name: tensors, hyperparameters with their defaults filled in, and the dimension variables that the signature binds
- * (`V` of `index(V)[B, T]`, which no tensor's shape shows).
+ * (`V` of `index(V)[B, T]`, which no tensor's shape shows). Where the tensor `x` is an index, `x.classes` is its number of classes.
  */
 export type Arguments = Readonly<Record<string, Argument>>;
 
@@ -38,6 +40,11 @@ export interface BuildContext {
   parameter(name: string, shape: readonly Dim[], init: Init): Value;
   /** A running statistic: kept with the weights, never trained, read as `value`; what `update` is given replaces it after a training step. */
   statistic(name: string, shape: readonly Dim[], initial: number): { readonly value: Value; update(next: Value): void };
+  /**
+   * f32 [groups, ...]: what `statistic` says of each group of `values` [B, groups, ...] over all training samples, learnt before the first step
+   * and kept with the weights. In a train block `values` must be a field of the data.
+   */
+  fitted(name: string, statistic: Statistic, values: Value): Value;
   /** A number that differs for each call site, for independent random draws. */
   stream(): number;
   /** f32 in [0, 1) of the given shape, from seed, step and a fresh stream. */
@@ -45,7 +52,7 @@ export interface BuildContext {
 }
 
 /** The same arguments before anything is built: tensors by their types. */
-export type TypeArguments = Readonly<Record<string, TensorType | Dim | readonly Dim[] | boolean | string | undefined>>;
+export type TypeArguments = Readonly<Record<string, ResultType | Dim | readonly Dim[] | boolean | string | undefined>>;
 
 /** The type of a result; `classes` where it is an index. */
 export interface ResultType extends TensorType {

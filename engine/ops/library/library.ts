@@ -3,6 +3,7 @@ import { activations } from './activations.ts';
 import { attentionLayers } from './attention.ts';
 import { audioTransforms } from './audioTransforms.ts';
 import { imageLayers } from './convolution.ts';
+import { fittedTransforms } from './fittedTransforms.ts';
 import type {
   LibraryFunction,
   MetricFunction,
@@ -64,7 +65,7 @@ export const library: { readonly [P in Place]: Readonly<Record<string, Places[P]
     recurrentLayers,
   ),
   metric: byName(metrics),
-  transform: byName(transforms, imageTransforms, audioTransforms),
+  transform: byName(transforms, fittedTransforms, imageTransforms, audioTransforms),
   optimizer: byName(optimizers),
   schedule: byName(schedules),
   source: byName(sources),

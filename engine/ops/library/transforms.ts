@@ -1,9 +1,9 @@
 /** Transforms of data fields: signatures speak of one sample, `build` works on a batch of them. */
 import { sizeOf } from '../../dim/dim.ts';
 import type { Value } from '../builder.ts';
-import { demand, number, shapeOf, tensor, typeOf } from './arguments.ts';
+import { dimension, number, shapeOf, tensor, typeOf } from './arguments.ts';
 import type { Arguments, BuildContext, TransformFunction } from './function.ts';
-import { normal } from './numerics.ts';
+import { hits, normal } from './numerics.ts';
 import { oneHot, reshaped } from './shapes.ts';
 
 /** The field as f32: bytes and integers are converted by the first transform that computes. */
@@ -31,13 +31,6 @@ export const transforms: readonly TransformFunction[] = [
   {
     ...plain('scale', 'by: float', 'x * by.', ({ b }, x, args) => b.mul(x, number(args, 'by'))),
     example: 'image |> scale(1 / 255)',
-  },
-  {
-    ...plain('standardize', 'mean: float, std: float', '(x - mean) / std.', ({ b }, x, args) => {
-      demand(number(args, 'std') > 0, 'standardize', 'a std above 0', number(args, 'std'));
-      return b.div(b.sub(x, number(args, 'mean')), number(args, 'std'));
-    }),
-    example: 'image |> standardize(mean: 0.1307, std: 0.3081)',
   },
   plain(
     'normalize',
@@ -75,7 +68,18 @@ export const transforms: readonly TransformFunction[] = [
       return b.reshape(tensor(args, 'x'), [batch, ...reshaped(sample, shapeOf(args, 'shape'))]);
     },
   },
-  { ...oneHot, kind: 'transform', random: false },
+  {
+    ...oneHot,
+    kind: 'transform',
+    random: false,
+    doc: 'A new last axis with 1 at the position of the index and 0 elsewhere. A class that is missing must be filled in before.',
+    build: ({ b }, args) => {
+      const x = tensor(args, 'x');
+      const hot = b.cast(hits(b, x, dimension(args, 'C')), 'f32');
+      // A missing class (-1) becomes 0 / 0, which preparation reports, and no row of zeros.
+      return b.div(hot, b.cast(b.greaterEqual(b.unsqueeze(x, -1), 0), 'f32'));
+    },
+  },
   {
     ...plain('noise', 'std: float = 0.1', 'Adds normal noise to every element.', (context, x, args) =>
       context.b.add(x, context.b.mul(normal(context, x.type.shape), number(args, 'std'))),

@@ -1,13 +1,14 @@
 /** Calls: layer values, applications of library functions and of models, and plans (optimisers, schedules, sources). */
 import { type Dim, isConstant } from '../../../engine/dim/dim.ts';
 import { substituteRequirement } from '../../../engine/dim/facts.ts';
-import type { TensorType } from '../../../engine/ir/graph.ts';
 import type { Call, CallArgument } from '../../../engine/ir/program.ts';
 import { GraphBuilder, isValue, type Value } from '../../../engine/ops/builder.ts';
+import { fittedType } from '../../../engine/ops/library/fitted.ts';
 import type {
   Argument as BuildArgument,
   BuildContext,
   MetricFunction,
+  ResultType,
   TensorFunction,
   TransformFunction,
   TypeArguments,
@@ -94,8 +95,9 @@ function inputText(callee: Callee, matched: Matched): string {
   return tensors.map(p => showMeaning(matched.bound.get(p.name)!.meaning)).join(', ');
 }
 
+/** It has a name of its own in the program, for its weights or for what it learns from the data. */
 function ownsWeights(callee: Callee): boolean {
-  return callee.weights || callee.model !== undefined;
+  return callee.weights || callee.model !== undefined || callee.library?.fn.fitted === true;
 }
 
 function apply(
@@ -290,13 +292,17 @@ function libraryResults(
 }
 
 function typeArguments(matched: Matched, u: Unifier): TypeArguments {
-  const types: Record<string, TensorType | Dim | readonly Dim[] | boolean | string> = {};
+  const types: Record<string, ResultType | Dim | readonly Dim[] | boolean | string> = {};
   for (const [name, { meaning }] of matched.bound) {
-    const value = meaning.kind === 'tensor' ? { dtype: meaning.dtype, shape: meaning.shape } : plainValue(meaning);
+    const value = meaning.kind === 'tensor' ? typeOf(meaning) : plainValue(meaning);
     if (value !== undefined) types[name] = value;
   }
   for (const [name, dim] of u.bindings) types[name.slice(1)] ??= dim;
   return types;
+}
+
+function typeOf({ dtype, shape, classes }: TensorMeaning): ResultType {
+  return { dtype, shape, ...(classes !== undefined && { classes }) };
 }
 
 /** `override`: nodes in place of those in the arguments, for trial builds. */
@@ -308,6 +314,7 @@ function buildArguments(
   const args: Record<string, BuildArgument> = {};
   for (const [name, { meaning }] of matched.bound) {
     args[name] = meaning.kind === 'tensor' ? (override?.(meaning) ?? meaning.node) : plainValue(meaning);
+    if (meaning.kind === 'tensor' && meaning.classes !== undefined) args[`${name}.classes`] = meaning.classes;
   }
   for (const [name, dim] of u.bindings) args[name.slice(1)] ??= dim;
   return args;
@@ -342,6 +349,7 @@ function tryBuild(
 ): readonly Weight[] | undefined {
   const b = new GraphBuilder();
   const weights: Weight[] = [];
+  const fits: string[] = [];
   const trial = { ...args };
   let input = 0;
   for (const [name, { meaning }] of matched.bound) {
@@ -349,7 +357,12 @@ function tryBuild(
       trial[name] = b.input(`${input++}`, { dtype: meaning.dtype, shape: batched(context, meaning.shape) });
   }
   try {
-    fn.build(trialContext(b, weights), trial);
+    fn.build(trialContext(b, weights, fits), trial);
+    // What is learnt from the data is learnt before there are steps to augment in.
+    if (fits.length > 0 && context.augmenting) {
+      report(context, 'misplaced-transform', span, { name: fn.name, where: 'augment' });
+      return undefined;
+    }
     return weights;
   } catch (error) {
     if (error instanceof ShapeError && error.code === 'bad-attribute' && isNumber(error.problem.found)) {
@@ -368,7 +381,7 @@ function batched(context: Context, shape: readonly Dim[]): readonly Dim[] {
   return context.perSample ? [1, ...shape] : shape;
 }
 
-function trialContext(b: GraphBuilder, weights: Weight[]): BuildContext {
+function trialContext(b: GraphBuilder, weights: Weight[], fits: string[]): BuildContext {
   return {
     b,
     training: true,
@@ -377,6 +390,10 @@ function trialContext(b: GraphBuilder, weights: Weight[]): BuildContext {
       return b.state(name, { dtype: 'f32', shape });
     },
     statistic: (name, shape) => ({ value: b.state(name, { dtype: 'f32', shape }), update: () => undefined }),
+    fitted: (name, statistic, values) => {
+      fits.push(name);
+      return b.input(name, fittedType(statistic, values));
+    },
     stream: () => 0,
     uniform: shape => b.constant(0, { dtype: 'f32', shape }),
   };

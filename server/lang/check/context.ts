@@ -47,6 +47,8 @@ export interface Context {
   readonly rigid: boolean;
   /** Shapes speak of one sample while nodes hold a batch: the fields of data blocks. */
   readonly perSample: boolean;
+  /** Within `augment`, where nothing can be learnt from the data any more. */
+  readonly augmenting?: true;
   /** Something that brings names is missing (a data file), so unknown values stay silent. */
   readonly lenient?: boolean;
   /** False where the data of a train block has no validation split. */

@@ -24,7 +24,7 @@ import {
   type TensorMeaning,
   tensorMeaning,
 } from './meaning.ts';
-import { Scope } from './scope.ts';
+import { Naming, Scope } from './scope.ts';
 import { shapesAgree } from './unify.ts';
 
 export interface DataFace {
@@ -221,8 +221,15 @@ function misplacedTransforms(context: Context, e: Expression, where: Where): voi
 /** In lowering: runs the block's transforms on `fields`, whose meanings carry nodes. */
 export function emitFields(context: Context, node: DataDeclaration, fields: Map<string, Meaning>): void {
   for (const [name, meaning] of fields) defineField(context, node, name, meaning, fields);
-  for (const s of node.body?.statements ?? [])
-    if (s.kind === 'bind') transformFields(context, s, fields, false, 'fields');
+  const namings = new Map<string, Naming>();
+  for (const s of node.body?.statements ?? []) {
+    if (s.kind !== 'bind') continue;
+    // What is learnt for a field has the field's name in front, however often it is bound.
+    const field = s.targets[0]?.name ?? '';
+    const naming = namings.get(field) ?? new Naming(`${field}.`);
+    namings.set(field, naming);
+    transformFields({ ...context, naming }, s, fields, false, 'fields');
+  }
 }
 
 /** In lowering: the fields that an `augment` block changes, with their nodes. */
@@ -281,7 +288,7 @@ export function firstOf(context: Context, s: Setting, seen: Map<string, Setting>
 
 const dataRules: Readonly<Record<string, (context: Context, s: Setting, state: DataState) => void>> = {
   augment: (context, s, { fields, schema }) => {
-    const inner: Context = { ...context, scope: new Scope(context.scope, true), end: s.end };
+    const inner: Context = { ...context, scope: new Scope(context.scope, true), end: s.end, augmenting: true };
     for (const statement of s.body?.statements ?? []) {
       if (statement.kind === 'bind') transformFields(inner, statement, fields, schema === undefined, 'augment');
     }

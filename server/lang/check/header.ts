@@ -11,6 +11,7 @@ const expected = { dimension: 'a size', where: 'a condition such as D % heads ==
 export function headerContext(context: Context, label: string): HeaderContext {
   return {
     label,
+    words: false,
     constant: name => {
       const global = context.globals.lookup(name);
       return global?.kind === 'const' && global.meaning.kind === 'number' ? global.meaning.dim : undefined;

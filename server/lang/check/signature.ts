@@ -88,6 +88,8 @@ export interface HeaderContext {
   readonly label: string;
   readonly problem?: (span: Span, what: 'dimension' | 'type' | 'where' | 'terms', text: string) => void;
   readonly constant?: (name: string) => Dim | undefined;
+  /** False in models, whose bodies have nothing to tell the words of `mean | median` apart with. */
+  readonly words?: false;
 }
 
 export function compileSignature(header: Header, context: HeaderContext): Signature {
@@ -158,8 +160,7 @@ function compileParameter(node: Parameter, context: HeaderContext): SignaturePar
   if (type === undefined) return { ...base, type: { kind: 'error' } };
   const word = type.element?.name;
   if (type.alternatives && word !== undefined) {
-    // Words are for the library: the body of a model has nothing to tell them apart with.
-    context.problem?.(type, 'type', word);
+    if (context.words === false) context.problem?.(type, 'type', word);
     return { ...base, type: { kind: 'choice', options: [word, ...type.alternatives.map(a => a.name)] } };
   }
   if (type.shape === undefined && word !== undefined && hyperKinds.has(word)) {

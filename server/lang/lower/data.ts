@@ -1,7 +1,8 @@
 /** The data plan: the source, the splits, and the transforms as graphs over batches of samples. */
 import { dimVar } from '../../../engine/dim/dim.ts';
 import type { Graph } from '../../../engine/ir/graph.ts';
-import type { ColumnSchema, DataPlan } from '../../../engine/ir/program.ts';
+import type { ColumnSchema, DataPlan, Fit } from '../../../engine/ir/program.ts';
+import type { OutputSpec, Value } from '../../../engine/ops/builder.ts';
 import { dce } from '../../../engine/passes/dce.ts';
 import { never } from '../../../engine/util/errors.ts';
 import type { Context } from '../check/context.ts';
@@ -12,14 +13,22 @@ import { Scope } from '../check/scope.ts';
 import { batchVariable } from '../check/train.ts';
 import type { World } from '../check/world.ts';
 import type { DataDeclaration } from '../syntax/ast.ts';
-import { type Builder, builder } from './emission.ts';
+import { type Builder, builder, type FitSpec } from './emission.ts';
 import { loweringRules } from './rules.ts';
 
 /** Far from the streams of dropout, which count from 0. */
 const augmentStreams = 1_000_000;
+const prepareStreams = 2_000_000;
 
-/** `used`: the fields that training reads; others are not prepared. */
-export function dataPlan(world: World, name: string, data: DataFace, used: ReadonlySet<string>): DataPlan {
+/** What training takes from the data. */
+export interface DataUse {
+  /** The fields that it reads; others are not prepared. */
+  readonly fields: ReadonlySet<string>;
+  /** What it learns from fields as they are. */
+  readonly fits: readonly (Fit & { readonly field: string })[];
+}
+
+export function dataPlan(world: World, name: string, data: DataFace, { fields: used, fits }: DataUse): DataPlan {
   const home = homeOf(world, name);
   const node = home?.find(name)?.node;
   if (!home || node?.kind !== 'data' || !data.source || !data.fields)
@@ -40,7 +49,7 @@ export function dataPlan(world: World, name: string, data: DataFace, used: Reado
       ...(classes !== undefined && { classes }),
       ...(classNames && { classNames }),
     })),
-    prepare: prepareGraph(home, node, data.columns, read),
+    ...preparation(home, node, data.columns, read, fits),
     ...(augment && { augment }),
   };
 }
@@ -65,20 +74,52 @@ function dataContext(world: World, node: DataDeclaration, emission: Builder): Co
   };
 }
 
-function prepareGraph(
+/** The transforms of the fields in use, what they and the training learn from the data, and the classes to hold fields to. */
+function preparation(
   world: World,
   node: DataDeclaration,
   columns: readonly ColumnSchema[],
   used: ReadonlySet<string>,
-): Graph {
-  const emission = builder(false);
+  wanted: DataUse['fits'],
+): Pick<DataPlan, 'prepare' | 'fits' | 'classes'> {
+  const emission = builder(false, { firstStream: prepareStreams, fittedAs: 'input' });
   const context = dataContext(world, node, emission);
   const fields = new Map<string, Meaning>(columns.map(c => [c.name, columnField(emission, c)]));
   emitFields(context, node, fields);
-  return emission.b.finish(
-    'prepare',
-    results(fields, name => used.has(name)),
-  );
+  const outputs = results(fields, name => used.has(name));
+  const needed = neededFits(emission, outputs);
+  const fits = [...needed, ...wanted.map(fit => ({ ...fit, values: nodeOf(fields, fit.field) }))];
+  const prepare = emission.b.finish('prepare', [
+    ...outputs,
+    ...fits.map(({ name, values }) => ({ name, value: values })),
+  ]);
+  const classes = outputs.flatMap(({ name }) => {
+    const m = fields.get(name);
+    return m?.kind === 'tensor' && typeof m.classes === 'number' ? [[name, m.classes] as const] : [];
+  });
+  return {
+    prepare: dce(prepare),
+    ...(fits.length > 0 && { fits: fits.map(({ name, statistic }) => ({ name, statistic })) }),
+    ...(classes.length > 0 && { classes: Object.fromEntries(classes) }),
+  };
+}
+
+/** Those that the fields in use depend on, directly or by way of others. */
+function neededFits({ b, fits }: Builder, outputs: readonly OutputSpec[]): readonly FitSpec[] {
+  let needed: readonly FitSpec[] = [];
+  for (;;) {
+    const specs = needed.map(({ name, values }) => ({ name, value: values }));
+    const read = new Set(inputNames(dce(b.finish('prepare', [...outputs, ...specs]))));
+    const found = fits.filter(fit => read.has(fit.name));
+    if (found.length === needed.length) return needed;
+    needed = found;
+  }
+}
+
+function nodeOf(fields: ReadonlyMap<string, Meaning>, name: string): Value {
+  const m = fields.get(name);
+  if (m?.kind === 'tensor' && m.node) return m.node;
+  throw never('a fit of a field that is not there', name);
 }
 
 /** Bytes become f32, labels i32. */
@@ -96,8 +137,8 @@ function augmentGraph(
 ): Graph | undefined {
   const block = node.body?.statements.find(s => s.kind === 'setting' && s.keyword.name === 'augment');
   if (block?.kind !== 'setting') return undefined;
-  const emission = builder(true, augmentStreams);
-  const context = dataContext(world, node, emission);
+  const emission = builder(true, { firstStream: augmentStreams });
+  const context: Context = { ...dataContext(world, node, emission), augmenting: true };
   const inputs = new Map<string, Meaning>();
   for (const [name, m] of fields) {
     if (m.kind !== 'tensor') continue;

@@ -1,8 +1,9 @@
 /** Building a graph from a program: parameters registered once by name, random streams, and the body of each model run in place. */
 import type { Dim } from '../../../engine/dim/dim.ts';
 import { isConstant } from '../../../engine/dim/dim.ts';
-import type { Init, ParameterSpec } from '../../../engine/ir/program.ts';
+import type { Fit, Init, ParameterSpec } from '../../../engine/ir/program.ts';
 import { GraphBuilder, type OutputSpec, type Value } from '../../../engine/ops/builder.ts';
+import { fittedType } from '../../../engine/ops/library/fitted.ts';
 import type { BuildContext } from '../../../engine/ops/library/function.ts';
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
 import type { Emission } from '../check/context.ts';
@@ -14,13 +15,26 @@ export interface Builder extends Emission {
   readonly parameters: ReadonlyMap<string, ParameterSpec>;
   /** New contents of running statistics, to be assigned after the step. */
   readonly updates: readonly OutputSpec[];
+  /** What is to be learnt from the training samples, in order of dependence, and the values it is learnt from. */
+  readonly fits: readonly FitSpec[];
 }
 
-/** `firstStream`: random streams of graphs that run in one step must differ. */
-export function builder(training: boolean, firstStream = 0): Builder {
+export interface FitSpec extends Fit {
+  readonly values: Value;
+}
+
+export interface BuilderOptions {
+  /** Random streams of graphs that run in one step must differ. */
+  readonly firstStream?: number;
+  /** Fitted numbers are weights that stay as they are (of a train block), or inputs (of a data block). */
+  readonly fittedAs?: 'weight' | 'input';
+}
+
+export function builder(training: boolean, { firstStream = 0, fittedAs = 'weight' }: BuilderOptions = {}): Builder {
   const b = new GraphBuilder();
   const parameters = new Map<string, ParameterSpec>();
   const updates: OutputSpec[] = [];
+  const fits: FitSpec[] = [];
   let streams = firstStream;
   const scalar = (name: string): Value => b.input(name, { dtype: 'i32', shape: [] });
   const register = (name: string, shape: readonly Dim[], init: Init, trainable: boolean): Value => {
@@ -61,11 +75,17 @@ export function builder(training: boolean, firstStream = 0): Builder {
           if (training) updates.push({ name: prefixed(name), value: next, kind: 'assign' });
         },
       }),
+      fitted: (name, statistic, values) => {
+        const fit = prefixed(name);
+        const type = fittedType(statistic, values);
+        fits.push({ name: fit, statistic, values });
+        return fittedAs === 'input' ? b.input(fit, type) : register(fit, type.shape, { kind: 'fitted', fit }, false);
+      },
       stream,
       uniform: shape => b.uniform(scalar('seed'), scalar('step'), shape, stream()),
     };
     contexts.set(path, context);
     return context;
   };
-  return { b, training, parameters, updates, at };
+  return { b, training, parameters, updates, fits, at };
 }

@@ -92,7 +92,7 @@ function program(snapshot: Snapshot, name: string, dataName: string, data: DataF
   return {
     version: PROGRAM_VERSION,
     name,
-    data: dataPlan(snapshot.world, dataName, data, graphs.usedFields),
+    data: dataPlan(snapshot.world, dataName, data, graphs.use),
     parameters: graphs.parameters,
     train: graphs.train,
     evaluate: graphs.evaluate,

@@ -2,6 +2,8 @@
 import type { Graph } from '../../../engine/ir/graph.ts';
 import type { Objective, ParameterSpec } from '../../../engine/ir/program.ts';
 import type { OutputSpec } from '../../../engine/ops/builder.ts';
+import { ShapeError } from '../../../engine/ops/shapeError.ts';
+import { dce } from '../../../engine/passes/dce.ts';
 import { never } from '../../../engine/util/errors.ts';
 import { type Context, maxTurns, report } from '../check/context.ts';
 import type { Meaning } from '../check/meaning.ts';
@@ -10,7 +12,8 @@ import { Naming, Scope } from '../check/scope.ts';
 import { batched, checkTrain, type TrainFace } from '../check/train.ts';
 import type { Entry, World } from '../check/world.ts';
 import type { TrainDeclaration } from '../syntax/ast.ts';
-import { type Builder, builder } from './emission.ts';
+import type { DataUse } from './data.ts';
+import { type Builder, builder, type FitSpec } from './emission.ts';
 import { loweringRules } from './rules.ts';
 
 export interface TrainGraphs {
@@ -20,8 +23,7 @@ export interface TrainGraphs {
   readonly evaluate: Graph;
   readonly parameters: readonly ParameterSpec[];
   readonly objectives: readonly Objective[];
-  /** Names of the data fields that the graphs read. */
-  readonly usedFields: ReadonlySet<string>;
+  readonly use: DataUse;
 }
 
 export function trainGraphs(
@@ -33,17 +35,32 @@ export function trainGraphs(
   const training = emit(world, entry, node, fields, true);
   const evaluating = emit(world, entry, node, fields, false);
   const { face, sheet, emission } = training;
-  const train = emission.b.finish('train', [...outputs(face), ...emission.updates]);
+  const whole = emission.b.finish('train', [...outputs(face), ...emission.updates]);
+  // Fields that nothing reads must be neither prepared nor held on the device.
+  const train = dce(whole);
+  const evaluate = dce(evaluating.emission.b.finish('evaluate', outputs(evaluating.face)));
+  const read = [train, evaluate].flatMap(graph => [...inputNames(graph)]);
   const parameters = [...emission.parameters.values()].map(p => (isFrozen(p, face) ? { ...p, trainable: false } : p));
   return {
     face,
     sheet,
     train,
-    evaluate: evaluating.emission.b.finish('evaluate', outputs(evaluating.face)),
+    evaluate,
     parameters,
-    objectives: objectives(train, face, parameters, training.context, node),
-    usedFields: new Set([...inputNames(train)].filter(name => fields.has(name))),
+    objectives: objectives(whole, face, parameters, training.context, node),
+    use: {
+      fields: new Set(read.filter(name => fields.has(name))),
+      fits: emission.fits.map(fit => fieldFit(whole, fit)),
+    },
   };
+}
+
+/** What a train block learns from the data, it learns from a field. */
+function fieldFit({ nodes }: Graph, { name, statistic, values }: FitSpec): DataUse['fits'][number] {
+  const node = nodes[values.id];
+  if (node?.op === 'input') return { name, statistic, field: String(node.attributes.name) };
+  const found = 'a computed tensor';
+  throw new ShapeError({ code: 'bad-attribute', op: name, expected: 'a field of the data block', found });
 }
 
 interface Emitted {

@@ -35,7 +35,7 @@ function csvPlan(field: (b: GraphBuilder, x: Value) => Value, extra: Partial<Dat
 }
 
 const load = (plan: DataPlan, files: Record<string, string>) =>
-  loadData(plan, workspacePaths(temporaryFolder(files)), 5, referenceBackend());
+  loadData(plan, { resolvePath: workspacePaths(temporaryFolder(files)), seed: 5, backend: referenceBackend() });
 
 test('transforms run over every sample, more than one chunk and a rest', async () => {
   const rows = Array.from({ length: 2500 }, (_, i) => `${i + 0.5},${i % 2 ? 'yes' : 'no'}`);
@@ -78,7 +78,7 @@ test.each([
     'a gap without fill_missing',
     'x,y\n1.5,no\n,yes\n',
     'data-not-finite',
-    /^t.csv: expected numbers in "x", found NaN in sample 1; "x" lacks 1 values; fill them in/,
+    /^t.csv: expected numbers in "x", found NaN in sample 1; "x" lacks 1 values; fill them in with fill_missing/,
   ],
   ['a category without value', 'x,y\n1.5,no\n2,\n', 'data-not-finite', /line 3: expected a value for the target "y"/],
   ['no rows', 'x,y\n', 'data-empty', /t.csv/],

@@ -168,7 +168,7 @@ train t on D {
     [
       'a gap',
       table('0.5,,1.5'),
-      /^data-not-finite: t\.csv: expected numbers in "b", found NaN .* fill them in or leave the column out/,
+      /^data-not-finite: t\.csv: expected numbers in "features", found NaN .* fill them in with fill_missing or leave the column out/,
     ],
     ['nan', table('0.5,nan,1.5'), /^data-not-finite: t\.csv: /],
     [
@@ -184,7 +184,7 @@ train t on D {
     [
       'a number beyond f32',
       table('0.5,1e300,1.5'),
-      /^data-not-finite: t\.csv: expected numbers in "b", found Infinity/,
+      /^data-not-finite: t\.csv: expected numbers in "features", found Infinity/,
     ],
     ['a short row', table('0.5,1'), /^data-malformed: t\.csv, line 32: expected 3 cells, found 2/],
     ['no target', table('0.5,1,'), /^data-malformed: t\.csv, line 32: expected a value for the target "y", found none/],
