@@ -1,9 +1,10 @@
 /** A compiled run on one backend: the step graphs, the data on the device, and the few ways to look inside. */
 import type { Backend, Executable, HostArray } from '../backend/backend.ts';
 import type { SplitData } from '../data/dataset.ts';
-import { epochOrder } from '../data/shuffle.ts';
+import { balancedOrder, epochOrder, samplesByClass } from '../data/shuffle.ts';
 import type { Program } from '../ir/program.ts';
 import { scheduleGraph } from '../kernel/schedule.ts';
+import { never } from '../util/errors.ts';
 import type { Metrics } from './events.ts';
 import { BUFFERS, fieldBuffer, ORDER, passOf, type SplitName, type StepLayout, type Steps } from './step.ts';
 
@@ -44,14 +45,14 @@ export async function openSession(program: Program, steps: Steps, data: SplitDat
   const { executable } = device;
   writeInputs(device, program, layout, data);
   const { full: fullBatches } = passOf(layout, 'train');
-  const all = Int32Array.from({ length: layout.counts.train }, (_, i) => i);
   const order = new Int32Array(layout.counts.train);
+  const fill = orderOf(program, data);
   return {
     backend,
     executable,
     layout,
     setOrder(epoch) {
-      epochOrder(order, all, program.run.seed, epoch, program.data.shuffle);
+      fill(order, epoch);
       device.write(ORDER, order);
     },
     train(step, times) {
@@ -69,6 +70,18 @@ export async function openSession(program: Program, steps: Steps, data: SplitDat
       await backend.dispose();
     },
   };
+}
+
+/** Writes the order of the training samples in an epoch. */
+function orderOf({ run: { seed }, data: { shuffle, balance } }: Program, { counts, fields }: SplitData) {
+  if (balance === undefined) {
+    const all = Int32Array.from({ length: counts.train }, (_, i) => i);
+    return (order: Int32Array, epoch: number) => epochOrder(order, all, seed, epoch, shuffle);
+  }
+  const labels = fields.train[balance];
+  if (labels === undefined) throw never('the field that samples are balanced by is not prepared', balance);
+  const classes = samplesByClass(labels);
+  return (order: Int32Array, epoch: number) => balancedOrder(order, classes, seed, epoch);
 }
 
 /** The executable's named buffers. What no step reads or writes (the seed without dropout, a frozen weight that isn't used) is not there. */

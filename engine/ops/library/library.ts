@@ -27,6 +27,7 @@ import { schedules } from './schedules.ts';
 import { shapeFunctions } from './shapes.ts';
 import { sources } from './sources.ts';
 import { transforms } from './transforms.ts';
+import { classWeights } from './weights.ts';
 
 /** What each place of a program may call. */
 export interface Places {
@@ -63,6 +64,7 @@ export const library: { readonly [P in Place]: Readonly<Record<string, Places[P]
     imageLayers,
     attentionLayers,
     recurrentLayers,
+    classWeights,
   ),
   metric: byName(metrics),
   transform: byName(transforms, fittedTransforms, imageTransforms, audioTransforms),

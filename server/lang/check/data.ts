@@ -13,7 +13,7 @@ import {
 } from '../syntax/ast.ts';
 import { settings } from '../syntax/statements.ts';
 import { libraryCallee } from './callee.ts';
-import { bindName, type Context, localTarget, refer, report } from './context.ts';
+import { bindName, type Context, declaredRelated, localTarget, refer, report } from './context.ts';
 import {
   failed,
   isError,
@@ -36,6 +36,8 @@ export interface DataFace {
   readonly split: { validation?: number; test?: number };
   readonly batch: number;
   readonly shuffle: boolean;
+  /** The label whose classes are to come equally often. */
+  readonly balance?: string;
   /** Per sample, after the transforms; undefined where the source is not known. */
   readonly fields?: ReadonlyMap<string, Meaning>;
 }
@@ -57,6 +59,7 @@ export function checkData(context: Context, node: DataDeclaration, host: LangHos
     else if (s.kind === 'result')
       report(context, 'syntax-error', s, { expected: 'a field, as in image = image |> flatten', found: '' });
   }
+  checkBalance({ ...inner, lenient: schema === undefined }, face, seen);
   if (schema) checkCounts(context, node, face, seen, schema.samples);
   return {
     name: node.name.name,
@@ -67,6 +70,7 @@ export function checkData(context: Context, node: DataDeclaration, host: LangHos
     split: face.split,
     batch: face.batch,
     shuffle: face.shuffle,
+    ...(face.balance && { balance: face.balance.name }),
     ...(schema && { fields }),
   };
 }
@@ -76,6 +80,7 @@ interface Draft {
   test?: Call;
   batch: number;
   shuffle: boolean;
+  balance?: Name;
 }
 
 interface Schema {
@@ -317,8 +322,35 @@ const dataRules: Readonly<Record<string, (context: Context, s: Setting, state: D
         found: kindOf(value),
       });
   },
-  sample: (context, s) => report(context, 'unsupported', s.keyword, { what: 'sample' }),
+  sample: (context, s, { face }) => {
+    const value = s.args[0]?.value;
+    const by = value?.kind === 'call' && value.callee.kind === 'name' ? value.callee : undefined;
+    const [label, surplus] = value?.kind === 'call' ? value.args : [];
+    if (by?.name === 'balanced' && label?.value.kind === 'name' && label.value.name !== '' && !surplus) {
+      refer(context, by, by.name, 'library', undefined);
+      face.balance = label.value;
+    } else if (value && value.kind !== 'missing') {
+      const expected = 'balanced with the name of a label, as in balanced(label)';
+      report(context, 'type-mismatch', value, { subject: 'sample', expected, found: 'something else' });
+    }
+  },
 };
+
+/** Samples are balanced by a field as it is after all transforms, and drawn in an order of their own. */
+function checkBalance(context: Context, face: Draft, seen: ReadonlyMap<string, Setting>): void {
+  if (face.balance === undefined) return;
+  const label = context.rules.evaluate(context, face.balance);
+  const fits = label.kind === 'tensor' && typeof label.classes === 'number' && label.shape.length === 0;
+  if (!fits && !isError(label)) {
+    const expected = 'a class a sample, such as index(10)[]';
+    const data = { subject: 'label', callee: 'balanced', expected, found: showMeaning(label) };
+    report(context, 'type-mismatch', face.balance, data, { related: declaredRelated(context, face.balance) });
+  }
+  const shuffle = seen.get('shuffle');
+  if (face.shuffle || shuffle === undefined) return;
+  const data = { subject: 'shuffle', expected: 'true, since sample draws in random order', found: 'false' };
+  report(context, 'value-out-of-range', shuffle.args[0]?.value ?? shuffle, data);
+}
 
 /** The test source holds the same columns. */
 function sameColumns(context: Context, e: Expression, train: Schema, test: Schema): void {

@@ -34,7 +34,8 @@ export function dataPlan(world: World, name: string, data: DataFace, { fields: u
   if (!home || node?.kind !== 'data' || !data.source || !data.fields)
     throw never('lowering of a data block with errors', name);
   const augment = augmentGraph(home, node, data.fields, used);
-  const read = new Set([...used, ...inputNames(augment)].filter(field => data.fields?.has(field)));
+  const balanced = data.balance === undefined ? [] : [data.balance];
+  const read = new Set([...used, ...balanced, ...inputNames(augment)].filter(field => data.fields?.has(field)));
   return {
     name,
     source: data.source,
@@ -42,6 +43,7 @@ export function dataPlan(world: World, name: string, data: DataFace, { fields: u
     split: data.split,
     batch: data.batch,
     shuffle: data.shuffle,
+    ...(data.balance !== undefined && { balance: data.balance }),
     columns: data.columns.map(({ name, dtype, shape, classes, classNames }) => ({
       name,
       dtype,

@@ -254,6 +254,7 @@ function valueItems(part: Part, line: string): readonly CompletionItem[] | undef
   if (kind === 'data' && /^\s*split\b[^:]*(?:,[^:,]*)?$/.test(line.replace(/:[^,]*,/g, ','))) {
     return ['validation', 'test'].filter(name => !line.includes(`${name}:`)).map(name => word(name, `${name}: $0`));
   }
+  if (kind === 'data' && /^\s*sample\s+$/.test(line)) return [word('balanced', 'balanced($0)')];
   if (kind !== 'train') return undefined;
   if (/^\s*device\s+$/.test(line)) return ['auto', 'webgpu', 'cpu'].map(name => word(name));
   if (!/\bmonitor:\s*(?:validation\.)?$/.test(line)) return undefined;

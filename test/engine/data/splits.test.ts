@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createRandom } from '../../../engine/data/random.ts';
-import { epochOrder } from '../../../engine/data/shuffle.ts';
+import { balancedOrder, epochOrder, samplesByClass } from '../../../engine/data/shuffle.ts';
 import { splitSamples } from '../../../engine/data/splits.ts';
 import { philox } from '../../../engine/util/philox.ts';
 
@@ -91,4 +91,39 @@ test('shuffles are fair: each item comes first about equally often', () => {
 test('host numbers are those of philox, in order', () => {
   const random = createRandom(7, 8, 9);
   for (let index = 0; index < 9; index++) expect(random.word()).toBe(philox(7, 8, 9, index));
+});
+
+test('a balanced order has all classes equally often, and within a class every sample', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 120 }),
+      fc.integer(),
+      fc.nat(50),
+      (labels, seed, epoch) => {
+        const order = new Int32Array(labels.length);
+        const classes = samplesByClass(labels);
+        balancedOrder(order, classes, seed, epoch);
+        for (const samples of classes) {
+          const times = [...samples].map(sample => order.filter(each => each === sample).length);
+          const total = times.reduce((sum, n) => sum + n, 0);
+          expect(Math.abs(total - labels.length / classes.length)).toBeLessThan(1);
+          expect(Math.max(...times) - Math.min(...times)).toBeLessThanOrEqual(1);
+        }
+      },
+    ),
+  );
+});
+
+test('a balanced order depends on seed and epoch alone, and reaches all samples of a frequent class in time', () => {
+  const labels = Array.from({ length: 60 }, (_, i) => (i < 55 ? 0 : 1));
+  const of = (seed: number, epoch: number) => {
+    const order = new Int32Array(60);
+    balancedOrder(order, samplesByClass(labels), seed, epoch);
+    return [...order];
+  };
+  expect(of(3, 4)).toEqual(of(3, 4));
+  expect(of(3, 4)).not.toEqual(of(3, 5));
+  expect(of(3, 4)).not.toEqual(of(4, 4));
+  const seen = new Set(Array.from({ length: 12 }, (_, epoch) => of(3, epoch)).flat());
+  expect(seen.size).toBe(60);
 });
