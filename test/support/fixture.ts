@@ -16,6 +16,10 @@ function schemaOf({ name, args }: Call): SchemaResult {
   if (name === 'digits' || name === 'idx')
     return { kind: 'schema', columns: [image, label], samples: Number(args.samples ?? 5000) };
   if (name === 'csv') return { kind: 'pending' };
+  if (name === 'sequences') {
+    const column = { dtype: 'i32', shape: [Number(args.length)], classes: Number(args.symbols) } as const;
+    return { kind: 'schema', columns: ['tokens', 'next'].map(each => ({ name: each, ...column })), samples: 2000 };
+  }
   return { kind: 'schema', columns: [point, { ...label, classes: 2 }], samples: Number(args.samples ?? 1000) };
 }
 

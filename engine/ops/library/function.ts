@@ -77,8 +77,10 @@ export interface MetricFunction extends Declaration {
 /** A transform of a data field. Its signature speaks of one sample; `build` gets and returns a batch of them, `[B, ...sample]`. */
 export interface TransformFunction extends Declaration {
   readonly kind: 'transform';
-  /** Random ones are allowed inside `augment` alone. */
+  /** Random ones are allowed inside `augment` alone, where they are drawn anew in every step. */
   readonly random: boolean;
+  /** A random one that may also stand among the fields, drawn once a sample: it makes the task, and is there in validation too. */
+  readonly once?: true;
   readonly type?: TensorFunction['type'];
   /** Several results where the signature has several. */
   readonly build: (context: BuildContext, args: Arguments) => Value | readonly Value[];

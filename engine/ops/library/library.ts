@@ -24,6 +24,7 @@ import { randomFunctions } from './random.ts';
 import { recurrentLayers } from './recurrent.ts';
 import { reductions } from './reductions.ts';
 import { schedules } from './schedules.ts';
+import { sequenceTransforms } from './sequenceTransforms.ts';
 import { shapeFunctions } from './shapes.ts';
 import { sources } from './sources.ts';
 import { transforms } from './transforms.ts';
@@ -67,7 +68,7 @@ export const library: { readonly [P in Place]: Readonly<Record<string, Places[P]
     classWeights,
   ),
   metric: byName(metrics),
-  transform: byName(transforms, fittedTransforms, imageTransforms, audioTransforms),
+  transform: byName(transforms, fittedTransforms, imageTransforms, audioTransforms, sequenceTransforms),
   optimizer: byName(optimizers),
   schedule: byName(schedules),
   source: byName(sources),

@@ -1,7 +1,7 @@
 /** Transforms of data fields: signatures speak of one sample, `build` works on a batch of them. */
-import { sizeOf } from '../../dim/dim.ts';
+import { type Dim, sizeOf } from '../../dim/dim.ts';
 import type { Value } from '../builder.ts';
-import { dimension, number, shapeOf, tensor, typeOf } from './arguments.ts';
+import { demand, dimension, number, shapeOf, tensor, typeOf } from './arguments.ts';
 import type { Arguments, BuildContext, TransformFunction } from './function.ts';
 import { hits, normal } from './numerics.ts';
 import { oneHot, reshaped } from './shapes.ts';
@@ -26,6 +26,28 @@ function plain(
 function sampleAxes(x: Value): readonly number[] {
   return x.type.shape.map((_, axis) => axis).slice(1);
 }
+
+/** `share` [B] of each sample and the rest of the one it meets when the batch is read backwards. */
+function mixed({ b }: BuildContext, x: Value, share: Value): Value {
+  const own = b.reshape(share, [x.type.shape[0]!, ...sampleAxes(x).map(() => 1)]);
+  return b.add(b.mul(x, own), b.mul(b.flip(x, [0]), b.sub(1, own)));
+}
+
+/**
+ * Numbers from Beta(a, a): with w = u^(1 / a) and c = cos(2 pi v), (1 + c sqrt((1 - w) / (w + (1 - w) c^2))) / 2. Exact for every a: Bailey's
+ * (1994) t variate of 2a degrees of freedom, brought to (0, 1).
+ */
+function symmetricBeta(context: BuildContext, shape: readonly Dim[], a: number): Value {
+  const { b } = context;
+  const w = b.exp(b.div(b.log(b.sub(1, context.uniform(shape))), a));
+  const c = b.cos(b.mul(context.uniform(shape), 2 * Math.PI));
+  const rest = b.sub(1, w);
+  const tangent = b.sqrt(b.div(rest, b.maximum(b.add(w, b.mul(rest, b.square(c))), TINY)));
+  return b.mul(b.add(b.mul(c, tangent), 1), 0.5);
+}
+
+/** Keeps a quotient of two numbers that underflow from being 0 / 0. */
+const TINY = 1e-30;
 
 export const transforms: readonly TransformFunction[] = [
   {
@@ -81,9 +103,28 @@ export const transforms: readonly TransformFunction[] = [
     },
   },
   {
-    ...plain('noise', 'std: float = 0.1', 'Adds normal noise to every element.', (context, x, args) =>
-      context.b.add(x, context.b.mul(normal(context, x.type.shape), number(args, 'std'))),
+    ...plain(
+      'noise',
+      'std: float = 0.1',
+      'Adds normal noise to every element. Among the fields drawn once a sample, in `augment` anew in every step.',
+      (context, x, args) => context.b.add(x, context.b.mul(normal(context, x.type.shape), number(args, 'std'))),
     ),
     random: true,
+    once: true,
+  },
+  {
+    kind: 'transform',
+    name: 'mixup',
+    signature: 'mixup(x: [...], label: [C], alpha: float = 0.2) -> ([...], [C])',
+    doc: 'Each sample and its one-hot label mixed with those of another of the batch, in shares l and 1 - l with l from Beta(alpha, alpha) (Zhang et al., 2018). The other is found by reading the batch backwards.',
+    example: 'image, target = mixup(image, target, alpha: 0.4)',
+    random: true,
+    build: (context, args) => {
+      const alpha = number(args, 'alpha');
+      demand(alpha > 0, 'mixup', 'an alpha above 0', alpha);
+      const [x, label] = [field(context, args), context.b.cast(tensor(args, 'label'), 'f32')];
+      const share = symmetricBeta(context, x.type.shape.slice(0, 1), alpha);
+      return [mixed(context, x, share), mixed(context, label, share)];
+    },
   },
 ];

@@ -218,7 +218,7 @@ function misplacedTransforms(context: Context, e: Expression, where: Where): voi
     const callee = node.kind === 'call' ? node.callee : node.kind === 'pipe' ? node.stage : undefined;
     if (callee?.kind !== 'name' || context.scope.find(callee.name)) return;
     const fn = libraryCallee(callee.name, 'transform')?.library?.fn;
-    if (fn?.kind === 'transform' && fn.random && where === 'fields')
+    if (fn?.kind === 'transform' && fn.random && !fn.once && where === 'fields')
       report(context, 'misplaced-transform', callee, { name: callee.name, where });
   });
 }
