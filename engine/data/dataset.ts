@@ -62,7 +62,7 @@ export async function loadData(
 function splitOf(plan: DataPlan, set: DataSet, seed: number): Split {
   const { test: held, ...withoutTest } = plan.split;
   const split = plan.test || held === undefined ? withoutTest : plan.split;
-  return splitSamples(set.samples, split, seed, labelColumnOf(set)?.data);
+  return splitSamples(set.samples, split, seed, labelColumnOf(set, plan.balance)?.data);
 }
 
 interface Loaded {

@@ -39,6 +39,7 @@ export async function prepareFields(
 ): Promise<Field[]> {
   const graph = fieldGraph(plan);
   const columns = columnsOf(graph, set);
+  for (const column of columns) demandKnown(column, place);
   const fields = graph.outputs.map(output => emptyField(graph, output.name, output.value, set.samples));
   const firstStep = source === 'main' ? 0 : TEST_STEPS;
   await runPass({ graph, set, backend, seed, constants: constantsOf(fitted), firstStep }, (outputs, from) => {
@@ -66,6 +67,17 @@ function emptyField(graph: Graph, name: string, value: number, samples: number):
   const { dtype, shape: batch } = graph.nodes[value]!.type;
   const shape = concreteShape({ dtype, shape: batch.slice(1) });
   return { name, dtype, shape, data: newArray(dtype, samples * widthOf(shape)) };
+}
+
+/** No class that the program doesn't know; -1, no value, may still be filled in. */
+function demandKnown({ name, classes, data }: DataColumn, place: string): void {
+  if (classes === undefined) return;
+  const at = data.findIndex(value => value < -1 || value >= classes);
+  if (at < 0) return;
+  throw new EngineError(
+    'data-out-of-range',
+    `${place}: expected a class from 0 to ${classes - 1} in "${name}", found ${data[at]} in sample ${at}; the data changed or differs from the training data`,
+  );
 }
 
 /** A category without a value is -1 until `fill_missing` gives it one. */

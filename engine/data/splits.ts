@@ -38,9 +38,9 @@ export function splitSamples(
   };
 }
 
-/** The column that splits are stratified by: the source's target, else `label`, if it holds classes. */
-export function labelColumnOf(set: DataSet): DataColumn | undefined {
-  const column = set.columns.find(each => each.name === (set.target ?? 'label'));
+/** The column that splits are stratified by, if it holds classes: the source's target, else what samples are balanced by, else `label`. */
+export function labelColumnOf(set: DataSet, balance?: string): DataColumn | undefined {
+  const column = set.columns.find(each => each.name === (set.target ?? balance ?? 'label'));
   return column?.classes !== undefined && column.shape.length === 0 ? column : undefined;
 }
 

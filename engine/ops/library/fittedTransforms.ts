@@ -62,25 +62,20 @@ function standardized(context: BuildContext, args: Arguments): Value {
   return b.div(b.sub(x, average), b.select(b.greater(spreadOut, 0), spreadOut, 1));
 }
 
-/** NaN is the one number that differs from itself. */
+/** NaN is the one number that differs from itself; a class that is missing is -1. */
 function isMissing(b: GraphBuilder, x: Value): Value {
   return x.type.dtype === 'f32' ? b.notEqual(x, x) : b.less(x, 0);
 }
 
 function filled(context: BuildContext, args: Arguments): Value {
   const { b } = context;
-  const x = tensor(args, 'x');
+  // Whole numbers that are no classes may be negative; they become floats, as all fields that are computed with.
+  const x = args['x.classes'] === undefined ? floats(context, args) : tensor(args, 'x');
   const { with: by } = args;
   const axis = axisOfBatch('fill_missing', x, args);
   if (typeof by === 'number') return b.select(isMissing(b, x), by, x);
   if (by !== 'mode') {
-    const value = learnt(
-      context,
-      String(by),
-      { kind: by === 'median' ? 'median' : 'mean' },
-      floats(context, args),
-      axis,
-    );
+    const value = learnt(context, String(by), { kind: by === 'median' ? 'median' : 'mean' }, x, axis);
     return b.select(isMissing(b, x), value, x);
   }
   const classes = number(args, 'x.classes');

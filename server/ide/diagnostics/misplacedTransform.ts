@@ -11,7 +11,7 @@ export const misplacedTransform: Rule<'misplaced-transform'> = {
   page: {
     title: 'a transform in the wrong place',
     about:
-      'Fields are prepared once and are the same for training, validation and test. Random transforms belong into `augment`, which training samples alone go through, anew in every epoch.',
+      'Fields are prepared once and are the same for training, validation and test. Random transforms belong into `augment`, which training samples alone go through, anew in every step. `mask` and `noise` may stand in both places: among the fields they are drawn once a sample. What is learnt from the data (`standardize` without numbers) belongs among the fields.',
     example: {
       wrong: 'data Digits = digits() {\n  image = image |> shift(2)\n  batch 64\n}\n',
       right: 'data Digits = digits() {\n  augment { image = image |> shift(2) }\n  batch 64\n}\n',

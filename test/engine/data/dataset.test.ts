@@ -66,6 +66,15 @@ test('a column that no field depends on may hold anything', async () => {
   expect([...fields.train.x!]).toEqual([1, 2, 3]);
 });
 
+test('splits are stratified by what samples are balanced by, where the source has no target', async () => {
+  const rows = Array.from({ length: 100 }, (_, i) => `${i}.5,${i % 10 === 0 ? 'yes' : 'no'}`);
+  const source = { name: 'csv', args: { path: 't.csv' } };
+  const plan = csvPlan((_, x) => x, { source, split: { validation: 0.2 }, balance: 'y' });
+  const { fields } = await load(plan, { 't.csv': `x,y\n${rows.join('\n')}\n` });
+  expect(fields.validation.y!.filter(y => y === 1).length).toBe(2);
+  expect(fields.train.y!.filter(y => y === 1).length).toBe(8);
+});
+
 test('splits of a procedural source', async () => {
   const { counts, fields } = await load(moonsProgram().data, {});
   expect(counts).toEqual({ train: 160, validation: 20, test: 20 });

@@ -157,6 +157,19 @@ test('a class that is missing becomes the most frequent one', async () => {
   expect([...fields.train.y!]).toEqual([2, 2, 0, 2]);
 });
 
+test('whole numbers are never missing, negative ones neither', async () => {
+  const columns = [{ name: 'x', dtype: 'i32', shape: [] }] as const;
+  const context = testContext();
+  const x = context.b.input('x', { dtype: 'i32', shape: [B] });
+  const y = apply(context, 'fill_missing', { x, with: 7 }, 'transform');
+  const prepare = context.b.finish('prepare', [{ name: 'y', value: y }]);
+  const { fields } = await load(
+    tablePlan((_context, v) => v, { columns, prepare, fits: [] }),
+    { 't.csv': 'x\n-1\n-2\n3\n' },
+  );
+  expect([...fields.train.y!]).toEqual([-1, -2, 3]);
+});
+
 const oneHot = (context: TestContext, _: Value, k: Value) => apply(context, 'one_hot', { x: k, C: 3 }, 'transform');
 const bucketed = (context: TestContext, x: Value) => apply(context, 'bucketize', { x, edges: [2] }, 'transform');
 
