@@ -1,4 +1,4 @@
-/** Every transform of the library: the shape its rule says, and the same numbers from the oracle, the interpreted kernels and WASM. */
+/** Every transform of the library: the shape its rule says, and the same numbers from the oracle, the interpreted kernels, WASM, and for the random ones WebGPU. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Backend } from '../../../../engine/backend/backend.ts';
 import { evaluateGraph } from '../../../../engine/backend/reference/evaluateGraph.ts';
@@ -10,6 +10,7 @@ import type { Arguments, ResultType } from '../../../../engine/ops/library/funct
 import { library } from '../../../../engine/ops/library/library.ts';
 import type { Tensor } from '../../../../engine/ops/primitive.ts';
 import { optimize } from '../../../../engine/passes/pipeline.ts';
+import { openWebgpu } from '../../../support/devices.ts';
 import { applyAll, defaultsOf, testContext } from '../../../support/macros.ts';
 import { runGraph } from '../../../support/runGraph.ts';
 import { difference, randomTensor } from '../../../support/samples.ts';
@@ -74,11 +75,14 @@ it('the cases are those of the library', () => {
 });
 
 let wasm: Backend;
+let gpu: Backend | undefined;
 beforeAll(async () => {
   wasm = await wasmBackend();
-});
+  gpu = await openWebgpu();
+}, 60_000);
 afterAll(async () => {
   await wasm.dispose();
+  await gpu?.dispose();
 });
 
 const scalar = (value: number): Tensor => ({ dtype: 'i32', shape: [], data: Float64Array.of(value) });
@@ -112,7 +116,7 @@ const all = Object.entries(cases).flatMap(([name, list]) => list.map(each => [na
 
 it.each(all)('%s of %j', async (name, each) => {
   const { results, graph, leaves } = build(name, each);
-  const { type, signature } = library.transform[name]!;
+  const { type, signature, random } = library.transform[name]!;
   const x: ResultType = {
     dtype: each.dtype ?? 'f32',
     shape: each.shape.slice(1),
@@ -123,7 +127,8 @@ it.each(all)('%s of %j', async (name, each) => {
     expect(results[0]!.type).toEqual({ dtype, shape: [each.shape[0], ...shape] });
   }
   const expected = evaluateGraph(graph, leaves);
-  for (const backend of [referenceBackend(), wasm]) {
+  // What is not random runs ahead of training, on the CPU alone.
+  for (const backend of [referenceBackend(), wasm, ...(random && gpu ? [gpu] : [])]) {
     const found = await runGraph(backend, graph, leaves);
     for (const [output, { dtype, data }] of Object.entries(expected)) {
       if (dtype === 'f32') expect(difference(found[output]!, data), `${backend.name} ${output}`).toBeLessThan(2e-4);
