@@ -11,7 +11,8 @@ import { lower } from '../lang/lower/lower.ts';
 
 /** What each emission prints of one train block; `shapes` prints the whole file, `outline` the layers. */
 const emissions = {
-  graph: program => [program.data.prepare, program.train, program.evaluate].map(printGraph).join('\n'),
+  graph: ({ data: { prepare, augment }, train, evaluate }) =>
+    [prepare, ...(augment ? [augment] : []), train, evaluate].map(printGraph).join('\n'),
   kernels: (program, counts) => schedules(program, counts).map(printSchedule).join('\n'),
   plan: (program, counts) => schedules(program, counts).map(printPlan).join('\n'),
 } as const satisfies Record<string, (program: Program, counts: Counts) => string>;

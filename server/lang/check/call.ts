@@ -358,17 +358,25 @@ function tryBuild(
   }
   try {
     fn.build(trialContext(b, weights, fits), trial);
-    // What is learnt from the data is learnt before there are steps to augment in.
-    if (fits.length > 0 && context.augmenting) {
-      report(context, 'misplaced-transform', span, { name: fn.name, where: 'augment' });
-      return undefined;
-    }
+    if (fits.length > 0) learntInPlace(context, fn, matched, span);
     return weights;
   } catch (error) {
     if (error instanceof ShapeError && error.code === 'bad-attribute' && isNumber(error.problem.found)) {
       reportShapeError(context, error, span, fn.name);
     }
     return undefined;
+  }
+}
+
+/** Numbers are learnt from the data before there are steps: not in `augment`, and in a train block from its fields as they are. */
+function learntInPlace(context: Context, fn: Macro, matched: Matched, span: Span): void {
+  if (context.augmenting) report(context, 'misplaced-transform', span, { name: fn.name, where: 'augment' });
+  if (context.perSample) return;
+  for (const [subject, { meaning, span: at }] of matched.bound) {
+    if (meaning.kind !== 'tensor' || meaning.field !== undefined) continue;
+    const expected = 'a field of the data block';
+    const data = { subject, callee: fn.name, expected, found: showMeaning(meaning) };
+    report(context, 'type-mismatch', at, data, { related: declaredRelated(context, at) });
   }
 }
 

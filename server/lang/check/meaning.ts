@@ -25,6 +25,8 @@ export interface TensorMeaning {
   readonly shape: readonly Dim[];
   /** By axis. */
   readonly origins?: readonly (Origin | undefined)[];
+  /** The field of the data block that it is, in a train block, as long as nothing was done to it. */
+  readonly field?: string;
   /** Name of the function it came out of, for lints. */
   readonly via?: string;
   /** The pipeline stage that is `via`, with its `|>`: what to delete to be rid of it. */

@@ -83,7 +83,9 @@ function defineFields(
   context.scope.define(batch);
   for (const [name, m] of fields ?? []) {
     const target = { kind: 'global' as const, uri: context.uri, name: node.on.name, parameter: name };
-    context.scope.define({ name, kind: 'field', meaning: batched(m), span, target, used: true });
+    const whole = batched(m);
+    const meaning: Meaning = whole.kind === 'tensor' ? { ...whole, field: name } : whole;
+    context.scope.define({ name, kind: 'field', meaning, span, target, used: true });
   }
 }
 

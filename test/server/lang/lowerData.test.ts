@@ -68,7 +68,10 @@ describe('what is learnt', () => {
       '',
       minimize('sum(balanced(label |> reshape([B, 1]) |> flatten |> reshape([B])) * (image |> flatten |> linear(10)))'),
     );
-    expect(result).toMatchObject({ kind: 'errors', facts: [{ data: { expected: 'a field of the data block' } }] });
+    expect(result).toMatchObject({
+      kind: 'errors',
+      facts: [{ code: 'type-mismatch', data: { expected: 'a field of the data block' } }],
+    });
   });
 
   it('survives the text of the program', () => {
