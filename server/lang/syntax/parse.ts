@@ -82,7 +82,8 @@ function chunkBounds(text: string): readonly (readonly [number, number])[] {
 
 function aboveComments(text: string, lineStart: number): number {
   let at = lineStart;
-  while (at > 0) {
+  // A line that starts at 1 has an empty one above, and `lastIndexOf` takes the -1 before it for 0, for ever.
+  while (at > 1) {
     const previous = text.lastIndexOf('\n', at - 2) + 1;
     if (!text.startsWith('//', previous)) break;
     at = previous;

@@ -139,6 +139,11 @@ describe('declarations', () => {
     expect(chunks[1]?.chunk.problems).toEqual([]);
   });
 
+  it('end, also where the first line is empty and the next one a comment', () => {
+    const { chunks } = parse('\n// note\nconst a = 1\n');
+    expect(chunks.flatMap(c => c.chunk.declarations.map(d => d.name.name))).toEqual(['a']);
+  });
+
   it('are shared with the tree before where their text is the same', () => {
     const [a, b] = ['const a = 1\n', 'const b = 2\n'];
     const before = parse(a + b);
