@@ -1,5 +1,5 @@
 /** Typed access to the arguments of a library macro; the checker has matched them with the signature, so a wrong kind is our mistake. */
-import { type Dim, isConstant, showDim } from '../../dim/dim.ts';
+import { type Dim, isConstant, showDim, showShape } from '../../dim/dim.ts';
 import { never } from '../../util/errors.ts';
 import { isValue, type Operand, type Value } from '../builder.ts';
 import { ShapeError } from '../shapeError.ts';
@@ -60,6 +60,20 @@ export function shapeOf(args: Args, name: string): readonly Dim[] {
   const value = args[name];
   if (Array.isArray(value)) return value as readonly Dim[];
   throw never(`argument ${name} is not a shape`);
+}
+
+/** A `sizes` hyperparameter for `rank` axes: one number stands for all of them. */
+export function sizesOf(args: Args, name: string, rank: number, op: string): readonly Dim[] {
+  const value = args[name];
+  if (!Array.isArray(value)) return Array.from({ length: rank }, () => dimension(args, name));
+  const found = showShape(value as readonly Dim[]);
+  if (value.length === rank) return value as readonly Dim[];
+  throw new ShapeError({ code: 'bad-attribute', op, expected: `one number or ${rank} for ${name}`, found });
+}
+
+/** `sizesOf` where all must be numbers. */
+export function knownSizes(args: Args, name: string, rank: number, op: string): readonly number[] {
+  return sizesOf(args, name, rank, op).map(d => known(op, d));
 }
 
 /** A size that weights or windows need to know as a number. */

@@ -1,78 +1,124 @@
-/** Convolution and pooling over images [B, C, H, W]. */
-import { addDim, type Dim, floorDivDim, isConstant, showShape, subDim } from '../../dim/dim.ts';
-import type { GraphBuilder, Value } from '../builder.ts';
-import { ShapeError } from '../shapeError.ts';
-import { demand, flag, known, number, optionalNumber, tensor, typeOf } from './arguments.ts';
-import type { Arguments, TensorFunction, TypeArguments } from './function.ts';
+/** Convolutions over sequences [B, C, L] and images [B, C, H, W], and transposed ones; weights and starts are those of PyTorch's modules. */
+import { addDim, type Dim, isConstant, mulDim, subDim } from '../../dim/dim.ts';
+import type { Requirement } from '../../dim/facts.ts';
+import type { TensorType } from '../../ir/graph.ts';
+import type { Value } from '../builder.ts';
+import { convTranspose } from '../primitives/conv.ts';
+import { expectDType } from '../primitives/rules.ts';
+import { demand, dimension, flag, known, knownSizes, number, sizesOf, tensor, typeOf } from './arguments.ts';
+import type { Arguments, BuildContext, TensorFunction, TypeArguments } from './function.ts';
 import { fanIn } from './layers.ts';
-import { mean } from './numerics.ts';
+import { atLeast, numbersOf, windowedType, windowsFit, windowsOf } from './windows.ts';
 
-const side = (axis: string) => `(${axis} + 2 * padding - kernel) / stride + 1`;
+const product = (sizes: readonly number[]): number => sizes.reduce((n, d) => n * d, 1);
 
-const conv2d: TensorFunction = {
-  kind: 'layer',
-  name: 'conv2d',
-  signature: `conv2d(x: [B, C, H, W], out: int, kernel: int, stride: int = 1, padding: int = 0, bias: bool = true) -> [B, out, ${side('H')}, ${side('W')}]`,
-  doc: 'Cross-correlation with `out` square kernels. Weight [out, C, kernel, kernel] and bias start uniform within 1 / sqrt(C * kernel^2), as torch.nn.Conv2d.',
-  example: 'x |> conv2d(32, kernel: 3, padding: 1)',
-  build: (context, args) => {
-    const { b } = context;
-    const x = tensor(args, 'x');
-    const [out, kernel, stride, padding] = ['out', 'kernel', 'stride', 'padding'].map(name => number(args, name));
-    demand(
-      kernel! >= 1 && stride! >= 1 && padding! >= 0,
-      'conv2d',
-      'a kernel and a stride of at least 1',
-      `${kernel} and ${stride}`,
-    );
-    const channels = known('conv2d', x.type.shape[1]!);
-    const init = fanIn(channels * kernel! ** 2);
-    const weight = context.parameter('weight', [out!, channels, kernel!, kernel!], init);
-    const y = b.conv(x, weight, { strides: [stride!, stride!], before: [padding!, padding!] });
-    return flag(args, 'bias') ? b.add(y, b.reshape(context.parameter('bias', [out!], init), [1, out!, 1, 1])) : y;
-  },
-};
-
-function steps(op: string, args: Arguments | TypeArguments): { size: number; stride: number } {
-  const size = number(args, 'size');
-  const stride = optionalNumber(args, 'stride') ?? size;
-  demand(size >= 1 && stride >= 1, op, 'a size and a stride of at least 1', `${size} and ${stride}`);
-  return { size, stride };
+/** `groups` divides the channels that go in and those that come out. */
+function groupsDivide(op: string, args: TypeArguments): readonly Requirement[] {
+  const groups = dimension(args, 'groups');
+  if (isConstant(groups)) demand(groups >= 1, op, 'groups of at least 1', groups);
+  return [typeOf(args, 'x').shape[1]!, dimension(args, 'out')].map(left => ({ kind: 'divides', left, right: groups }));
 }
 
-/** How many windows fit; ShapeError where none does. */
-function windows(op: string, extent: Dim, size: number, stride: number): Dim {
-  const count = addDim(floorDivDim(subDim(extent, size), stride), 1);
-  if (!isConstant(count) || count >= 1) return count;
-  throw new ShapeError({
-    code: 'shape-mismatch',
-    op,
-    expected: `an image of at least ${size}x${size}`,
-    found: showShape([extent]),
+/** y plus one bias a channel, if the layer has one. */
+function biased(context: BuildContext, args: Arguments, y: Value, out: number, inputs: number): Value {
+  if (!flag(args, 'bias')) return y;
+  const { b } = context;
+  const bias = context.parameter('bias', [out], fanIn(inputs));
+  return b.add(y, b.reshape(bias, [1, out, ...y.type.shape.slice(2).map(() => 1)]));
+}
+
+/** Weight [out, C / groups, ...kernel]. */
+function convolved(name: string, rank: number, context: BuildContext, args: Arguments): Value {
+  const x = tensor(args, 'x');
+  const [out, groups] = [number(args, 'out'), number(args, 'groups')];
+  const channels = known(name, x.type.shape[1]!) / groups;
+  const { kernel, stride, dilation, before, after } = windowsOf(name, args, rank);
+  const sizes = numbersOf(kernel, name);
+  const inputs = channels * product(sizes);
+  const weight = context.parameter('weight', [out, channels, ...sizes], fanIn(inputs));
+  const y = context.b.conv(x, weight, {
+    strides: numbersOf(stride, name),
+    dilations: numbersOf(dilation, name),
+    before: numbersOf(before, name),
+    after: numbersOf(after, name),
+    groups,
   });
+  return biased(context, args, y, out, inputs);
 }
 
-function pooling(name: string, doc: string, rule: (b: GraphBuilder, windows: Value) => Value): TensorFunction {
+function conv(rank: number, spatial: string, example: string): TensorFunction {
+  const name = `conv${rank}d`;
+  const results = spatial.split(', ').map(axis => `O${axis}`);
   return {
-    kind: 'function',
+    kind: 'layer',
     name,
-    signature: `${name}(x: [B, C, H, W], size: int, stride?: int) -> [B, C, OH, OW]`,
-    doc: `${doc} of each \`size\` by \`size\` window; the stride is the size unless given, and a rest at the border is left out.`,
-    example: `x |> ${name}(2)`,
-    type: args => {
-      const { dtype, shape } = typeOf(args, 'x');
-      const { size, stride } = steps(name, args);
-      return { dtype, shape: shape.map((d, axis) => (axis < 2 ? d : windows(name, d, size, stride))) };
-    },
-    build: ({ b }, args) => {
-      const { size, stride } = steps(name, args);
-      return rule(b, b.windows(tensor(args, 'x'), { axes: [2, 3], sizes: [size, size], strides: [stride, stride] }));
-    },
+    signature: `${name}(x: [B, C, ${spatial}], out: int, kernel: sizes, stride: sizes = 1, padding: padding = 0, dilation: sizes = 1, groups: int = 1, bias: bool = true) -> [B, out, ${results.join(', ')}]`,
+    doc: `Cross-correlation with \`out\` kernels; each size becomes (size + 2 padding - dilation (kernel - 1) - 1) / stride + 1, and stays with padding: "same". Weight [out, C / groups, ...kernel] and bias start uniform within 1 / sqrt(C / groups * kernel size), as torch.nn.Conv${rank}d.`,
+    example,
+    type: args => windowedType(name, args, windowsOf(name, args, rank), dimension(args, 'out')),
+    requires: args => [...groupsDivide(name, args), ...windowsFit(args, windowsOf(name, args, rank))],
+    build: (context, args) => convolved(name, rank, context, args),
   };
 }
 
-export const imageLayers: readonly TensorFunction[] = [
-  conv2d,
-  pooling('max_pool2d', 'The greatest element', (b, w) => b.max(w, { axes: [-2, -1] })),
-  pooling('avg_pool2d', 'The mean', (b, w) => mean(b, w, { axes: [-2, -1] })),
+/** (L - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1, for each axis. */
+function transposedSizes(name: string, args: TypeArguments, rank: number): readonly Dim[] {
+  const all = (parameter: string) => sizesOf(args, parameter, rank, name);
+  const [kernel, stride, padding, dilation] = [all('kernel'), all('stride'), all('padding'), all('dilation')];
+  atLeast(name, 'a kernel', 1, kernel);
+  atLeast(name, 'a stride', 1, stride);
+  const extra = all('output_padding');
+  return typeOf(args, 'x')
+    .shape.slice(2)
+    .map((d, i) => {
+      const reached = addDim(mulDim(subDim(d, 1), stride[i]!), mulDim(dilation[i]!, subDim(kernel[i]!, 1)));
+      return addDim(subDim(reached, mulDim(2, padding[i]!)), addDim(extra[i]!, 1));
+    });
+}
+
+/** Weight [C, out / groups, ...kernel]. */
+function transposed(name: string, rank: number, context: BuildContext, args: Arguments): Value {
+  const x = tensor(args, 'x');
+  const all = (parameter: string) => knownSizes(args, parameter, rank, name);
+  const [kernel, strides, padding, dilations] = [all('kernel'), all('stride'), all('padding'), all('dilation')];
+  const extra = all('output_padding');
+  const [out, groups] = [number(args, 'out'), number(args, 'groups')];
+  for (const [i, e] of extra.entries())
+    demand(e < Math.max(strides[i]!, dilations[i]!), name, 'an output_padding below the stride', e);
+  const inputs = (out / groups) * product(kernel);
+  const shape = [known(name, x.type.shape[1]!), out / groups, ...kernel];
+  const weight = context.parameter('weight', shape, fanIn(inputs));
+  const front = kernel.map((k, i) => dilations[i]! * (k - 1) - padding[i]!);
+  const back = front.map((n, i) => n + extra[i]!);
+  const y = convTranspose(context.b, x, weight, { strides, dilations, front, back, groups });
+  return biased(context, args, y, out, inputs);
+}
+
+function convTransposed(rank: number, spatial: string, example: string): TensorFunction {
+  const name = `conv_transpose${rank}d`;
+  const results = spatial.split(', ').map(axis => `O${axis}`);
+  return {
+    kind: 'layer',
+    name,
+    signature: `${name}(x: [B, C, ${spatial}], out: int, kernel: sizes, stride: sizes = 1, padding: sizes = 0, output_padding: sizes = 0, dilation: sizes = 1, groups: int = 1, bias: bool = true) -> [B, out, ${results.join(', ')}]`,
+    doc: `The adjoint of a convolution, which enlarges: each size becomes (size - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1. Weight [C, out / groups, ...kernel] and bias start as torch.nn.ConvTranspose${rank}d.`,
+    example,
+    type: (args): TensorType => {
+      const x = typeOf(args, 'x');
+      expectDType(name, [x], 0, ['f32']);
+      return { dtype: 'f32', shape: [x.shape[0]!, dimension(args, 'out'), ...transposedSizes(name, args, rank)] };
+    },
+    requires: args => [
+      ...groupsDivide(name, args),
+      ...transposedSizes(name, args, rank).map(left => ({ kind: 'atLeast', left, right: 1 }) as const),
+    ],
+    build: (context, args) => transposed(name, rank, context, args),
+  };
+}
+
+export const convolutionLayers: readonly TensorFunction[] = [
+  conv(1, 'L', 'x |> conv1d(32, kernel: 3, padding: "same")'),
+  conv(2, 'H, W', 'x |> conv2d(32, kernel: 3, padding: 1)'),
+  convTransposed(1, 'L', 'x |> conv_transpose1d(16, kernel: 4, stride: 2, padding: 1)'),
+  convTransposed(2, 'H, W', 'x |> conv_transpose2d(16, kernel: 4, stride: 2, padding: 1)'),
 ];

@@ -1,5 +1,6 @@
 /** What a library function declares: layers, activations, losses, metrics, transforms, optimisers, schedules, data sources. Macros over the primitives. */
 import type { Dim } from '../../dim/dim.ts';
+import type { Requirement } from '../../dim/facts.ts';
 import type { TensorType } from '../../ir/graph.ts';
 import type { Init, Statistic } from '../../ir/program.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
@@ -10,8 +11,10 @@ import type { GraphBuilder, Value } from '../builder.ts';
  * `cross_entropy(logits: [..., C], target: index(C)[...]) -> []`,
  * `self_attention(x: [B, T, D], heads: int, causal: bool = false) -> [B, T, D] where D % heads == 0`.
  * The checker parses it, unifies it with the arguments and evaluates the result; names are dimension variables
- * or integer hyperparameters. Hyperparameter kinds: int, float, bool, string, path, shape (`[B, 64]`), schedule
- * (a number is one), numbers (`[18, 65]`), optimizer, source, and words of which one is chosen (`mean | median | float`). A `?` after the name (`axis?: int`) marks one that may be left out without a default.
+ * or integer hyperparameters. Hyperparameter kinds: int, float, bool, string, path, shape (`[B, 64]`), sizes (an int, or one for
+ * each axis, `[3, 5]`), padding (sizes or "same"), numbers (`[18, 65]`), schedule (a number is one), optimizer, source, and words of
+ * which one is chosen (`mean | median | float`). A `?` after the name (`axis?: int`) marks a parameter, tensors included, that may be
+ * left out without a default.
  */
 interface Declaration {
   readonly name: string;
@@ -64,6 +67,8 @@ export interface TensorFunction extends Declaration {
   readonly kind: 'function' | 'layer' | 'loss';
   /** For results that a signature can't say (concat, reshape). Throws ShapeError. */
   readonly type?: (args: TypeArguments) => ResultType;
+  /** What `type` takes for granted of symbolic sizes, and `where` can't say: `H >= 3`. Discharged at the call or floated to its callers. */
+  readonly requires?: (args: TypeArguments) => readonly Requirement[];
   readonly build: (context: BuildContext, args: Arguments) => Value;
 }
 

@@ -2,7 +2,7 @@
 import { activations } from './activations.ts';
 import { attentionLayers } from './attention.ts';
 import { audioTransforms } from './audioTransforms.ts';
-import { imageLayers } from './convolution.ts';
+import { convolutionLayers } from './convolution.ts';
 import { fittedTransforms } from './fittedTransforms.ts';
 import type {
   LibraryFunction,
@@ -20,6 +20,7 @@ import { metrics } from './metrics.ts';
 import { normalizationLayers } from './normalization.ts';
 import { optimizers } from './optimizers.ts';
 import { pointwiseFunctions } from './pointwise.ts';
+import { poolingFunctions } from './pooling.ts';
 import { randomFunctions } from './random.ts';
 import { recurrentLayers } from './recurrent.ts';
 import { reductions } from './reductions.ts';
@@ -62,7 +63,8 @@ export const library: { readonly [P in Place]: Readonly<Record<string, Places[P]
     layers,
     losses,
     normalizationLayers,
-    imageLayers,
+    convolutionLayers,
+    poolingFunctions,
     attentionLayers,
     recurrentLayers,
     classWeights,

@@ -99,12 +99,21 @@ function expandConv(b: GraphBuilder, x: Value, w: Value, attributes: ConvAttribu
   return b.reshape(ordered, [batch, outputs, ...positions]);
 }
 
+/** `front` and `back`: elements that are added around the spread x; where negative, cut. One entry a spatial axis. */
+export interface TransposedConv {
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  readonly front: readonly Dim[];
+  readonly back: readonly Dim[];
+  readonly groups: number;
+}
+
 /**
- * The transposed convolution: g, spread by the strides, convolved with the kernel flipped and its channel axes swapped. The padding makes
- * up the size of x: d (K - 1) - before at the front; where it is negative, g is cut.
+ * The transposed convolution of x [N, O, ...spatial] with w [O, C, ...kernel]: x, spread by the strides, convolved with the kernel flipped
+ * and its channel axes swapped. Gives [N, G * C, ...].
  */
-function inputGradient(b: GraphBuilder, x: Value, w: Value, attributes: ConvAttributes, g: Value): Value {
-  const { strides, dilations, before, groups } = attributes;
+export function convTranspose(b: GraphBuilder, x: Value, w: Value, options: TransposedConv): Value {
+  const { strides, dilations, front, back, groups } = options;
   const [outputs, channels, ...sizes] = w.type.shape as [Dim, Dim, ...Dim[]];
   const grouped = b.reshape(w, [groups, floorDivDim(outputs, groups), channels, ...sizes]);
   const swapped = b.transpose(grouped, [0, 2, 1, ...sizes.map((_, i) => 3 + i)]);
@@ -113,13 +122,20 @@ function inputGradient(b: GraphBuilder, x: Value, w: Value, attributes: ConvAttr
     kernel,
     sizes.map((_, i) => 2 + i),
   );
+  const padded = b.resize(x, [0, 0, ...front], [0, 0, ...back], [0, 0, ...strides.map(s => s - 1)]);
+  return b.conv(padded, flipped, { dilations, groups });
+}
+
+/** The transposed convolution of g. The padding makes up the size of x: d (K - 1) - before at the front. */
+function inputGradient(b: GraphBuilder, x: Value, w: Value, attributes: ConvAttributes, g: Value): Value {
+  const { strides, dilations, before, groups } = attributes;
+  const sizes = w.type.shape.slice(2);
   const front = sizes.map((k, i) => subDim(mulDim(subDim(k, 1), dilations[i]!), before[i]!));
   const back = sizes.map((_, i) => {
     const spread = addDim(mulDim(subDim(g.type.shape[i + 2]!, 1), strides[i]!), 1);
     return addDim(subDim(x.type.shape[i + 2]!, spread), before[i]!);
   });
-  const padded = b.resize(g, [0, 0, ...front], [0, 0, ...back], [0, 0, ...strides.map(s => s - 1)]);
-  return b.conv(padded, flipped, { dilations, groups });
+  return convTranspose(b, g, w, { strides, dilations, front, back, groups });
 }
 
 /** Per group, windows times adjoint: rows are channels and kernel positions. */

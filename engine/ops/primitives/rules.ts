@@ -98,7 +98,7 @@ export function reducedShape(shape: Shape, axes: readonly number[], keep: boolea
 }
 
 /** How many windows of `size` elements, `dilation` apart, fit into `extent`: floor((extent - dilation (size - 1) - 1) / stride) + 1. */
-export function windowCount(extent: Dim, size: Dim, stride: number, dilation: number): Dim {
+export function windowCount(extent: Dim, size: Dim, stride: Dim, dilation: Dim): Dim {
   const span = addDim(mulDim(subDim(size, 1), dilation), 1);
   return addDim(floorDivDim(subDim(extent, span), stride), 1);
 }

@@ -195,6 +195,8 @@ const expectations: Readonly<Record<HyperKind, string>> = {
   path: 'a path in quotes',
   shape: 'a shape such as [B, 64]',
   numbers: 'a list of numbers such as [18, 65]',
+  sizes: 'a whole number, or one for each axis such as [3, 5]',
+  padding: 'a whole number, one for each axis such as [1, 2], or "same"',
   schedule: 'a number or a schedule',
   optimizer: 'an optimizer',
   source: 'a data source',
@@ -237,8 +239,17 @@ function asChoice(options: readonly string[], m: Meaning): Meaning | undefined {
   return m.kind === 'string' && m.value !== undefined && options.includes(m.value) ? m : undefined;
 }
 
+/** A number stands for a tensor full of it, a list of numbers for the vector of them. */
 function asTensor(m: Meaning): Meaning | undefined {
+  if (m.kind === 'list') return m.items.every(i => i.kind === 'number') ? m : undefined;
   return m.kind === 'tensor' || m.kind === 'number' ? m : undefined;
+}
+
+/** A whole number, or one an axis. */
+function asSizes(m: Meaning): Meaning | undefined {
+  if (m.kind !== 'list') return converters.int(m);
+  const items = m.items.map(i => converters.int(i));
+  return items.every(i => i !== undefined) ? { ...m, items } : undefined;
 }
 
 const converters: Readonly<Record<HyperKind, (m: Meaning) => Meaning | undefined>> = {
@@ -257,6 +268,8 @@ const converters: Readonly<Record<HyperKind, (m: Meaning) => Meaning | undefined
     return m.items.every(i => i.kind === 'number' && i.dim !== undefined) ? m : undefined;
   },
   numbers: m => (m.kind === 'list' && m.items.every(i => i.kind === 'number') ? m : undefined),
+  sizes: asSizes,
+  padding: m => (m.kind === 'string' && (m.value ?? 'same') === 'same' ? m : asSizes(m)),
   schedule: m => (m.kind === 'number' || (m.kind === 'plan' && m.place === 'schedule') ? m : undefined),
   optimizer: m => (m.kind === 'plan' && m.place === 'optimizer' ? m : undefined),
   source: m => (m.kind === 'plan' && m.place === 'source' ? m : undefined),

@@ -27,6 +27,7 @@ import {
   showMeaning,
   showShape,
   type TensorMeaning,
+  tensorMeaning,
   wholeNumber,
 } from './meaning.ts';
 import { elementCount } from './operators.ts';
@@ -44,7 +45,7 @@ export function callMeaning(
   const matched = matchArguments(context, callee, args, piped);
   if (piped && isError(piped.meaning)) matched.failed = true;
   fillDefaults(context, callee, matched, calleeSpan);
-  const tensors = callee.signature.parameters.filter(p => p.type.kind === 'tensor');
+  const tensors = neededTensors(callee);
   if (tensors.length > 0 && tensors.every(p => !matched.bound.has(p.name))) {
     if (matched.failed) return failed;
     const given = new Map([...matched.bound].map(([name, { meaning }]) => [name, meaning]));
@@ -67,9 +68,7 @@ export function applyLayer(
   const { callee, state } = layer;
   const matched = matchArguments(context, callee, args, piped, layer.given);
   if (piped && isError(piped.meaning)) matched.failed = true;
-  for (const p of callee.signature.parameters) {
-    if (p.type.kind === 'tensor' && !matched.bound.has(p.name)) missing(context, callee, p, matched, span);
-  }
+  for (const p of neededTensors(callee)) if (!matched.bound.has(p.name)) missing(context, callee, p, matched, span);
   state.applied++;
   const path = layer.path || (ownsWeights(callee) ? context.naming.anonymous(callee.signature.name) : '');
   const result = apply(context, callee, matched, path, span, layer);
@@ -78,6 +77,10 @@ export function applyLayer(
     state.output = showMeaning(result);
   }
   return result;
+}
+
+function neededTensors({ signature }: Callee): readonly SignatureParameter[] {
+  return signature.parameters.filter(p => p.type.kind === 'tensor' && !p.optional);
 }
 
 /** Applied without a name once more: its weights are not those of the first time. */
@@ -91,7 +94,7 @@ function unshared(context: Context, callee: Callee, span: Span): void {
 }
 
 function inputText(callee: Callee, matched: Matched): string {
-  const tensors = callee.signature.parameters.filter(p => p.type.kind === 'tensor');
+  const tensors = callee.signature.parameters.filter(p => p.type.kind === 'tensor' && matched.bound.has(p.name));
   return tensors.map(p => showMeaning(matched.bound.get(p.name)!.meaning)).join(', ');
 }
 
@@ -130,16 +133,16 @@ function unifyAll(context: Context, callee: Callee, matched: Matched, u: Unifier
   let fits = true;
   for (const parameter of callee.signature.parameters) {
     const bound = matched.bound.get(parameter.name);
-    if (parameter.type.kind !== 'tensor' || bound?.meaning.kind !== 'tensor' || !fits) continue;
-    fits = unifyTensor(
-      context,
-      u,
-      parameter,
-      parameter.type.pattern,
-      bound.meaning,
-      bound.span,
-      takesAnyElement(callee, parameter),
-    );
+    if (parameter.type.kind !== 'tensor' || bound === undefined || !fits) continue;
+    const meaning = bound.meaning.kind === 'list' ? vectorOf(context, bound.meaning) : bound.meaning;
+    if (meaning.kind !== 'tensor') continue;
+    matched.bound.set(parameter.name, { ...bound, meaning });
+    const { pattern } = parameter.type;
+    const any = takesAnyElement(callee, parameter);
+    // A rule of its own says which shapes go together.
+    if (any && pattern.restAt === 0 && pattern.dims.length === 0 && pattern.classes === undefined)
+      u.rest ??= meaning.shape;
+    else fits = unifyTensor(context, u, parameter, pattern, meaning, bound.span, any);
   }
   for (const parameter of callee.signature.parameters) {
     const bound = matched.bound.get(parameter.name);
@@ -155,6 +158,14 @@ export function takesAnyElement(callee: Callee, parameter: SignatureParameter): 
   const fn = callee.library?.fn;
   if (fn === undefined || parameter.type.kind !== 'tensor') return false;
   return fn.kind === 'transform' || ('type' in fn && fn.type !== undefined);
+}
+
+/** A list of numbers where a tensor is wanted is the vector of them: the weights of `cross_entropy(…, weights: [1, 4])`. */
+function vectorOf(context: Context, { items }: Extract<Meaning, { kind: 'list' }>): TensorMeaning {
+  const b = context.emission?.at('').b;
+  const values = items.flatMap(i => (i.kind === 'number' && i.real !== undefined ? [i.real] : []));
+  const node = b && values.length === items.length ? b.stack(values.map(v => b.constant(v))) : undefined;
+  return { ...tensorMeaning('f32', [items.length]), ...(node && { node }) };
 }
 
 /** A number where a tensor is wanted is a tensor full of it: the 1 of `bce(d(image), 1)`. */
@@ -279,9 +290,13 @@ function libraryResults(
     return found.length > 0 && found.every(r => r !== undefined) ? found : undefined;
   }
   try {
-    const type = fn.type(typeArguments(matched, u));
+    const known = typeArguments(matched, u);
+    const type = fn.type(known);
+    const required = 'requires' in fn ? (fn.requires?.(known) ?? []) : [];
+    if (!required.every(r => demand(context, r, span, fn.name))) return undefined;
     const first = [...matched.bound.values()].find(b => b.meaning.kind === 'tensor')?.meaning;
-    const inherited = type.dtype === 'i32' && fn.name !== 'argmax' && first?.kind === 'tensor';
+    const [pattern] = callee.signature.results ?? [];
+    const inherited = type.dtype === 'i32' && pattern?.dtype !== 'i32' && first?.kind === 'tensor';
     const classes = type.classes ?? (inherited ? first.classes : undefined);
     const dtype = type.dtype === 'i32' || type.dtype === 'bool' ? type.dtype : 'f32';
     return [{ kind: 'tensor', dtype, shape: type.shape, ...(classes !== undefined && { classes }) }];
@@ -443,6 +458,8 @@ function reportShapeError(context: Context, error: unknown, span: Span, callee: 
   const { code, expected, found, axis } = error.problem;
   if (code === 'bad-attribute' || code === 'axis-out-of-range') {
     report(context, 'value-out-of-range', span, { subject: callee, expected, found });
+  } else if (code === 'dtype-mismatch') {
+    report(context, 'type-mismatch', span, { subject: 'x', callee, expected, found });
   } else {
     report(context, 'shape-mismatch', span, {
       role: 'argument',

@@ -38,6 +38,8 @@ export type HyperKind =
   | 'path'
   | 'shape'
   | 'numbers'
+  | 'sizes'
+  | 'padding'
   | 'schedule'
   | 'optimizer'
   | 'source'
@@ -52,6 +54,8 @@ const hyperKinds: ReadonlySet<string> = new Set<HyperKind>([
   'path',
   'shape',
   'numbers',
+  'sizes',
+  'padding',
   'schedule',
   'optimizer',
   'source',

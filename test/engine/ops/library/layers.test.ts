@@ -10,7 +10,7 @@ import { apply, testContext } from '../../../support/macros.ts';
 
 interface LayerGolden {
   readonly shape: readonly number[];
-  readonly args: Readonly<Record<string, number | boolean>>;
+  readonly args: Readonly<Record<string, number | boolean | string | readonly number[]>>;
   readonly result: readonly number[];
   readonly values: Digest;
   readonly input: Digest;
