@@ -199,6 +199,13 @@ ACTIVATIONS = {
     "softsign": (F.softsign, {}),
     "mish": (F.mish, {}),
     "hardtanh": (F.hardtanh, {"min": -1.0, "max": 1.0}),
+    "relu6": (F.relu6, {}),
+    "log_sigmoid": (F.logsigmoid, {}),
+    "tanhshrink": (F.tanhshrink, {}),
+    "softshrink": (lambda x: F.softshrink(x, 0.5), {"lambda": 0.5}),
+    "hardshrink": (lambda x: F.hardshrink(x, 0.5), {"lambda": 0.5}),
+    "celu": (lambda x: F.celu(x, 1.5), {"alpha": 1.5}),
+    "softmin": (lambda x: F.softmin(x, -1), {"axis": -1}),
     "hard_sigmoid": (F.hardsigmoid, {}),
     "hard_swish": (F.hardswish, {}),
     "abs": (torch.abs, {}),
@@ -231,6 +238,8 @@ def losses():
     probability = torch.sigmoid(lcg.tensor(6, 5) * 2)
     log_p, q = F.log_softmax(a, -1), F.softmax(b, -1)
     sign = zero_one * 2 - 1
+    weights = torch.tensor([1, 2, 0.5, 0, 3])
+    kept = torch.tensor([True, False, True, True, False, True])
     cases = {
         "cross_entropy": (logits, {}, lambda x: F.cross_entropy(x, target)),
         "cross_entropy smoothing": (logits, {"smoothing": 0.1}, lambda x: F.cross_entropy(x, target, label_smoothing=0.1)),
@@ -238,6 +247,17 @@ def losses():
         "bce": (logits, {}, lambda x: F.binary_cross_entropy_with_logits(x, zero_one)),
         "bce large": (logits * 64, {}, lambda x: F.binary_cross_entropy_with_logits(x, zero_one)),
         "bce probabilities": (probability, {"logits": False}, lambda x: F.binary_cross_entropy(x, zero_one)),
+        "cross_entropy weights": (logits, {"weights": [1, 2, 0.5, 0, 3]}, lambda x: F.cross_entropy(x, target, weight=weights)),
+        "cross_entropy weights smoothing": (logits, {"weights": [1, 2, 0.5, 0, 3], "smoothing": 0.2}, lambda x: F.cross_entropy(x, target, weight=weights, label_smoothing=0.2)),
+        "cross_entropy where": (logits, {"where": [1, 0, 1, 1, 0, 1]}, lambda x: F.cross_entropy(x, torch.where(kept, target, -100))),
+        "cross_entropy weights where": (logits, {"where": [1, 0, 1, 1, 0, 1], "weights": [1, 2, 0.5, 0, 3]}, lambda x: F.cross_entropy(x, torch.where(kept, target, -100), weight=weights)),
+        "soft_cross_entropy": (logits, {}, lambda x: F.cross_entropy(x, q)),
+        "nll": (log_p, {"weights": [1, 2, 0.5, 0, 3]}, lambda x: F.nll_loss(x, target, weight=weights)),
+        "bce weighted": (logits, {"positive_weight": 3.0}, lambda x: F.binary_cross_entropy_with_logits(x, zero_one, pos_weight=torch.tensor(3.0))),
+        "smooth_l1": (a * 4, {"beta": 0.5}, lambda x: F.smooth_l1_loss(x, b, beta=0.5)),
+        "poisson": (a, {}, lambda x: F.poisson_nll_loss(x, b)),
+        "cosine": (a, {}, lambda x: F.cosine_embedding_loss(x, b, torch.ones(6))),
+        "triplet": (a, {"margin": 0.5}, lambda x: F.triplet_margin_loss(x, b, probability, margin=0.5)),
         "mse": (a, {}, lambda x: F.mse_loss(x, b)),
         "mae": (a, {}, lambda x: F.l1_loss(x, b)),
         "huber": (a * 4, {"delta": 1.0}, lambda x: F.huber_loss(x, b, delta=1.0)),
@@ -251,6 +271,19 @@ def losses():
         y.backward()
         out[name] = {"args": args, "value": y.item(), "gradients": x.grad}
     write("losses.json", out)
+
+
+def ctc():
+    """Lengths that leave room, that leave none, repeated labels, labels of one."""
+    labels = torch.tensor([[1, 2, 2, 3], [3, 3, 0, 0], [4, 0, 0, 0]])
+    cases = [([9, 9, 9], [4, 2, 1]), ([7, 3, 5], [4, 2, 1])]
+    out = []
+    for inputs, targets in cases:
+        x = (Lcg(29).tensor(3, 9, 5) * 3).requires_grad_()
+        y = F.ctc_loss(F.log_softmax(x, -1).transpose(0, 1), labels, torch.tensor(inputs), torch.tensor(targets))
+        y.backward()
+        out.append({"inputs": inputs, "targets": targets, "labels": labels, "value": y.item(), "gradients": x.grad})
+    write("ctc.json", out)
 
 
 def layers():
@@ -302,6 +335,11 @@ def layers():
     record("max_pool2d", (2, 3, 6, 6), nn.MaxPool2d(2), {"size": 2}, None)
     record("max_pool2d overlapping", (2, 3, 7, 7), nn.MaxPool2d(3, stride=2), {"size": 3, "stride": 2}, None)
     record("avg_pool2d", (2, 3, 6, 6), nn.AvgPool2d(2), {"size": 2}, None)
+    record("group_norm", (2, 4, 3, 2), nn.GroupNorm(2, 4), {"groups": 2}, None)
+    record("instance_norm", (2, 3, 4, 2), nn.InstanceNorm2d(3, affine=True), {"affine": True}, None)
+    record("prelu", (2, 3, 4), nn.PReLU(3), {"channels": True}, None)
+    record("prelu one", (2, 6), nn.PReLU(), {}, None)
+    record("glu", (2, 3, 8), nn.GLU(), {}, None)
     record("lstm", (2, 5, 4), nn.LSTM(4, 3, batch_first=True), {"size": 3}, None)
     record("gru", (2, 5, 4), nn.GRU(4, 3, batch_first=True), {"size": 3}, None)
     record("rnn", (2, 5, 4), nn.RNN(4, 3, batch_first=True), {"size": 3}, None)
@@ -403,6 +441,7 @@ if __name__ == "__main__":
     schedules()
     activations()
     losses()
+    ctc()
     layers()
     early_stopping()
     transforms()

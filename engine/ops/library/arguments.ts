@@ -13,6 +13,10 @@ export function tensor(args: Arguments, name: string): Value {
   throw never(`argument ${name} is not a tensor`);
 }
 
+export function optionalTensor(args: Arguments, name: string): Value | undefined {
+  return args[name] === undefined ? undefined : tensor(args, name);
+}
+
 /** A tensor, or a number that broadcasts: the 1 of `bce(d(image), 1)`. */
 export function operand(args: Arguments, name: string): Operand {
   const value = args[name];

@@ -4,12 +4,9 @@ import type { Value } from '../builder.ts';
 import { demand, flag, known, number, tensor } from './arguments.ts';
 import type { Arguments, BuildContext, TensorFunction } from './function.ts';
 import { fanIn } from './layers.ts';
-import { softmax } from './numerics.ts';
+import { MASKED, softmax } from './numerics.ts';
 
 const zeros = { kind: 'constant', value: 0 } as const;
-
-/** Far below any score; finite, so that no difference of two is NaN. */
-const MASKED = -1e30;
 
 /** Scores of positions that lie after the one that asks are masked. scores [B, heads, T, T]. */
 function causal(context: BuildContext, scores: Value): Value {

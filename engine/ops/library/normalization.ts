@@ -1,7 +1,7 @@
 /** Normalisation layers; weights and running statistics have the names and starts of PyTorch's modules. */
-import { type Dim, isConstant, sizeOf } from '../../dim/dim.ts';
+import { type Dim, floorDivDim, isConstant, sizeOf } from '../../dim/dim.ts';
 import type { Value } from '../builder.ts';
-import { demand, known, number, tensor } from './arguments.ts';
+import { demand, flag, known, number, tensor } from './arguments.ts';
 import type { Arguments, BuildContext, TensorFunction } from './function.ts';
 import { countOf, mean, moments } from './numerics.ts';
 
@@ -75,6 +75,28 @@ function batchNorm(context: BuildContext, args: Arguments): Value {
   return affine(context, normalized(context, batch.centered, batch.variance, eps), 1, channels);
 }
 
+/** Mean and variance over each of `groups` runs of channels of a sample, [B, C, ...]. */
+function groupNormalized(context: BuildContext, args: Arguments, groups: number): Value {
+  const { b } = context;
+  const x = tensor(args, 'x');
+  const [batch, ...rest] = x.type.shape as [Dim, ...Dim[]];
+  const { centered, variance } = moments(b, b.reshape(x, [batch, groups, floorDivDim(sizeOf(rest), groups)]), [2]);
+  return b.reshape(normalized(context, centered, variance, number(args, 'eps')), x.type.shape);
+}
+
+function groupNorm(context: BuildContext, args: Arguments): Value {
+  const groups = number(args, 'groups');
+  const channels = known('group_norm', tensor(args, 'x').type.shape[1]!);
+  demand(groups >= 1 && channels % groups === 0, 'group_norm', `groups that divide ${channels}`, groups);
+  return affine(context, groupNormalized(context, args, groups), 1, channels);
+}
+
+function instanceNorm(context: BuildContext, args: Arguments): Value {
+  const channels = known('instance_norm', tensor(args, 'x').type.shape[1]!);
+  const y = groupNormalized(context, args, channels);
+  return flag(args, 'affine') ? affine(context, y, 1, channels) : y;
+}
+
 export const normalizationLayers: readonly TensorFunction[] = [
   {
     kind: 'layer',
@@ -96,5 +118,20 @@ export const normalizationLayers: readonly TensorFunction[] = [
     signature: 'batch_norm(x: [B, C, ...], momentum: float = 0.1, eps: float = 1e-5) -> [B, C, ...]',
     doc: 'Each channel to mean 0 and variance 1 over the batch, times weight plus bias; evaluation uses running statistics (Ioffe and Szegedy, 2015).',
     build: batchNorm,
+  },
+  {
+    kind: 'layer',
+    name: 'group_norm',
+    signature: 'group_norm(x: [B, C, ...], groups: int, eps: float = 1e-5) -> [B, C, ...] where C % groups == 0',
+    doc: 'Each group of channels of a sample to mean 0 and variance 1, times weight plus bias a channel (Wu and He, 2018).',
+    example: 'x |> group_norm(4)',
+    build: groupNorm,
+  },
+  {
+    kind: 'layer',
+    name: 'instance_norm',
+    signature: 'instance_norm(x: [B, C, ...], eps: float = 1e-5, affine: bool = false) -> [B, C, ...]',
+    doc: 'Each channel of a sample to mean 0 and variance 1; with `affine` times weight plus bias (Ulyanov et al., 2016).',
+    build: instanceNorm,
   },
 ];

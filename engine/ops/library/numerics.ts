@@ -3,6 +3,9 @@ import { type Dim, isConstant, sizeOf } from '../../dim/dim.ts';
 import type { GraphBuilder, Operand, ReduceOptions, Value } from '../builder.ts';
 import type { BuildContext } from './function.ts';
 
+/** Far below any score or log-probability; finite, so that no difference of two is NaN. */
+export const MASKED = -1e30;
+
 /** The product of `dims` as an f32 scalar. Symbolic sizes are counted on the graph, where binding turns the count into a constant. */
 export function countOf(b: GraphBuilder, dims: readonly Dim[]): Operand {
   const size = sizeOf(dims);
@@ -21,6 +24,12 @@ export function mean(b: GraphBuilder, x: Value, options: ReduceOptions = {}): Va
       reduced.map(axis => shape[axis]!),
     ),
   );
+}
+
+/** The mean of the elements where `where` (bool, of the shape of x) holds, 0 where it never does; of all if it is left out. */
+export function meanWhere(b: GraphBuilder, x: Value, where: Value | undefined): Value {
+  if (where === undefined) return mean(b, x);
+  return b.div(b.sum(b.select(where, x, 0)), b.maximum(b.sum(b.cast(where, 'f32')), 1));
 }
 
 /** Mean and biased variance over `axes`, kept as 1. */

@@ -41,8 +41,12 @@ export const reductions: readonly TensorFunction[] = [
     kind: 'function',
     name: 'argmax',
     signature: 'argmax(x: [...], axis: int = -1) -> int[...]',
-    doc: 'The position of the first greatest element along `axis`.',
-    type: args => ({ dtype: 'i32', shape: reduced('argmax', typeOf(args, 'x').shape, number(args, 'axis'), false) }),
+    doc: 'The position of the first greatest element along `axis`, an index below the size of that axis.',
+    type: args => {
+      const { shape } = typeOf(args, 'x');
+      const axis = axisOf('argmax', shape.length, number(args, 'axis'));
+      return { dtype: 'i32', shape: shape.toSpliced(axis, 1), classes: shape[axis]! };
+    },
     build: ({ b }, args) => b.argmax(tensor(args, 'x'), { axes: [number(args, 'axis')] }),
   },
 ];

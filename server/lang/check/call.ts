@@ -291,7 +291,7 @@ function libraryResults(
   }
   try {
     const known = typeArguments(matched, u);
-    const type = fn.type(known);
+    const type: ResultType = fn.type(known);
     const required = 'requires' in fn ? (fn.requires?.(known) ?? []) : [];
     if (!required.every(r => demand(context, r, span, fn.name))) return undefined;
     const first = [...matched.bound.values()].find(b => b.meaning.kind === 'tensor')?.meaning;

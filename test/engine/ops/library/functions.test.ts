@@ -18,7 +18,7 @@ interface ActivationGolden {
 }
 
 interface LossGolden {
-  readonly args: Readonly<Record<string, number | boolean>>;
+  readonly args: Readonly<Record<string, number | boolean | readonly number[]>>;
   readonly value: number;
   readonly gradients: readonly number[];
 }
@@ -90,6 +90,23 @@ describe('losses', () => {
   const data: Record<string, { x: Float64Array; make: (b: GraphBuilder, x: Value) => Arguments }> = {
     cross_entropy: classes(logits),
     'cross_entropy smoothing': classes(logits),
+    'cross_entropy weights': classes(logits),
+    'cross_entropy weights smoothing': classes(logits),
+    'cross_entropy where': classes(logits),
+    'cross_entropy weights where': classes(logits),
+    soft_cross_entropy: { x: logits, make: (b, v) => ({ logits: v, target: matrix(b, rows(second, softmaxed)) }) },
+    nll: {
+      x: rows(first, logSoftmaxed),
+      make: (b, v) => ({ log_prediction: v, target: leaf(b, target, 'i32') }),
+    },
+    'bce weighted': against(logits, zeroOne),
+    smooth_l1: against(times(first, 4), second),
+    poisson: against(first, second),
+    cosine: against(first, second),
+    triplet: {
+      x: first,
+      make: (b, v) => ({ anchor: v, positive: matrix(b, second), negative: matrix(b, probability) }),
+    },
     'cross_entropy large': classes(times(logits, 1024)),
     bce: against(logits, zeroOne),
     'bce large': against(times(logits, 64), zeroOne),
@@ -102,21 +119,15 @@ describe('losses', () => {
       zeroOne.map(v => 2 * v - 1),
     ),
     kl: {
-      x: rows(first, row => row.map(v => v - Math.log(row.reduce((s, u) => s + Math.exp(u), 0)))),
-      make: (b: GraphBuilder, v: Value) => ({
-        log_prediction: v,
-        target: matrix(
-          b,
-          rows(second, row => row.map(u => Math.exp(u) / row.reduce((s, w) => s + Math.exp(w), 0))),
-        ),
-      }),
+      x: rows(first, logSoftmaxed),
+      make: (b, v) => ({ log_prediction: v, target: matrix(b, rows(second, softmaxed)) }),
     },
   };
 
   it.each(Object.entries(golden<Record<string, LossGolden>>('losses')))('%s', (key, expected) => {
     const { x, make } = data[key]!;
     const rule = (b: GraphBuilder, v: Value) =>
-      apply(testContext(b), key.split(' ')[0]!, { ...make(b, v), ...expected.args });
+      apply(testContext(b), key.split(' ')[0]!, { ...make(b, v), ...vectors(b, expected.args) });
     const { y, gradient } = valueAndGradient({ shape: [6, 5], data: x }, rule);
     expect(relativeError(y, [expected.value], 1e-6)).toBeLessThan(1e-5);
     expect(relativeError(gradient, expected.gradients, 1e-3)).toBeLessThan(1e-4);
@@ -127,6 +138,41 @@ describe('losses', () => {
     expect(valueAndGradient({ shape: [1, 1], data: Float64Array.of(0) }, one).gradient[0]).toBe(-0.5);
   });
 });
+
+describe('ctc', () => {
+  interface CtcGolden {
+    readonly inputs: readonly number[];
+    readonly targets: readonly number[];
+    readonly labels: readonly number[];
+    readonly value: number;
+    readonly gradients: readonly number[];
+  }
+  it.each(golden<readonly CtcGolden[]>('ctc').map(g => [g.inputs.join(), g] as const))('lengths %s', (_, expected) => {
+    const x = new Lcg(29).floats(135).map(v => 3 * v);
+    const { y, gradient } = valueAndGradient({ shape: [3, 9, 5], data: x }, (b, logits) => {
+      const whole = (values: readonly number[]) => b.stack(values.map(v => b.constant(v, { dtype: 'i32', shape: [] })));
+      const target = b.reshape(whole(expected.labels), [3, 4]);
+      const lengths = { input_length: whole(expected.inputs), target_length: whole(expected.targets) };
+      return apply(testContext(b), 'ctc', { logits, target, ...lengths });
+    });
+    expect(relativeError(y, [expected.value], 1e-6)).toBeLessThan(1e-5);
+    expect(relativeError(gradient, expected.gradients, 1e-3)).toBeLessThan(1e-4);
+  });
+});
+
+const softmaxed = (row: number[]) => row.map(u => Math.exp(u) / row.reduce((s, w) => s + Math.exp(w), 0));
+const logSoftmaxed = (row: number[]) => softmaxed(row).map(Math.log);
+
+/** Lists as the vectors they stand for; `where` as conditions. */
+function vectors(b: GraphBuilder, args: LossGolden['args']): Arguments {
+  const vector = (name: string, values: readonly number[]): Value => {
+    const all = b.stack(values.map(v => b.constant(v)));
+    return name === 'where' ? b.greater(all, 0) : all;
+  };
+  return Object.fromEntries(
+    Object.entries(args).map(([name, v]) => [name, typeof v === 'object' ? vector(name, v) : v]),
+  );
+}
 
 /** Applies `f` to each row of 5. */
 function rows(values: Float64Array, f: (row: number[]) => number[]): Float64Array {
