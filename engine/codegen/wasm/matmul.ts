@@ -1,5 +1,6 @@
 /** Matrix products: panels of B as wide as a register tile, packed where they don't lie well, times rows of A, with the stores at the tile's end. */
 import type { Scalar } from '../../ir/scalar.ts';
+import { flatten } from '../../ir/scalars.ts';
 import type { LoopKernel, MatmulKernel, Store } from '../../kernel/kernel.ts';
 import { add, apply, axis, constant, intern, load, mapScalar, mul, substituteAxes } from '../../kernel/scalar.ts';
 import { simplifier } from '../../kernel/simplify.ts';
@@ -70,6 +71,12 @@ export function compileMatmul(
       new MatmulEmitter({ ...kernel, a, b, stores }, places, context, gathered).emit(),
     ];
   }
+  if (strided && m % context.tile.rows === 0 && strideOf(a.at, M) === 1) {
+    const { packing, packed } = packTiles({ ...kernel, a }, context, places.length);
+    const all = [...places, packed];
+    const product = new MatmulEmitter({ ...kernel, a, b, stores }, all, context, undefined, packed);
+    return [compileLoop(packing, all, context.library), product.emit()];
+  }
   // An operand that is computed is written out row by row first.
   const copy: Place = { base: context.scratch(batch * m * k * 4), dtype: 'f32', length: batch * m * k };
   const all = [...places, copy];
@@ -84,6 +91,25 @@ export function compileMatmul(
   };
   const product = { ...kernel, a: load(places.length, at, 'f32'), b, stores };
   return [compileLoop(packing, all, context.library), new MatmulEmitter(product, all, context).emit()];
+}
+
+/** Copies A, contiguous along m, so that the rows of a tile lie side by side for every k: [batch, m / rows, k, rows]. */
+function packTiles({ name, batch, m, k, a }: MatmulKernel, context: ModuleContext, target: number) {
+  const { rows } = context.tile;
+  const axes = [batch, m / rows, k, rows];
+  const row = add(mul(axis(1), constant(rows)), axis(3));
+  const at = flatten([axis(0), axis(1), axis(2), axis(3)], axes);
+  const value = substituteAxes(a, [axis(0), row, constant(0), axis(2)]);
+  const packing: LoopKernel = {
+    kind: 'loop',
+    name: `${name}.a`,
+    axes,
+    inner: [],
+    phases: [{ kind: 'store', over: 'outer', stores: [{ buffer: target, at, value }] }],
+  };
+  const length = batch * m * k;
+  const packed: Place = { base: context.scratch(4 * length), dtype: 'f32', length };
+  return { packing, packed };
 }
 
 /** A product with a vector is a reduction: tiles would be mostly padding. */
@@ -122,6 +148,8 @@ class MatmulEmitter {
   private readonly places: readonly Place[];
   private readonly context: ModuleContext;
   private readonly gathered: Gathered | undefined;
+  /** A in tiles, as `packTiles` lays them out. */
+  private readonly packed: Place | undefined;
   private readonly code = new Code(['i32', 'i32', 'i32']);
   private readonly values: Values;
   private readonly width: number;
@@ -135,8 +163,15 @@ class MatmulEmitter {
   private readonly row = this.code.local('i32');
   private readonly column = this.code.local('i32');
 
-  constructor(kernel: MatmulKernel, places: readonly Place[], context: ModuleContext, gathered?: Gathered) {
+  constructor(
+    kernel: MatmulKernel,
+    places: readonly Place[],
+    context: ModuleContext,
+    gathered?: Gathered,
+    packed?: Place,
+  ) {
     this.kernel = kernel;
+    this.packed = packed;
     this.context = context;
     this.gathered = gathered;
     const { rows, vectors } = context.tile;
@@ -237,7 +272,7 @@ class MatmulEmitter {
 
   private emitTile(rows: number, columns: number): void {
     const { code, kernel, width } = this;
-    const a = this.gathered === undefined ? this.stridedRows() : this.gatheredRows(this.gathered, rows);
+    const a = this.rowsOfA(rows);
     const b = this.panel === undefined ? this.operand(kernel.b, K) : this.panelOperand(this.panel, width);
     const vectors = Math.ceil(columns / 4);
     const fused = this.context.tile.fused;
@@ -246,8 +281,14 @@ class MatmulEmitter {
     else this.emitEpilogue(sums, rows, columns);
   }
 
-  private stridedRows(): TileRows {
-    const { a } = this.kernel;
+  private rowsOfA(rows: number): TileRows {
+    if (this.gathered !== undefined) return this.gatheredRows(this.gathered, rows);
+    const { a, m, k } = this.kernel;
+    if (this.packed !== undefined) {
+      const row = add(mul(BATCH, constant(m)), ROW);
+      const pointer = this.pointer(mul(row, constant(4 * k)));
+      return { pointer, offset: this.packed.base, stepBytes: 4 * this.context.tile.rows, rowBytes: 4 };
+    }
     return { ...this.operand(a, K), rowBytes: 4 * strideOf((a as Scalar & { kind: 'load' }).at, M)! };
   }
 

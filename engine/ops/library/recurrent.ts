@@ -54,19 +54,19 @@ function unrolled(
   const weight = context.parameter('weight_ih_l0', [gates * size, known(name, inputs)], init);
   const recurrent = context.parameter('weight_hh_l0', [gates * size, size], init);
   const [bias, inner] = ['bias_ih_l0', 'bias_hh_l0'].map(each => context.parameter(each, [gates * size], init));
-  // One product for all steps; only the recurrent half has to wait for the step before.
-  const projected = b.add(b.matmul(x, weight, { transposeB: true }), bias!);
+  // One product for all steps; only the recurrent half has to wait for the step before. With time first, a step's rows are contiguous.
+  const projected = b.add(b.matmul(b.transpose(x, [1, 0, 2]), weight, { transposeB: true }), bias!);
   const outputs: Value[] = [];
   let current: readonly Value[] = Array.from({ length: states }, () =>
     b.constant(0, { dtype: 'f32', shape: [batch, size] }),
   );
   for (let t = 0; t < known(name, length); t++) {
-    const fromInput = b.squeeze(b.sliceAxis(projected, 1, t, 1), [1]);
+    const fromInput = b.squeeze(b.sliceAxis(projected, 0, t, 1), [0]);
     const fromState = b.add(b.matmul(current[0]!, recurrent, { transposeB: true }), inner!);
     current = cell(b, fromInput, fromState, current, size);
     outputs.push(current[0]!);
   }
-  return b.stack(outputs, 1);
+  return b.transpose(b.stack(outputs, 0), [1, 0, 2]);
 }
 
 function layer(name: string, gates: number, states: number, cell: Cell, doc: string): TensorFunction {

@@ -1,5 +1,5 @@
 /** Rules of pieces: what slicing a tensor apart leaves in its gradient, a sum of padded parts, becomes one concatenation. */
-import { addDim, type Dim, sameDim } from '../../dim/dim.ts';
+import { addDim, type Dim, sameDim, sameShape } from '../../dim/dim.ts';
 import type { GraphNode, Shape } from '../../ir/graph.ts';
 import type { Rule } from './rule.ts';
 
@@ -52,6 +52,17 @@ export const pieceRules: readonly Rule[] = [
       );
       const parts = inner.flat();
       return parts.length === inputs.length ? undefined : b.concat(parts, Number(attributes.axis));
+    },
+  },
+  {
+    equation: 'concat(reshape(x), reshape(y)) = reshape(concat(x, y)) along the first axis',
+    ops: ['concat'],
+    rewrite: (b, { attributes, inputs, from, type }) => {
+      if (attributes.axis !== 0 || !inputs.every((_, i) => from(i).op === 'reshape')) return undefined;
+      const parts = inputs.map((_, i) => b.value(from(i).inputs[0]!));
+      const [rank, rest] = [parts[0]!.type.shape.length, parts[0]!.type.shape.slice(1)];
+      const fits = parts.every(x => x.type.shape.length === rank && sameShape(x.type.shape.slice(1), rest));
+      return rank > 0 && fits ? b.reshape(b.concat(parts, 0), type.shape) : undefined;
     },
   },
 ];

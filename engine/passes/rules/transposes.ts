@@ -49,6 +49,19 @@ export const transposeRules: readonly Rule[] = [
     ops: ['reshape'],
     rewrite: pastReshape,
   },
+  {
+    equation: 'transpose(take(x, i)) = take(x, transpose(i)) where only axes of i move',
+    ops: ['transpose'],
+    rewrite: (b, { attributes, from }) => {
+      const node = from(0);
+      if (node.op !== 'take') return undefined;
+      const [table, indices] = node.inputs.map(id => b.value(id));
+      const p = attributes.permutation as Permutation;
+      const rank = indices!.type.shape.length;
+      if (p.some((axis, i) => i >= rank && axis !== i)) return undefined;
+      return b.take(table!, b.transpose(indices!, p.slice(0, rank)));
+    },
+  },
 ];
 
 function pastElementwise(b: GraphBuilder, match: Match): Value | undefined {

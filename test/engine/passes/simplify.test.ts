@@ -253,6 +253,19 @@ reshape(%1) {shape: [2, 2, 2, 6]} : f32[2, 2, 2, 6]`,
     after: `${image}\nreshape(%0) {shape: [2, 6, 2, 2]} : f32[2, 6, 2, 2]
 transpose(%1) {permutation: [0, 2, 3, 1]} : f32[2, 2, 2, 6]`,
   },
+  {
+    equation: 'transpose(take(x, i)) = take(x, transpose(i)) where only axes of i move',
+    before: `${x}\niota {shape: [2, 4], axis: 1} : i32[2, 4]\ntake(%0, %1) : f32[2, 4, 3]
+transpose(%2) {permutation: [1, 0, 2]} : f32[4, 2, 3]`,
+    after: `${x}\niota {shape: [2, 4], axis: 1} : i32[2, 4]\ntranspose(%1) {permutation: [1, 0]} : i32[4, 2]
+take(%0, %2) : f32[4, 2, 3]`,
+  },
+  {
+    equation: 'concat(reshape(x), reshape(y)) = reshape(concat(x, y)) along the first axis',
+    before: `${x}\n${y}\nreshape(%0) {shape: [1, 2, 3]} : f32[1, 2, 3]\nreshape(%1) {shape: [1, 2, 3]} : f32[1, 2, 3]
+concat(%2, %3) {axis: 0} : f32[2, 2, 3]`,
+    after: `${x}\n${y}\nconcat(%0, %1) {axis: 0} : f32[4, 3]\nreshape(%2) {shape: [2, 2, 3]} : f32[2, 2, 3]`,
+  },
 ];
 
 /** Values at the leaves of both graphs, infinities and NaN among them where f32 isn't multiplied out. */

@@ -43,6 +43,7 @@ const cases: Case[] = [
   { shape: [2, 21, 1, 33], transposeA: true },
   { shape: [1, 6, 70, 300], transposeA: true },
   { shape: [1, 32, 70, 300], transposeA: true },
+  { shape: [2, 8, 70, 300], transposeA: true, value: biasRelu },
   { shape: [1, 64, 10, 128], transposeB: true },
   { shape: [1, 10, 128, 64], transposeA: true },
   { shape: [1, 33, 50, 200] },
