@@ -2,14 +2,14 @@
 import type { Scalar } from '../../ir/scalar.ts';
 import { flatten } from '../../ir/scalars.ts';
 import type { LoopKernel, MatmulKernel, Store } from '../../kernel/kernel.ts';
-import { add, apply, axis, constant, intern, load, mapScalar, mul, substituteAxes } from '../../kernel/scalar.ts';
-import { simplifier } from '../../kernel/simplify.ts';
+import { add, apply, axis, constant, load, mapScalar, mul, substituteAxes } from '../../kernel/scalar.ts';
 import { accessOf, PARAMETER_AXIS, type Place, strideOf } from './access.ts';
 import { Code, type Local, type ModuleBuilder } from './encoder.ts';
 import { type Gathered, type Separated, separate, tableKernel } from './gather.ts';
 import type { Library } from './library.ts';
 import { type CompiledKernel, compileFragment, compileLoop } from './loop.ts';
 import { emitPackTransposed } from './pack.ts';
+import { operandKey, prepared, type SharedPanels } from './panels.ts';
 import { emitTile, type TileRows } from './tile.ts';
 import { Values } from './values.ts';
 
@@ -29,11 +29,14 @@ export interface ModuleContext {
   readonly threads: number;
   /** Byte address of `bytes` of scratch memory for the kernel at hand. Other kernels use the same memory. */
   scratch(bytes: number): number;
+  /** Right operands, by `operandKey`, that several products of the schedule read: packed once, before the first. */
+  readonly shared: Map<string, SharedPanels>;
 }
 
 const [B, M, N, K] = [0, 1, 2, 3] as const;
-/** Parameters of fragments: thread, batch, first row, first column. */
-const [THREAD, BATCH, ROW, COLUMN] = [0, 1, 2, 3].map(i => axis(PARAMETER_AXIS + i)) as [
+/** Parameters of fragments: thread, batch, first row, first column; and the number of the panel, which only the product knows. */
+const [THREAD, BATCH, ROW, COLUMN, POINT] = [0, 1, 2, 3, 4].map(i => axis(PARAMETER_AXIS + i)) as [
+  Scalar,
   Scalar,
   Scalar,
   Scalar,
@@ -50,17 +53,12 @@ export function compileMatmul(
   places: readonly Place[],
   context: ModuleContext,
 ): readonly CompiledKernel[] {
-  const { batch, m, n, k } = kernel;
-  const simplify = simplifier([batch, m, n, k]);
-  const prepare = (s: Scalar) => simplify(intern(s));
-  const stores = kernel.stores.map(s => ({ ...s, at: prepare(s.at), value: prepare(s.value) }));
-  const b = prepare(kernel.b);
-  const a = prepare(kernel.a);
+  const product = prepared(kernel);
+  const { batch, m, n, k, a, b } = product;
   const isDot = n === 1 || (m === 1 && b.kind === 'load' && strideOf(b.at, K) === 1);
-  if (isDot) return [compileLoop(asLoop({ ...kernel, a, b, stores }), places, context.library)];
+  if (isDot) return [compileLoop(asLoop(product), places, context.library)];
   const strided = isStrided(a, places, [M, K]);
-  if (strided && !isFarApart(a, kernel))
-    return [new MatmulEmitter({ ...kernel, a, b, stores }, places, context).emit()];
+  if (strided && !isFarApart(a, kernel)) return new MatmulEmitter(product, places, context).emit();
   const parts = strided ? undefined : separateLoad(a, places);
   if (parts !== undefined) {
     const table: Place = { base: context.scratch(4 * k), dtype: 'i32', length: k };
@@ -68,14 +66,14 @@ export function compileMatmul(
     const gathered = { table, fixed: parts.fixed };
     return [
       compileLoop(fill, [...places, table], context.library),
-      new MatmulEmitter({ ...kernel, a, b, stores }, places, context, gathered).emit(),
+      ...new MatmulEmitter(product, places, context, gathered).emit(),
     ];
   }
   if (strided && m % context.tile.rows === 0 && strideOf(a.at, M) === 1) {
-    const { packing, packed } = packTiles({ ...kernel, a }, context, places.length);
+    const { packing, packed } = packTiles(product, context, places.length);
     const all = [...places, packed];
-    const product = new MatmulEmitter({ ...kernel, a, b, stores }, all, context, undefined, packed);
-    return [compileLoop(packing, all, context.library), product.emit()];
+    const emitter = new MatmulEmitter(product, all, context, undefined, packed);
+    return [compileLoop(packing, all, context.library), ...emitter.emit()];
   }
   // An operand that is computed is written out row by row first.
   const copy: Place = { base: context.scratch(batch * m * k * 4), dtype: 'f32', length: batch * m * k };
@@ -89,8 +87,8 @@ export function compileMatmul(
     inner: [],
     phases: [{ kind: 'store', over: 'outer', stores: [{ buffer: places.length, at: flat(at), value: flat(a) }] }],
   };
-  const product = { ...kernel, a: load(places.length, at, 'f32'), b, stores };
-  return [compileLoop(packing, all, context.library), new MatmulEmitter(product, all, context).emit()];
+  const copied = { ...product, a: load(places.length, at, 'f32') };
+  return [compileLoop(packing, all, context.library), ...new MatmulEmitter(copied, all, context).emit()];
 }
 
 /** Copies A, contiguous along m, so that the rows of a tile lie side by side for every k: [batch, m / rows, k, rows]. */
@@ -154,8 +152,9 @@ class MatmulEmitter {
   private readonly values: Values;
   private readonly width: number;
   private readonly panels: number;
-  /** The packed panel of each thread, and the tile whose stores are worked off. */
+  /** The packed panel of each thread, or all panels if they are shared, and the tile whose stores are worked off. */
   private readonly panel: Place | undefined;
+  private readonly shared: SharedPanels | undefined;
   private readonly tile: Place;
   private readonly point = this.code.local('i32');
   private readonly rowTile = this.code.local('i32');
@@ -178,12 +177,16 @@ class MatmulEmitter {
     this.width = 4 * vectors;
     this.panels = Math.ceil(kernel.n / this.width);
     const tileLength = context.threads * rows * this.width;
-    const panelLength = context.threads * kernel.k * this.width;
     const direct = this.readsDirectly(places);
+    this.shared = direct ? undefined : context.shared.get(operandKey(kernel));
+    const copies = this.shared === undefined ? context.threads : kernel.batch * this.panels;
+    const panelLength = copies * kernel.k * this.width;
+    const own = direct || this.shared !== undefined ? 0 : panelLength;
     // Scratch regions of one kernel must not overlap: one request for all of them.
-    const base = context.scratch(4 * (tileLength + (direct ? 0 : panelLength)));
+    const base = context.scratch(4 * (tileLength + own));
     this.tile = { base, dtype: 'f32', length: tileLength };
-    this.panel = direct ? undefined : { base: base + 4 * tileLength, dtype: 'f32', length: panelLength };
+    const panelBase = this.shared?.base ?? base + 4 * tileLength;
+    this.panel = direct ? undefined : { base: panelBase, dtype: 'f32', length: panelLength };
     this.places = [...places, this.tile, this.panel ?? this.tile];
     const nest = {
       places: this.places,
@@ -194,7 +197,7 @@ class MatmulEmitter {
       depthOf: () => 0,
     };
     this.values = new Values(this.code, context.library, nest);
-    for (const [i, local] of [2, this.batch, this.row, this.column].entries()) {
+    for (const [i, local] of [2, this.batch, this.row, this.column, this.point].entries()) {
       this.values.bindAxis(PARAMETER_AXIS + i, local);
     }
   }
@@ -207,7 +210,35 @@ class MatmulEmitter {
     return few || m <= 2 * this.context.tile.rows;
   }
 
-  emit(): CompiledKernel {
+  /** The product, after the packing of its right operand where other products share that and none has packed it yet. */
+  emit(): readonly CompiledKernel[] {
+    const { shared, panel } = this;
+    const pack = panel === undefined || shared?.isPacked === true ? undefined : this.packFunction(panel);
+    if (shared === undefined) return [this.emitProduct(pack)];
+    shared.isPacked = true;
+    return [...(pack === undefined ? [] : [this.packAll(pack)]), this.emitProduct(undefined)];
+  }
+
+  /** Packs every panel into a place of its own: `pack` takes the number of the panel for that of the thread. */
+  private packAll(pack: number): CompiledKernel {
+    const code = new Code(['i32', 'i32', 'i32']);
+    const { batch, k } = this.kernel;
+    const { panels, width } = this;
+    const point = code.local('i32');
+    code.get(0).count(
+      point,
+      1,
+      () => code.get(1),
+      () => {
+        code.i32(0).i32(k).get(point);
+        code.get(point).i32(panels).op('i32.div_u').i32(0);
+        code.get(point).i32(panels).op('i32.rem_u').i32(width).op('i32.mul').call(pack);
+      },
+    );
+    return { code, points: batch * panels, granule: 1 };
+  }
+
+  private emitProduct(pack: number | undefined): CompiledKernel {
     const { code, kernel, panels } = this;
     const { rows } = this.context.tile;
     const rowTiles = Math.ceil(kernel.m / rows);
@@ -215,7 +246,6 @@ class MatmulEmitter {
     const byColumns = points >= 4 * this.context.threads || points >= rowTiles;
     const from = (divided: boolean) => (divided ? code.get(0) : code.i32(0));
     const to = (divided: boolean, count: number) => () => (divided ? code.get(1) : code.i32(count));
-    const pack = this.panel === undefined ? undefined : this.packFunction(this.panel);
     from(byColumns).count(this.point, 1, to(byColumns, points), () => {
       this.emitPoint();
       if (pack !== undefined)
@@ -311,7 +341,7 @@ class MatmulEmitter {
   }
 
   private panelOperand(panel: Place, width: number) {
-    const address = mul(THREAD, constant(this.kernel.k * width * 4));
+    const address = mul(this.shared === undefined ? THREAD : POINT, constant(this.kernel.k * width * 4));
     return { pointer: this.pointer(address), offset: panel.base, stepBytes: width * 4 };
   }
 
@@ -387,7 +417,8 @@ class MatmulEmitter {
       phases: [{ kind: 'store', over: 'outer', stores }],
     };
     const { batch, m, n } = this.kernel;
-    const code = compileFragment(kernel, [this.context.threads, batch, m, n], this.places, this.context.library);
+    const first = Math.max(this.context.threads, batch * this.panels);
+    const code = compileFragment(kernel, [first, batch, m, n], this.places, this.context.library);
     return this.context.module.add(code);
   }
 

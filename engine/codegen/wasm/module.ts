@@ -8,6 +8,7 @@ import { align, layoutBuffers } from './layout.ts';
 import { Library } from './library.ts';
 import { type CompiledKernel, compileLoop } from './loop.ts';
 import { compileMatmul, type ModuleContext, type TileOptions } from './matmul.ts';
+import { sharedOperands } from './panels.ts';
 import { compileScatter } from './scatter.ts';
 import { workFunction } from './worker.ts';
 
@@ -58,17 +59,19 @@ export function compileModule(schedules: readonly Schedule[], options: ModuleOpt
   const module = new ModuleBuilder();
   let used = 0;
   let most = 0;
+  let kept = 0;
   const context: ModuleContext = {
     module,
     library: new Library(module),
     tile: options.tile,
     threads: options.threads,
     scratch: bytes => {
-      const at = layout.end + used;
+      const at = layout.end + kept + used;
       used = align(used + bytes, 64);
-      most = Math.max(most, used);
+      most = Math.max(most, kept + used);
       return at;
     },
+    shared: new Map(),
   };
   const barrier = options.threads > 1 ? module.add(barrierFunction(options.threads)) : -1;
   const entries = new Map<string, readonly KernelInfo[]>();
@@ -77,6 +80,12 @@ export function compileModule(schedules: readonly Schedule[], options: ModuleOpt
     const places = layout.entries.get(schedule.name)!;
     const steps: Step[] = [];
     const infos: KernelInfo[] = [];
+    kept = 0;
+    context.shared.clear();
+    for (const [key, bytes] of sharedOperands(schedule, 4 * options.tile.vectors)) {
+      context.shared.set(key, { base: layout.end + kept, isPacked: false });
+      kept += align(bytes, 64);
+    }
     for (const kernel of schedule.kernels) {
       used = 0;
       const { flops, bytes } = kernelWork(kernel, places);

@@ -1,7 +1,8 @@
 /** Matrix products in every layout of their operands, with edges in each dimension. */
 import { describe, expect, test } from 'vitest';
+import { compileModule } from '../../../../engine/codegen/wasm/module.ts';
 import type { Scalar } from '../../../../engine/ir/scalar.ts';
-import type { MatmulKernel } from '../../../../engine/kernel/kernel.ts';
+import type { LoopKernel, MatmulKernel } from '../../../../engine/kernel/kernel.ts';
 import { add, apply, axis, constant, load, mul, reduced } from '../../../../engine/kernel/scalar.ts';
 import { buffer, difference, random, runPlainly, runWasm, schedule } from './support.ts';
 
@@ -136,5 +137,42 @@ describe('operands and results that are not plain', () => {
       expect(difference(actual.c!, expected.c!)).toBeLessThan(1e-5);
       expect(difference(actual.d!, expected.d!)).toBeLessThan(1e-5);
     }
+  });
+});
+
+describe('a right operand that several products read', () => {
+  const [m, n, k] = [24, 40, 150];
+  const buffers = [buffer('a', m * k), buffer('b', k * n), buffer('c', m * n), buffer('d', m * n)];
+  const inputs = { a: random(m * k, 1), b: random(k * n, 2) };
+  const to = (target: number, transposeB: boolean): MatmulKernel => {
+    const one = product({ shape: [1, m, n, k], transposeB });
+    return { ...one, stores: [{ ...one.stores[0]!, buffer: target }] };
+  };
+  const change: LoopKernel = {
+    kind: 'loop',
+    name: 'change',
+    axes: [k * n],
+    inner: [],
+    phases: [
+      {
+        kind: 'store',
+        over: 'outer',
+        stores: [{ buffer: 1, at: axis(0), value: apply('add', [load(1, axis(0), 'f32'), constant(1, 'f32')], 'f32') }],
+      },
+    ],
+  };
+
+  test.each([false, true])('is packed once (transposed: %s)', async transposeB => {
+    const s = schedule(buffers, [to(2, transposeB), to(3, transposeB)]);
+    const [found, expected] = [await runWasm(s, inputs, { threads: 2 }), runPlainly(s, inputs)];
+    for (const name of ['c', 'd']) expect(difference(found[name]!, expected[name]!)).toBeLessThan(1e-4);
+    const { entries } = compileModule([s], { threads: 1, tile: { rows: 4, vectors: 4, fused: false } });
+    expect(entries.get('test')).toHaveLength(3);
+  });
+
+  test('is packed anew when it has been written in between', async () => {
+    const s = schedule(buffers, [to(2, true), change, to(3, true)]);
+    const [found, expected] = [await runWasm(s, inputs), runPlainly(s, inputs)];
+    for (const name of ['c', 'd']) expect(difference(found[name]!, expected[name]!)).toBeLessThan(1e-4);
   });
 });
