@@ -2,7 +2,7 @@
 
 const most = 3;
 
-/** The names within a third of the word's length (at least one, at most three) edits of `name`, closest first. */
+/** The names within a third of the word's length (at least one, at most three) edits of `name`, closest first, of equals the one that comes first in `names`. */
 export function closest(name: string, names: Iterable<string>): readonly string[] {
   const limit = Math.min(3, Math.max(1, Math.floor(name.length / 3)));
   const found: { name: string; distance: number }[] = [];
@@ -10,7 +10,7 @@ export function closest(name: string, names: Iterable<string>): readonly string[
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase(), limit);
     if (candidate !== name && distance <= limit) found.push({ name: candidate, distance });
   }
-  found.sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1));
+  found.sort((a, b) => a.distance - b.distance);
   return found.slice(0, most).map(f => f.name);
 }
 

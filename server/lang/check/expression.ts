@@ -70,7 +70,7 @@ function meaningOf(context: Context, e: Expression): Meaning {
 }
 
 function nameMeaning(context: Context, e: Name): Meaning {
-  const found = resolve(context, e, context.lenient ?? false);
+  const found = resolve(context, e, 'value', context.lenient ?? false);
   if (found === undefined) return failed;
   if ('callee' in found)
     return { kind: 'layer', callee: found.callee, given: new Map(), path: '', state: { applied: 0 } };
@@ -81,7 +81,7 @@ function nameMeaning(context: Context, e: Name): Meaning {
 type Resolved = { readonly meaning: Meaning } | { readonly callee: Callee };
 
 /** A name as a value or something to call; undefined where it is unknown (reported) or broken (silent). */
-function resolve(context: Context, e: Name, silent: boolean): Resolved | undefined {
+function resolve(context: Context, e: Name, use: 'value' | 'call', silent = false): Resolved | undefined {
   if (e.name === '') return undefined;
   const binding = context.scope.find(e.name);
   if (binding) {
@@ -111,7 +111,7 @@ function resolve(context: Context, e: Name, silent: boolean): Resolved | undefin
     if (global.kind !== 'broken') report(context, 'not-a-value', e, { name: e.name, found: `a ${global.kind} block` });
     return undefined;
   }
-  if (!silent) unknownName(context, e);
+  if (!silent) unknownName(context, e, use);
   return undefined;
 }
 
@@ -133,8 +133,10 @@ const nameKinds: Readonly<Record<CallPlace, NameKind>> = {
   stop: 'function',
 };
 
-function unknownName(context: Context, e: Name): void {
-  const names = [...context.scope.names(), ...context.globals.names(), ...libraryNames(context.places)];
+/** A function of tensors is no value by itself, so that none is proposed where a value is wanted. */
+function unknownName(context: Context, e: Name, use: 'value' | 'call'): void {
+  const functions = use === 'value' && context.places[0] === 'model' ? [] : libraryNames(context.places);
+  const names = [...context.scope.names(), ...context.globals.names(), ...functions];
   const kind = nameKinds[context.places[0] ?? 'model'];
   report(context, 'unknown-name', e, { name: e.name, kind, candidates: closest(e.name, names) });
 }
@@ -185,7 +187,7 @@ function evaluateQuietly(context: Context, e: Expression): void {
 }
 
 function callable(context: Context, e: Expression): { callee: Callee } | { layer: LayerMeaning } | undefined {
-  const resolved = e.kind === 'name' ? resolve(context, e, false) : { meaning: evaluate(context, e) };
+  const resolved = e.kind === 'name' ? resolve(context, e, 'call') : { meaning: evaluate(context, e) };
   if (resolved === undefined) return undefined;
   if ('callee' in resolved) return resolved;
   const { meaning } = resolved;
