@@ -1,5 +1,5 @@
 // Bundles every program of the project into dist/. `node build.mjs [--watch] [--production]`
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { build, context } from 'esbuild';
 
 const watch = process.argv.includes('--watch');
@@ -43,19 +43,21 @@ const programs = [
     format: 'iife',
     entryPoints: { panel: 'client/panel/web/main.ts', serverWorker: 'server/lsp/browser.ts' },
   },
+  // The extension host of a browser loads CommonJS as well.
+  {
+    ...shared,
+    platform: 'browser',
+    target: 'es2022',
+    format: 'cjs',
+    entryPoints: { browser: 'client/browser.ts' },
+    external: ['vscode'],
+    outExtension: { '.js': '.cjs' },
+  },
 ];
 
-// DEVELOPMENT ONLY: entries that do not exist yet are left out.
-const present = programs
-  .map(p => ({
-    ...p,
-    entryPoints: Object.fromEntries(Object.entries(p.entryPoints).filter(([, file]) => existsSync(file))),
-  }))
-  .filter(p => Object.keys(p.entryPoints).length > 0);
-
 if (!watch) rmSync('dist', { recursive: true, force: true });
-if (watch) await Promise.all(present.map(async options => (await context(options)).watch()));
-else await Promise.all(present.map(options => build(options)));
+if (watch) await Promise.all(programs.map(async options => (await context(options)).watch()));
+else await Promise.all(programs.map(options => build(options)));
 await writeDerived();
 
 /** What derives from the registries: the grammar over the library's names, a page of documentation a diagnostic code. */

@@ -1,46 +1,27 @@
-/** Entry of the extension: wiring only. The language server and the engine do the work. */
+/** Entry of the extension on a machine: the language server is a child of the extension host. */
+import * as os from 'node:os';
 import * as vscode from 'vscode';
-import { registerSupport } from './commands/support.ts';
-import { registerTraining } from './commands/training.ts';
-import { createPanels } from './panel/panels.ts';
-import { createRuns } from './runs.ts';
-import { createServer } from './server.ts';
-import { registerInspection } from './views/inspect.ts';
-import { createModelTree } from './views/modelTree.ts';
-import { createRunsTree } from './views/runsTree.ts';
-import { createSources } from './views/sources.ts';
-import { createLanguageStatus, createStatusBar } from './views/status.ts';
+import { type DynamicFeature, LanguageClient, type StaticFeature, TransportKind } from 'vscode-languageclient/node';
+import { isCommands } from './server.ts';
+import { type StrataApi, start } from './start.ts';
 
-/** What tests in the host may ask. */
-export interface StrataApi {
-  /** Milliseconds that `activate` took. */
-  readonly activation: number;
-  /** Resolves when the language server answers. */
-  readonly ready: Promise<void>;
+export type { StrataApi } from './start.ts';
+
+class StrataClient extends LanguageClient {
+  override registerFeature(feature: StaticFeature | DynamicFeature<unknown>): void {
+    if (!isCommands(feature)) super.registerFeature(feature);
+  }
 }
 
 export function activate(context: vscode.ExtensionContext): StrataApi {
-  const began = performance.now();
-  const log = vscode.window.createOutputChannel('Strata', { log: true });
-  const server = createServer(context, log);
-  const runs = createRuns(server, log);
-  const panels = createPanels(context, server, log);
-  const sources = createSources();
-  context.subscriptions.push(
-    log,
-    server,
-    runs,
-    panels,
-    sources,
-    registerInspection(server, sources),
-    createModelTree(server, sources, log),
-    registerTraining({ server, runs, panels }),
-    registerSupport(context, server, runs, log),
-    createRunsTree(runs),
-    createStatusBar(runs),
-    createLanguageStatus(server),
-  );
-  const ready = server.start();
-  ready.catch(error => log.error(`language server: ${error}`));
-  return { activation: performance.now() - began, ready };
+  const module = vscode.Uri.joinPath(context.extensionUri, 'dist/server.js').fsPath;
+  const run = { module, transport: TransportKind.ipc };
+  const debug = { ...run, options: { execArgv: ['--nolazy', '--inspect=6017'] } };
+  return start(context, {
+    makeClient: (id, name, options) => new StrataClient(id, name, { run, debug }, options),
+    machine: () => [
+      `${os.type()} ${os.release()} ${os.arch()}, ${os.cpus().length} × ${os.cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(os.totalmem() / 2 ** 30)} GiB`,
+      `Extension host: Node ${process.versions.node}${process.versions.electron ? `, Electron ${process.versions.electron}` : ''}`,
+    ],
+  });
 }

@@ -1,24 +1,23 @@
-/** The language server as a child of the extension host, and the questions the client asks it. */
-import * as path from 'node:path';
+/** The language server of the extension, and the questions the client asks it. */
 import * as vscode from 'vscode';
 import {
+  type BaseLanguageClient,
   CloseAction,
   type CloseHandlerResult,
   type DynamicFeature,
   ErrorAction,
   ExecuteCommandRequest,
-  LanguageClient,
   type LanguageClientOptions,
   RevealOutputChannelOn,
-  type ServerOptions,
   State,
   type StaticFeature,
-  TransportKind,
-} from 'vscode-languageclient/node';
+} from 'vscode-languageclient';
 import type { RunEvent } from '../engine/train/events.ts';
 import {
   type AttachResult,
   attachRequest,
+  type FilesParams,
+  filesNotification,
   type InitializationOptions,
   type InspectParams,
   type InspectResult,
@@ -50,25 +49,30 @@ export interface Server extends vscode.Disposable {
   attach(folder: string): Promise<RunHistory>;
   inspect(params: InspectParams): Promise<InspectResult>;
   outline(uri: string): Promise<OutlineResult>;
+  /** Texts of sources that the server can't read itself. */
+  provide(params: FilesParams): Promise<void>;
 }
 
-/** The client registers the commands itself: they also open panels and work before the server runs. */
-class StrataClient extends LanguageClient {
-  override registerFeature(feature: StaticFeature | DynamicFeature<unknown>): void {
-    const isCommands =
-      'registrationType' in feature && feature.registrationType.method === ExecuteCommandRequest.method;
-    if (!isCommands) super.registerFeature(feature);
-  }
+/** The extension registers the commands itself: they also open panels and work before the server runs. So the client must not. */
+export function isCommands(feature: StaticFeature | DynamicFeature<unknown>): boolean {
+  return 'registrationType' in feature && feature.registrationType.method === ExecuteCommandRequest.method;
 }
+
+/** Where the server runs is the entry's to say: a process, or a worker of the browser. */
+export type MakeClient = (id: string, name: string, options: LanguageClientOptions) => BaseLanguageClient;
 
 const section = 'strata';
 
-export function createServer(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): Server {
+export function createServer(
+  context: vscode.ExtensionContext,
+  log: vscode.LogOutputChannel,
+  makeClient: MakeClient,
+): Server {
   const states = new vscode.EventEmitter<ServerState>();
   const events = new vscode.EventEmitter<{ summary: RunSummary; events: readonly RunEvent[] }>();
   let state: ServerState = 'starting';
   let started: Promise<void> | undefined;
-  const client = new StrataClient(section, 'Strata', serverOptions(context), clientOptions(context, log));
+  const client = makeClient(section, 'Strata', clientOptions(context, log));
   const setState = (next: ServerState) => {
     state = next;
     states.fire(next);
@@ -110,11 +114,9 @@ export function createServer(context: vscode.ExtensionContext, log: vscode.LogOu
     onRunEvents: events.event,
     start,
     async restart() {
-      if (client.state === State.Stopped) {
-        started = undefined;
-        return start();
-      }
-      await client.restart();
+      if (client.needsStop()) await client.stop();
+      started = undefined;
+      return start();
     },
     execute: (command, argument) =>
       ask<RunSummary>(ExecuteCommandRequest.method, { command: serverCommands[command], arguments: [argument] }),
@@ -122,6 +124,10 @@ export function createServer(context: vscode.ExtensionContext, log: vscode.LogOu
     attach: folder => ask<AttachResult>(attachRequest, { folder }),
     inspect: params => ask<InspectResult>(inspectRequest, params),
     outline: uri => ask<OutlineResult>(outlineRequest, { uri } satisfies OutlineParams),
+    async provide(params) {
+      await start();
+      await client.sendNotification(filesNotification, params);
+    },
     async dispose() {
       for (const subscription of subscriptions) subscription.dispose();
       if (client.needsStop()) await client.stop();
@@ -129,17 +135,11 @@ export function createServer(context: vscode.ExtensionContext, log: vscode.LogOu
   };
 }
 
-function serverOptions(context: vscode.ExtensionContext): ServerOptions {
-  const module = context.asAbsolutePath(path.join('dist', 'server.js'));
-  const run = { module, transport: TransportKind.ipc };
-  return { run, debug: { ...run, options: { execArgv: ['--nolazy', '--inspect=6017'] } } };
-}
-
 function clientOptions(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): LanguageClientOptions {
   const initialize = (): InitializationOptions => {
     const runtime = vscode.workspace.getConfiguration(section).get<string>('runtime');
     return {
-      engine: context.asAbsolutePath(path.join('dist', 'engine.js')),
+      engine: vscode.Uri.joinPath(context.extensionUri, 'dist/engine.js').fsPath,
       trusted: vscode.workspace.isTrusted,
       icons: true,
       ...(runtime ? { runtime } : {}),

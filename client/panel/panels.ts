@@ -1,5 +1,4 @@
 /** The panels: one a run, opened at the click, restored after a reload, fed with the run's events while they are visible. */
-import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import type { RunSummary } from '../../server/runs/runs.ts';
 import { viewType } from '../ids.ts';
@@ -133,7 +132,7 @@ function adopt(
     script: String(webview.asWebviewUri(vscode.Uri.joinPath(dist, 'panel.js'))),
     style: String(webview.asWebviewUri(vscode.Uri.joinPath(dist, 'panel.css'))),
     source: webview.cspSource,
-    nonce: randomBytes(16).toString('base64'),
+    nonce: crypto.randomUUID().replaceAll('-', ''),
   });
   return entry;
 }

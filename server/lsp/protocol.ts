@@ -85,6 +85,12 @@ export interface OutlineBlock {
 }
 export type OutlineResult = readonly OutlineBlock[];
 
+/** Client to server: texts of sources that the server can't read itself (virtual workspaces, a browser); without `text` they are gone. */
+export const filesNotification = 'strata/files';
+export interface FilesParams {
+  readonly files: readonly { readonly uri: string; readonly text?: string }[];
+}
+
 /** `initializationOptions` of the client. */
 export interface InitializationOptions {
   /** Absolute path of the engine's entry file, for clients that ship it elsewhere than beside the server. */

@@ -1,4 +1,5 @@
 /** The language server: what it offers, and the wiring of documents, settings and files to the services. */
+import * as v from 'valibot';
 import {
   CancellationToken,
   type ClientCapabilities,
@@ -16,7 +17,7 @@ import type { Change } from './documents.ts';
 import { registerEditing } from './editing.ts';
 import type { ServerHost } from './host.ts';
 import { registerInspection } from './inspect.ts';
-import { type InitializationOptions, serverCommands } from './protocol.ts';
+import { type FilesParams, filesNotification, type InitializationOptions, serverCommands } from './protocol.ts';
 import { registerReading } from './reading.ts';
 import { refresh } from './refresh.ts';
 import { createSession, guarded, logFailure, type Session } from './session.ts';
@@ -168,6 +169,10 @@ function registerEnvironment(session: Session, { diagnostics, training, folders 
   connection.onDidChangeWatchedFiles(({ changes }) =>
     diagnostics.affected(workspace.changedOnDisk(changes.map(change => change.uri))),
   );
+  connection.onNotification(filesNotification, (params: unknown) => {
+    const parsed = v.safeParse(filesParams, params);
+    if (parsed.success) diagnostics.affected(workspace.provide(parsed.output.files as FilesParams['files']));
+  });
   connection.onNotification('workspace/didChangeWorkspaceFolders', ({ event }: FoldersChange) => {
     const removed = new Set(event.removed.map(folder => folder.uri));
     current = [...current.filter(uri => !removed.has(uri)), ...event.added.map(folder => folder.uri)];
@@ -176,6 +181,8 @@ function registerEnvironment(session: Session, { diagnostics, training, folders 
     training.attach();
   });
 }
+
+const filesParams = v.object({ files: v.array(v.object({ uri: v.string(), text: v.optional(v.string()) })) });
 
 interface FoldersChange {
   readonly event: {

@@ -5,6 +5,7 @@ import type { Analysis, Encoding, LangHost, LineIndex } from '../lang/api.ts';
 import { lineIndex } from '../lang/text.ts';
 import { applyChanges, type Change, type OpenDocument } from './documents.ts';
 import type { ServerHost } from './host.ts';
+import type { FilesParams } from './protocol.ts';
 
 export interface Workspace {
   open(document: OpenDocument): void;
@@ -21,6 +22,8 @@ export interface Workspace {
   dependents(uri: string): readonly string[];
   /** Sources or data files on disk have changed (`data`: any but sources). Answers the open documents to analyse again. */
   changedOnDisk(uris: readonly string[] | 'anything' | 'data'): readonly string[];
+  /** Texts that the client reads for the server. Answers the open documents to analyse again. */
+  provide(files: FilesParams['files']): readonly string[];
   /** All files of the workspace and all open documents. */
   uris(): readonly string[];
   /** Names that the files of the workspace declare. */
@@ -41,10 +44,11 @@ const keptText = 300_000;
 
 export function createWorkspace(host: ServerHost): Workspace {
   const documents = new Map<string, OpenDocument>();
+  const provided = new Map<string, string>();
   const entries = new Map<string, Entry>();
   const index = new Map<string, DeclaredFile>();
   const stamps = createStamps();
-  const lang: LangHost = host.langHost(uri => documents.get(uri)?.text);
+  const lang: LangHost = host.langHost(uri => documents.get(uri)?.text ?? provided.get(uri));
   const closed = createClosed(lang, stamps.read);
 
   const invalidate = (uri: string): void => {
@@ -78,7 +82,7 @@ export function createWorkspace(host: ServerHost): Workspace {
   let listed: readonly string[] | undefined;
   const uris = (): readonly string[] => {
     listed ??= host.sourceFiles();
-    return [...new Set([...documents.keys(), ...listed])];
+    return [...new Set([...documents.keys(), ...provided.keys(), ...listed])];
   };
   const declaredIn = (uri: string): DeclaredFile | undefined => {
     const known = index.get(uri);
@@ -112,6 +116,18 @@ export function createWorkspace(host: ServerHost): Workspace {
     analysis: analysisOf,
     stamp: stamps.of,
     dependents: uri => stamps.dependents(uri).filter(other => documents.has(other)),
+    provide: files => {
+      const stale: string[] = [];
+      for (const { uri, text } of files) {
+        if (text === undefined) provided.delete(uri);
+        else provided.set(uri, text);
+        index.delete(uri);
+        stale.push(...stamps.changed([uri], false));
+      }
+      closed.clear();
+      for (const uri of stale) invalidate(uri);
+      return [...new Set(stale)].filter(uri => documents.has(uri));
+    },
     changedOnDisk: changed => {
       if (changed === 'anything') index.clear();
       if (changed === 'anything' || (changed !== 'data' && changed.some(uri => uri.endsWith('.strata'))))

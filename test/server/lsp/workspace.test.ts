@@ -99,6 +99,17 @@ describe('analyses', () => {
   });
 });
 
+it('texts that the client hands over are read as if they were on disk', () => {
+  const { workspace } = setUp();
+  open(workspace, 'vfs://h/w/a.strata', importing);
+  expect(codes(workspace, 'vfs://h/w/a.strata')).toContain('invalid-import');
+  expect(workspace.provide([{ uri: 'vfs://h/w/net.strata', text: net }])).toEqual(['vfs://h/w/a.strata']);
+  expect(codes(workspace, 'vfs://h/w/a.strata')).toEqual([]);
+  expect(workspace.uris()).toContain('vfs://h/w/net.strata');
+  workspace.provide([{ uri: 'vfs://h/w/net.strata' }]);
+  expect(codes(workspace, 'vfs://h/w/a.strata')).toContain('invalid-import');
+});
+
 describe('declared names', () => {
   it('follow open texts and the disk', () => {
     const { workspace, disk } = setUp({ 'file:///w/net.strata': net });
