@@ -147,12 +147,16 @@ function registerEnvironment(session: Session, { diagnostics, training, folders 
     session.settings = readSettings(value, session.settings);
     refresh(session, 'inlayHint', 'codeLens');
   };
+  /** Those of the window and those of each folder, in one question. */
   const pullSettings = async (): Promise<void> => {
-    if (capabilities.workspace?.configuration === true) {
-      // Trust is the client's to tell; a folder's own settings file must not be able to.
-      const { trusted: _, ...section } = record(await connection.workspace.getConfiguration('strata'));
-      settingsChanged(section);
-    }
+    if (capabilities.workspace?.configuration !== true) return;
+    const scopes = [{}, ...current.map(scopeUri => ({ scopeUri }))];
+    const asked = scopes.map(scope => ({ ...scope, section: 'strata' }));
+    const found: unknown = await connection.workspace.getConfiguration(asked);
+    const [own, ...ofFolders] = Array.isArray(found) ? found.map(untrusted) : [];
+    session.settings = readSettings(own, session.settings);
+    session.folderSettings = new Map(current.map((uri, i) => [uri, readSettings(ofFolders[i], session.settings)]));
+    refresh(session, 'inlayHint', 'codeLens');
   };
   connection.onInitialized(() => {
     registerDynamically(session);
@@ -179,7 +183,14 @@ function registerEnvironment(session: Session, { diagnostics, training, folders 
     host.setFolders(current);
     diagnostics.affected(workspace.changedOnDisk('anything'));
     training.attach();
+    pullSettings().catch(error => logFailure(connection, error));
   });
+}
+
+/** Trust is the client's to tell; a folder's own settings file must not be able to. */
+function untrusted(value: unknown): unknown {
+  const { trusted: _, ...section } = record(value);
+  return section;
 }
 
 const filesParams = v.object({ files: v.array(v.object({ uri: v.string(), text: v.optional(v.string()) })) });

@@ -16,6 +16,8 @@ export interface Session {
   readonly options: InitializationOptions;
   /** Changes while the session lives. */
   settings: Settings;
+  /** By uri of the workspace folder, where the client tells folders apart. */
+  folderSettings: ReadonlyMap<string, Settings>;
 }
 
 export interface SessionStart {
@@ -34,7 +36,15 @@ export function createSession({ connection, host, capabilities, options }: Sessi
     workspace: createWorkspace(host),
     convert: createConvert(agreedEncoding(capabilities)),
     settings: readSettings(options, defaultSettings),
+    folderSettings: new Map(),
   };
+}
+
+/** The settings of the innermost folder that holds a document. Trust and runtime are the window's. */
+export function settingsFor({ settings, folderSettings }: Session, uri: string): Settings {
+  const holders = [...folderSettings].filter(([folder]) => uri.startsWith(`${folder}/`));
+  const [, own] = holders.sort(([a], [b]) => b.length - a.length)[0] ?? [];
+  return own === undefined ? settings : { ...own, trusted: settings.trusted, runtime: settings.runtime };
 }
 
 /** utf-16 is what the texts are stored in, so it is taken where it is offered; a client that offers nothing means it. */

@@ -10,7 +10,7 @@ import type { RunSummary } from '../runs/runs.ts';
 import { attachRequest, runNotification, runsRequest, serverCommands } from './protocol.ts';
 import { refresh } from './refresh.ts';
 import { createRunProgress } from './runProgress.ts';
-import { answer, logFailure, type Session } from './session.ts';
+import { answer, logFailure, type Session, settingsFor } from './session.ts';
 
 const trainArguments = v.object({
   uri: v.string(),
@@ -88,7 +88,7 @@ function registerCommands(session: Session, runs: RunManager | undefined): void 
 }
 
 async function train(session: Session, runs: RunManager | undefined, argument: unknown): Promise<RunSummary> {
-  const { workspace, host, settings } = session;
+  const { workspace, host } = session;
   const wanted = parse(trainArguments, argument);
   const reason = refusal(session, wanted.uri);
   if (reason !== undefined) throw refused(`can't train: ${reason}`);
@@ -104,7 +104,7 @@ async function train(session: Session, runs: RunManager | undefined, argument: u
     const block = analysis.trains.find(t => wanted.train === undefined || t.name === wanted.train);
     throw refused(`can't train: ${(block && trainProblem(block)) ?? 'the file has errors'}`);
   }
-  const device = wanted.device ?? settings.device;
+  const device = wanted.device ?? settingsFor(session, wanted.uri).device;
   return demand(runs).start({
     program: lowered.program,
     text: analysis.text,
@@ -131,7 +131,7 @@ function registerLenses(session: Session, resumableRuns: (uri: string) => readon
   const { connection, convert } = session;
   connection.onCodeLens(({ textDocument: { uri } }, token) =>
     answer(session, uri, token, [], analysis => {
-      if (!session.settings.codeLens) return [];
+      if (!settingsFor(session, uri).codeLens) return [];
       const reason = refusal(session, uri);
       const context = { resumable: resumableRuns(uri), ...(reason === undefined ? {} : { refusal: reason }) };
       return codeLenses(analysis, context).map(lens => ({

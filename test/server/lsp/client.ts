@@ -2,6 +2,7 @@
 import { PassThrough } from 'node:stream';
 import {
   type ClientCapabilities,
+  type ConfigurationParams,
   createConnection,
   createMessageConnection,
   type InitializeResult,
@@ -40,6 +41,10 @@ export interface TestOptions {
   readonly initializationOptions?: object;
   readonly runs?: readonly RunSummary[];
   readonly host?: Partial<ServerHost>;
+  /** Uris of the workspace folders. */
+  readonly folders?: readonly string[];
+  /** Answers `workspace/configuration`, item by item. */
+  readonly configuration?: (item: { readonly scopeUri?: string }) => unknown;
 }
 
 export async function startTestClient({ capabilities = {}, ...options }: TestOptions = {}): Promise<TestClient> {
@@ -60,13 +65,17 @@ export async function startTestClient({ capabilities = {}, ...options }: TestOpt
     return null;
   };
   connection.onNotification((method, params) => void record(method, params));
-  connection.onRequest((method, params) => record(method, params));
+  connection.onRequest((method, params) => {
+    record(method, params);
+    if (method !== 'workspace/configuration' || !options.configuration) return null;
+    return (params as unknown as ConfigurationParams).items.map(options.configuration);
+  });
   connection.onUnhandledProgress(({ value }) => void record('$/progress', { value }));
   connection.listen();
   const result: InitializeResult = await connection.sendRequest('initialize', {
     processId: null,
     rootUri: 'file:///work',
-    workspaceFolders: [{ uri: 'file:///work', name: 'work' }],
+    workspaceFolders: (options.folders ?? ['file:///work']).map(folder => ({ uri: folder, name: folder })),
     capabilities,
     ...(options.initializationOptions ? { initializationOptions: options.initializationOptions } : {}),
   });

@@ -43,6 +43,9 @@ const positional = [
   'hover',
   'completion',
   'definition',
+  'declaration',
+  'typeDefinition',
+  'linkedEditingRange',
   'signatureHelp',
   'documentHighlight',
   'prepareRename',
@@ -100,6 +103,13 @@ it('random edits leave the server whole', { timeout: budget + 30_000 }, async ()
     for (const feature of entire)
       await client.request(`textDocument/${feature}`, { textDocument, options: { tabSize: 2, insertSpaces: true } });
     const everything = { start: { line: 0, character: 0 }, end: { line: 100_000, character: 0 } };
+    await client.request('strata/outline', { uri });
+    await client.request('strata/inspect', { uri, what: 'graph' });
+    await client.request('textDocument/codeAction', {
+      textDocument,
+      range: { start: where, end: where },
+      context: { diagnostics: [] },
+    });
     await client.request('textDocument/codeAction', { textDocument, range: everything, context: { diagnostics: [] } });
     await client.request('textDocument/inlayHint', { textDocument, range: everything });
     expect(failures()).toEqual([]);

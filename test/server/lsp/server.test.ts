@@ -282,6 +282,29 @@ describe('features', () => {
   });
 });
 
+describe('settings', () => {
+  it('are those of the folder that holds the file', async () => {
+    const client = await startTestClient({
+      capabilities: { workspace: { configuration: true } },
+      folders: ['file:///work', 'file:///work/quiet'],
+      configuration: ({ scopeUri }) =>
+        scopeUri === 'file:///work/quiet' ? { inlayHints: { shapes: false, counts: false }, trusted: false } : {},
+    });
+    const quiet = 'file:///work/quiet/a.strata';
+    client.open(program());
+    client.open(program(), quiet);
+    const range = { start: { line: 0, character: 0 }, end: { line: 100, character: 0 } };
+    const hints = (at: string) =>
+      client.request<InlayHint[]>('textDocument/inlayHint', { textDocument: { uri: at }, range });
+    await expect.poll(() => hints(quiet)).toEqual([]);
+    expect((await hints(uri)).map(h => h.label)).toContain('[B, 128]');
+    // A settings file of a folder can't take trust away, nor give it.
+    const args = [{ uri: quiet }];
+    await client.request('workspace/executeCommand', { command: 'strata.train', arguments: args });
+    expect(client.calls).toEqual(['start first']);
+  });
+});
+
 describe('training', () => {
   const train = { command: 'strata.train', arguments: [{ uri }] };
 
