@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import { type DynamicFeature, LanguageClient, type StaticFeature, TransportKind } from 'vscode-languageclient/node';
 import { isCommands } from './server.ts';
 import { type StrataApi, start } from './start.ts';
+import { registerTasks } from './tasks.ts';
 
 export type { StrataApi } from './start.ts';
 
@@ -15,6 +16,7 @@ class StrataClient extends LanguageClient {
 
 export function activate(context: vscode.ExtensionContext): StrataApi {
   const module = vscode.Uri.joinPath(context.extensionUri, 'dist/server.js').fsPath;
+  context.subscriptions.push(registerTasks(context));
   const run = { module, transport: TransportKind.ipc };
   const debug = { ...run, options: { execArgv: ['--nolazy', '--inspect=6017'] } };
   return start(context, {

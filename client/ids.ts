@@ -28,3 +28,6 @@ export const views = { runs: 'strata.runs', model: 'strataModel' } as const;
 export const inspectScheme = 'strata-inspect';
 
 export const languageId = 'strata';
+
+/** Of tasks, and of the problem matcher for what `strata check` prints. */
+export const taskType = 'strata';

@@ -1,9 +1,11 @@
 /** The manifest and the code name the same things. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { commands, views, viewType } from '../../client/ids.ts';
+import { commands, taskType, views, viewType } from '../../client/ids.ts';
 import { serverCommands } from '../../server/lsp/protocol.ts';
 import { defaultSettings, readSettings } from '../../server/lsp/settings.ts';
+import { strata, temporaryFolder } from '../server/cli/cli.ts';
 
 interface Manifest {
   readonly activationEvents: readonly string[];
@@ -13,6 +15,11 @@ interface Manifest {
     readonly views: Readonly<Record<string, readonly { readonly id: string }[]>>;
     readonly viewsWelcome: readonly { readonly view: string; readonly contents: string }[];
     readonly configuration: { readonly properties: Readonly<Record<string, { readonly default: unknown }>> };
+    readonly taskDefinitions: readonly { readonly type: string }[];
+    readonly problemMatchers: readonly {
+      readonly name: string;
+      readonly pattern: readonly (Readonly<Record<string, number>> & { readonly regexp: never })[];
+    }[];
     readonly walkthroughs: readonly { readonly steps: readonly { readonly description: string }[] }[];
   };
 }
@@ -60,5 +67,17 @@ describe('the manifest', () => {
       {},
     );
     expect(readSettings(section, defaultSettings)).toEqual({ ...defaultSettings, device: 'auto' });
+  });
+  it('reads what `strata check` prints', async () => {
+    const { path, remove } = temporaryFolder();
+    writeFileSync(join(path, 'a b.strata'), 'model Net(x: [B, 784]) -> [B, 10] {\n  x |> linear(11)\n}\n');
+    const { out } = await strata(['check', 'a b.strata'], path);
+    remove();
+    expect(contributes.taskDefinitions.map(t => t.type)).toEqual([taskType]);
+    const [matcher] = contributes.problemMatchers;
+    expect(matcher!.name).toBe(taskType);
+    const [head, place] = matcher!.pattern.map(p => new RegExp(p.regexp, 'm').exec(out));
+    expect(head!.slice(1)).toEqual(['error', 'shape-mismatch', expect.stringContaining('expected [B, 10]')]);
+    expect(place!.slice(1)).toEqual(['a b.strata', '2', '8']);
   });
 });
