@@ -1,6 +1,7 @@
-// Makes the extension's packages from what is built: `npm run package`, or `node package.mjs [--out FOLDER] [--target linux-x64 | universal]…`
-// A platform's package carries the WebGPU addon and a Node 24 for the engine; the universal one trains with the Node it finds.
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+// Makes the extension's packages from what is built: `npm run package`, or `node package.mjs [--out FOLDER] [--target linux-x64 | universal | web]…`
+// A platform's package carries the WebGPU addon and a Node 24 for the engine; the universal one trains with the Node it finds; the one
+// for the web has the server as a worker and trains nothing.
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,10 +11,15 @@ import { createVSIX, listFiles } from '@vscode/vsce';
 const root = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
 const here = `${process.platform}-${process.arch}`;
+/** What only one kind of host loads. */
+const programs = {
+  machine: ['dist/extension.cjs', 'dist/server.js', 'dist/engine.js', 'dist/cli.js'],
+  browser: ['dist/browser.cjs', 'dist/serverWorker.js'],
+};
 const { values } = parseArgs({
   options: {
     out: { type: 'string', default: root },
-    target: { type: 'string', multiple: true, default: ['universal', here] },
+    target: { type: 'string', multiple: true, default: ['universal', 'web', here] },
   },
 });
 const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -25,16 +31,27 @@ async function makePackage(target) {
   const stage = join(root, '.cache/package', target);
   rmSync(stage, { recursive: true, force: true });
   // .vscodeignore decides; 2 stands for "no package manager": everything is bundled.
+  const left = target === 'web' ? programs.machine : programs.browser;
   for (const file of [...(await listFiles({ cwd: root, packageManager: 2 })), '.vscodeignore']) {
-    cpSync(join(root, file), join(stage, file));
+    if (!left.includes(file)) cpSync(join(root, file), join(stage, file));
   }
-  if (target !== 'universal') addNativeParts(target, join(stage, 'dist'));
+  if (target === 'web') writeWebManifest(stage);
+  if (target !== 'universal' && target !== 'web') addNativeParts(target, join(stage, 'dist'));
   const packagePath = join(values.out, `${name}-${target}-${version}.vsix`);
   const platform = target === 'universal' ? {} : { target };
   const options = { dependencies: false, allowMissingRepository: true, rewriteRelativeLinks: false };
   await createVSIX({ cwd: stage, packagePath, ...platform, ...options });
   rmSync(stage, { recursive: true, force: true });
   console.log(`${packagePath}: ${(statSync(packagePath).size / 1e6).toFixed(2)} MB`);
+}
+
+/** In a browser VS Code loads another entry, and tasks and the engine don't exist. */
+function writeWebManifest(stage) {
+  const manifest = JSON.parse(readFileSync(join(stage, 'package.json'), 'utf8'));
+  delete manifest.main;
+  manifest.browser = './dist/browser.cjs';
+  for (const part of ['taskDefinitions', 'problemMatchers']) delete manifest.contributes[part];
+  writeFileSync(join(stage, 'package.json'), JSON.stringify(manifest, null, 2));
 }
 
 /** Resolved from dist/engine.js: `webgpu` in dist/node_modules, the runtime in dist/runtime. */
