@@ -27,6 +27,8 @@ it.each(names)('%s has neither errors nor warnings', async name => {
 it.each([
   ['spirals.strata', 'test.accuracy', (value: number) => value > 0.97],
   ['blossoms.strata', 'test.accuracy', (value: number) => value > 0.85],
+  // Saying that no pump fails is worth 0.93.
+  ['pumps.strata', 'test.accuracy', (value: number) => value > 0.96],
   // The noise in the table alone is worth 0.06.
   ['heating.strata', 'test.mae', (value: number) => value < 0.15],
 ] as const)('%s reaches its %s', async (name, metric, enough) => {
