@@ -57,10 +57,8 @@ export interface BuildContext {
 /** The same arguments before anything is built: tensors by their types. */
 export type TypeArguments = Readonly<Record<string, ResultType | Dim | readonly Dim[] | boolean | string | undefined>>;
 
-/** The type of a result; `classes` where it is an index. */
-export interface ResultType extends TensorType {
-  readonly classes?: Dim;
-}
+/** `classes`: the values are an index below it, as positions along an axis are. */
+export type ResultType = TensorType & { readonly classes?: Dim };
 
 /** A tensor function of models and train blocks; `layer` if it owns weights. */
 export interface TensorFunction extends Declaration {

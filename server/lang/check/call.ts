@@ -286,7 +286,7 @@ function libraryResults(
   span: Span,
 ): readonly TensorMeaning[] | undefined {
   if (!('type' in fn) || fn.type === undefined) {
-    const found = callee.signature.results?.map(pattern => resultOf(u, pattern)) ?? [];
+    const found = callee.signature.results?.map(result => resultOf(u, result)) ?? [];
     return found.length > 0 && found.every(r => r !== undefined) ? found : undefined;
   }
   try {
