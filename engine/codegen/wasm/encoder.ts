@@ -1,4 +1,5 @@
 /** A small encoder of WebAssembly binaries: instructions with structured control into functions, functions into a module over one imported memory. */
+import { never } from '../../util/errors.ts';
 import {
   LANE_OPCODES,
   type LaneOpcode,
@@ -56,10 +57,16 @@ function pushOpcode(bytes: number[], opcode: number): void {
 
 const float = new DataView(new ArrayBuffer(8));
 
+/** Byte addresses of the constants of all functions, below the buffers. */
+const CONSTANTS = 4096;
+const CONSTANTS_END = 65536;
+
 /** The body of one function, written instruction by instruction. Methods return `this`, so short sequences read like the text format. */
 export class Code {
   readonly signature: Signature;
   private readonly bytes: number[] = [];
+  /** Locals of the vectors of four equal lanes, by their bits. */
+  private readonly splats = new Map<number, Local>();
   private readonly locals: ValueType[] = [];
 
   constructor(params: readonly ValueType[] = [], results: readonly ValueType[] = []) {
@@ -151,14 +158,27 @@ export class Code {
     return this.i32x4(float.getInt32(0, true));
   }
 
-  /** The lanes, or four times the one given. */
+  /**
+   * The lanes, or four times the one given. Equal lanes other than 0 are read from memory when the function is entered: V8 would build
+   * a constant anew wherever it is used, and could not pair two of those into 256 bits.
+   */
   i32x4(...lanes: readonly number[]): this {
+    const [first] = lanes;
+    if (lanes.every(lane => lane === first) && first !== 0) return this.get(this.splat(first! | 0));
     pushOpcode(this.bytes, V128_CONST);
     for (let lane = 0; lane < 4; lane++) {
       float.setInt32(0, lanes[lane] ?? lanes[0]!, true);
       for (let i = 0; i < 4; i++) this.bytes.push(float.getUint8(i));
     }
     return this;
+  }
+
+  private splat(bits: number): Local {
+    const known = this.splats.get(bits);
+    if (known !== undefined) return known;
+    const local = this.local('v128');
+    this.splats.set(bits, local);
+    return local;
   }
 
   /** Twice the f64. */
@@ -225,9 +245,11 @@ export class Code {
     });
   }
 
-  /** The function body in the binary format: local declarations, instructions, end. */
-  encode(): readonly number[] {
+  /** The function body in the binary format: local declarations, instructions, end. `addressOf` says where a constant lies. */
+  encode(addressOf: (bits: number) => number): readonly number[] {
     const body: number[] = [];
+    const entry = new Code();
+    for (const [bits, local] of this.splats) entry.i32(0).memory('v128.load32_splat', addressOf(bits)).set(local);
     const runs: [ValueType, number][] = [];
     for (const type of this.locals) {
       const last = runs.at(-1);
@@ -239,6 +261,7 @@ export class Code {
       pushUnsigned(body, count);
       body.push(VALUE_TYPES[type]);
     }
+    for (const byte of entry.bytes) body.push(byte);
     for (const byte of this.bytes) body.push(byte);
     body.push(0x0b);
     return body;
@@ -277,7 +300,10 @@ export class ModuleBuilder {
     section(bytes, 2, importMemory(memory));
     section(bytes, 3, list(typeIndex, pushUnsigned));
     section(bytes, 7, list([...this.exports], pushExport));
-    section(bytes, 10, list(this.functions, pushBody));
+    const constants = new Map<number, number>();
+    const bodies = this.functions.map(code => code.encode(bits => addressIn(constants, bits)));
+    section(bytes, 10, list(bodies, pushBody));
+    section(bytes, 11, constantData(constants));
     return new Uint8Array(bytes);
   }
 }
@@ -325,8 +351,28 @@ function pushExport(bytes: number[], [name, index]: readonly [string, number]): 
   pushUnsigned(bytes, index);
 }
 
-function pushBody(bytes: number[], code: Code): void {
-  const body = code.encode();
+function pushBody(bytes: number[], body: readonly number[]): void {
   pushUnsigned(bytes, body.length);
   for (const byte of body) bytes.push(byte);
+}
+
+/** Where the constant lies; a new one goes behind the others. */
+function addressIn(constants: Map<number, number>, bits: number): number {
+  const address = constants.get(bits) ?? CONSTANTS + 4 * constants.size;
+  if (address >= CONSTANTS_END) throw never('a module has too many constants', constants.size);
+  constants.set(bits, address);
+  return address;
+}
+
+/** The data section: one active segment with all constants. */
+function constantData(constants: ReadonlyMap<number, number>): number[] {
+  const bytes = [1, 0, 0x41];
+  pushSigned(bytes, CONSTANTS);
+  bytes.push(0x0b);
+  pushUnsigned(bytes, 4 * constants.size);
+  for (const bits of constants.keys()) {
+    float.setInt32(0, bits, true);
+    for (let i = 0; i < 4; i++) bytes.push(float.getUint8(i));
+  }
+  return bytes;
 }

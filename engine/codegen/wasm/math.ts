@@ -17,25 +17,29 @@ function polynomial(code: Code, x: Local, coefficients: readonly number[]): void
   for (const c of coefficients.slice(1)) code.get(x).op('f32x4.mul').f32x4(c).op('f32x4.add');
 }
 
-/** exp: n = round(x / ln 2), exp(x) = 2^n exp(r). The scaling is done in two halves so that denormals and infinity come out right. */
+/**
+ * exp: n = round(x / ln 2), exp(x) = 2 exp(r) 2^(n - 1), which reaches infinity at n = 128 and is 0 at n = -126: results below 2^-125.5 are 0,
+ * since processors take a hundred cycles for a denormal one, and masked attention asks for many.
+ */
 export function emitExp(code: Code): void {
   const [x, n, r, bits] = [code.local('v128'), code.local('v128'), code.local('v128'), code.local('v128')];
-  code.f32x4(-104).op('f32x4.pmax').f32x4(89).op('f32x4.pmin').tee(x);
+  code.f32x4(-87.4).op('f32x4.pmax').f32x4(89).op('f32x4.pmin').tee(x);
   code.f32x4(Math.LOG2E).op('f32x4.mul').f32x4(ROUNDER).op('f32x4.add').tee(bits);
   code.f32x4(ROUNDER).op('f32x4.sub').set(n);
   code.get(x).get(n).f32x4(LN2_HIGH).op('f32x4.mul').op('f32x4.sub');
   code.get(n).f32x4(LN2_LOW).op('f32x4.mul').op('f32x4.sub').set(r);
   polynomial(code, r, [1.98756915e-4, 1.39819995e-3, 8.33345191e-3, 4.16657959e-2, 1.666666546e-1, 5.0000001201e-1]);
-  code.get(r).op('f32x4.mul').get(r).op('f32x4.mul').get(r).op('f32x4.add').f32x4(1).op('f32x4.add');
-  const half = code.local('v128');
+  code.get(r).op('f32x4.mul').get(r).op('f32x4.mul').get(r).op('f32x4.add').f32x4(1).op('f32x4.add').set(r);
   const rounder = new DataView(new ArrayBuffer(4));
   rounder.setFloat32(0, ROUNDER);
-  code.get(bits).i32x4(rounder.getInt32(0)).op('i32x4.sub').tee(bits).i32(1).op('i32x4.shr_s').set(half);
-  const power = () => code.i32x4(127).op('i32x4.add').i32(23).op('i32x4.shl').op('f32x4.mul');
-  code.get(half);
-  power();
-  code.get(bits).get(half).op('i32x4.sub');
-  power();
+  code.get(r).get(r).op('f32x4.add');
+  code
+    .get(bits)
+    .i32x4(rounder.getInt32(0) - 126)
+    .op('i32x4.sub')
+    .i32(23)
+    .op('i32x4.shl')
+    .op('f32x4.mul');
 }
 
 /** log: x = m 2^e with m in [sqrt(1/2), sqrt(2)). */
