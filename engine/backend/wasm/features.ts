@@ -12,10 +12,10 @@ export interface Features {
   readonly tile: TileOptions;
 }
 
-/** 4 x 16 fills the sixteen registers when they are 256 bits wide and spills when they aren't; then 4 x 8 does. */
+/** 6 x 16 fills the sixteen registers when they are 256 bits wide and spills when they aren't; then 6 x 8 does. */
 const WIDE_VECTORS = 4;
 const PLAIN_VECTORS = 2;
-const TILE_ROWS = 4;
+const TILE_ROWS = 6;
 
 /** True if a module with `f32x4.relaxed_madd` validates. */
 export function hasRelaxedSimd(): boolean {

@@ -69,7 +69,7 @@ export function compileMatmul(
       ...new MatmulEmitter(product, places, context, gathered).emit(),
     ];
   }
-  if (strided && m % context.tile.rows === 0 && strideOf(a.at, M) === 1) {
+  if (strided && strideOf(a.at, M) === 1) {
     const { packing, packed } = packTiles(product, context, places.length);
     const all = [...places, packed];
     const emitter = new MatmulEmitter(product, all, context, undefined, packed);
@@ -91,10 +91,14 @@ export function compileMatmul(
   return [compileLoop(packing, all, context.library), ...new MatmulEmitter(copied, all, context).emit()];
 }
 
-/** Copies A, contiguous along m, so that the rows of a tile lie side by side for every k: [batch, m / rows, k, rows]. */
+/**
+ * Copies A, contiguous along m, so that the rows of a tile lie side by side for every k: [batch, m / rows, k, rows]. What is read behind
+ * the last row is never used.
+ */
 function packTiles({ name, batch, m, k, a }: MatmulKernel, context: ModuleContext, target: number) {
   const { rows } = context.tile;
-  const axes = [batch, m / rows, k, rows];
+  const tiles = Math.ceil(m / rows);
+  const axes = [batch, tiles, k, rows];
   const row = add(mul(axis(1), constant(rows)), axis(3));
   const at = flatten([axis(0), axis(1), axis(2), axis(3)], axes);
   const value = substituteAxes(a, [axis(0), row, constant(0), axis(2)]);
@@ -105,7 +109,7 @@ function packTiles({ name, batch, m, k, a }: MatmulKernel, context: ModuleContex
     inner: [],
     phases: [{ kind: 'store', over: 'outer', stores: [{ buffer: target, at, value }] }],
   };
-  const length = batch * m * k;
+  const length = batch * tiles * rows * k;
   const packed: Place = { base: context.scratch(4 * length), dtype: 'f32', length };
   return { packing, packed };
 }
@@ -315,9 +319,10 @@ class MatmulEmitter {
     if (this.gathered !== undefined) return this.gatheredRows(this.gathered, rows);
     const { a, m, k } = this.kernel;
     if (this.packed !== undefined) {
-      const row = add(mul(BATCH, constant(m)), ROW);
+      const { rows: height } = this.context.tile;
+      const row = add(mul(BATCH, constant(Math.ceil(m / height) * height)), ROW);
       const pointer = this.pointer(mul(row, constant(4 * k)));
-      return { pointer, offset: this.packed.base, stepBytes: 4 * this.context.tile.rows, rowBytes: 4 };
+      return { pointer, offset: this.packed.base, stepBytes: 4 * height, rowBytes: 4 };
     }
     return { ...this.operand(a, K), rowBytes: 4 * strideOf((a as Scalar & { kind: 'load' }).at, M)! };
   }
