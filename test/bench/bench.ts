@@ -1,6 +1,7 @@
-/** `npm run bench [WORKLOAD…]`: the workloads here and in PyTorch, in one run, with the ratios. STRATA_BENCH_PYTHON names a python that has torch. */
+/** `npm run bench [WORKLOAD…]`: the workloads here, in PyTorch and in jax-js, in one run, with the ratios. The environment names the peers. */
 import { spawnSync } from 'node:child_process';
 import { availableParallelism, cpus, loadavg } from 'node:os';
+import { join } from 'node:path';
 import type { BenchResult } from '../../engine/train/bench.ts';
 import { benchLines } from '../../server/cli/commands/bench.ts';
 import { benchWorkload, workloads } from '../../server/cli/workloads.ts';
@@ -10,31 +11,59 @@ interface PeerResult {
   readonly threads: number;
   readonly best: number;
   readonly median: number;
-  readonly torch: string;
+  readonly version: string;
 }
 
-/** The two take turns, so that whatever else the machine does meets both. */
+/** What a user would take instead: a program that is not part of the project. */
+interface Peer {
+  readonly name: string;
+  /** The program and its arguments, up to the names of the workloads; empty where nobody has said where it is. */
+  readonly command: readonly string[];
+  readonly remedy: string;
+}
+
+/** All take turns, so that whatever else the machine does meets all. */
 const ROUNDS = 3;
 const PEER_REPEATS = 21;
 
-/** Results of one round of PyTorch; undefined, with the reason on stderr, where there is none. */
-function runPeer(names: readonly string[], script: string): readonly PeerResult[] | undefined {
-  const python = process.env.STRATA_BENCH_PYTHON ?? 'python3';
-  const { status, stdout, stderr } = spawnSync(python, [script, String(PEER_REPEATS), ...names], { encoding: 'utf8' });
+function peersOf(folder: string): readonly Peer[] {
+  const torch = {
+    name: 'PyTorch',
+    command: [process.env.STRATA_BENCH_PYTHON ?? 'python3', join(folder, 'torchPeer.py'), String(PEER_REPEATS)],
+    remedy: 'set STRATA_BENCH_PYTHON to a python that has torch',
+  };
+  const home = process.env.STRATA_BENCH_JAX;
+  const jax = {
+    name: 'jax-js',
+    command: home === undefined ? [] : [process.execPath, join(folder, 'jaxPeer.mjs'), home, String(PEER_REPEATS)],
+    remedy: 'set STRATA_BENCH_JAX to a folder in which @jax-js/jax is installed',
+  };
+  return [torch, jax];
+}
+
+/** Results of one round of a peer; undefined, with the reason on stderr, where there is none. */
+function runPeer({ name, command, remedy }: Peer, names: readonly string[]): readonly PeerResult[] | undefined {
+  const [program, ...args] = command;
+  if (program === undefined) {
+    console.error(`no comparison with ${name}; ${remedy}`);
+    return undefined;
+  }
+  const { status, stdout, stderr } = spawnSync(program, [...args, ...names], { encoding: 'utf8' });
   if (status === 0)
     return stdout
       .trim()
       .split('\n')
+      .filter(line => line !== '')
       .map(line => JSON.parse(line) as PeerResult);
   const reason = stderr?.trim().split('\n').at(-1) ?? 'no such program';
-  console.error(`no comparison with PyTorch: ${python}: ${reason}; set STRATA_BENCH_PYTHON to a python that has torch`);
+  console.error(`no comparison with ${name}: ${program}: ${reason}; ${remedy}`);
   return undefined;
 }
 
 const best = (rates: readonly number[]) => Math.max(...rates);
 
 async function main(): Promise<void> {
-  const [script, ...args] = process.argv.slice(2);
+  const [folder, ...args] = process.argv.slice(2);
   const profile = args.includes('--profile');
   const asked = args.filter(arg => !arg.startsWith('--'));
   const names = asked.length > 0 ? asked : Object.keys(workloads);
@@ -43,37 +72,37 @@ async function main(): Promise<void> {
     `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} cores, load ${load}, Node ${process.version}`,
   );
   const own = new Map<string, BenchResult[]>(names.map(name => [name, []]));
-  const peers: PeerResult[] = [];
-  let hasPeer = true;
+  const found = new Map<Peer, PeerResult[] | undefined>(peersOf(folder!).map(peer => [peer, []]));
   for (let round = 0; round < ROUNDS; round++) {
     for (const name of names) {
       const result = await benchWorkload(name, 'cpu', { profile: profile && round === 0, heap: round === 0 });
       own.get(name)!.push(result);
       console.log(benchLines(name, result).join('\n'));
     }
-    const results: readonly PeerResult[] | undefined = hasPeer ? runPeer(names, script!) : undefined;
-    hasPeer = results !== undefined;
-    for (const { workload, threads, median, best: fastest, torch } of results ?? []) {
-      console.log(
-        `${workload.padEnd(14)} ${median.toFixed(0)} steps/s (best ${fastest.toFixed(0)}), PyTorch ${torch}, ${threads} thread${threads === 1 ? '' : 's'}`,
-      );
+    for (const [peer, before] of found) {
+      const results = before === undefined ? undefined : runPeer(peer, names);
+      for (const result of results ?? []) console.log(peerLine(peer, result));
+      found.set(peer, results && [...before!, ...results]);
     }
-    peers.push(...(results ?? []));
   }
-  for (const name of names)
-    report(
-      name,
-      own.get(name)!,
-      peers.filter(p => p.workload === name),
-    );
+  for (const name of names) {
+    for (const [{ name: peer }, results] of found) {
+      const same = results?.filter(result => result.workload === name) ?? [];
+      if (same.length > 0) report(name, own.get(name)!, peer, same);
+    }
+  }
 }
 
-/** Best against best, and median against median, each of PyTorch's better thread count. */
-function report(name: string, own: readonly BenchResult[], peers: readonly PeerResult[]): void {
-  if (peers.length === 0) return;
+function peerLine({ name }: Peer, { workload, median, best: fastest, version, threads }: PeerResult): string {
+  const rates = `${median.toFixed(0)} steps/s (best ${fastest.toFixed(0)})`;
+  return `${workload.padEnd(14)} ${rates}, ${name} ${version}, ${threads} thread${threads === 1 ? '' : 's'}`;
+}
+
+/** Best against best, and median against median, each of the peer's better thread count. */
+function report(name: string, own: readonly BenchResult[], peer: string, peers: readonly PeerResult[]): void {
   const bests = best(own.map(r => r.bestStepsPerSecond)) / best(peers.map(p => p.best));
   const medians = best(own.map(r => r.stepsPerSecond)) / best(peers.map(p => p.median));
-  console.log(`${name.padEnd(14)} ${bests.toFixed(2)} times PyTorch (medians ${medians.toFixed(2)})`);
+  console.log(`${name.padEnd(14)} ${bests.toFixed(2)} times ${peer} (medians ${medians.toFixed(2)})`);
 }
 
 await main();

@@ -18,5 +18,5 @@ await build({
   },
   logLevel: 'warning',
 });
-const args = ['--expose-gc', outfile, here('torchPeer.py'), ...process.argv.slice(2)];
+const args = ['--expose-gc', outfile, here('.'), ...process.argv.slice(2)];
 process.exitCode = spawnSync(process.execPath, args, { stdio: 'inherit' }).status ?? 1;

@@ -1,5 +1,5 @@
 """The bench workloads in PyTorch: the plain loop (zero_grad, forward, loss, backward, step) on random data of the same shapes.
-Usage: python3 torchPeer.py REPEATS WORKLOAD... ; prints one JSON line a workload and thread count: {workload, threads, best, median, torch}."""
+Usage: python3 torchPeer.py REPEATS WORKLOAD... ; prints one JSON line a workload and thread count: {workload, threads, best, median, version}."""
 import json
 import math
 import os
@@ -132,4 +132,4 @@ if __name__ == "__main__":
             torch.set_num_threads(threads)
             rates = measure(name, int(sys.argv[1]))
             result = {"workload": name, "threads": threads, "best": rates[-1], "median": rates[len(rates) // 2]}
-            print(json.dumps({**result, "torch": torch.__version__}), flush=True)
+            print(json.dumps({**result, "version": torch.__version__}), flush=True)
