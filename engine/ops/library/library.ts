@@ -14,6 +14,7 @@ import type {
   TransformFunction,
 } from './function.ts';
 import { imageTransforms } from './imageTransforms.ts';
+import { indexingFunctions } from './indexing.ts';
 import { layers } from './layers.ts';
 import { losses } from './losses.ts';
 import { metrics } from './metrics.ts';
@@ -59,6 +60,7 @@ export const library: { readonly [P in Place]: Readonly<Record<string, Places[P]
     pointwiseFunctions,
     reductions,
     shapeFunctions,
+    indexingFunctions,
     randomFunctions,
     layers,
     losses,

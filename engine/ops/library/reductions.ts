@@ -3,12 +3,25 @@ import type { Shape, TensorType } from '../../ir/graph.ts';
 import type { GraphBuilder, ReduceOptions, Value } from '../builder.ts';
 import { axisOf, flag, number, optionalNumber, tensor, typeOf } from './arguments.ts';
 import type { TensorFunction, TypeArguments } from './function.ts';
+import { cosineSimilarity } from './losses.ts';
 import { mean } from './numerics.ts';
 
 /** `shape` without `axis` (all axes where it is undefined), or with 1 in its place. */
 function reduced(op: string, shape: Shape, axis: number | undefined, keep: boolean): Shape {
   const gone = axis === undefined ? [...shape.keys()] : [axisOf(op, shape.length, axis)];
   return shape.flatMap((d, i) => (gone.includes(i) ? (keep ? [1] : []) : [d]));
+}
+
+/** The mean squared distance from the mean. */
+function variance(b: GraphBuilder, x: Value, options: ReduceOptions): Value {
+  return mean(b, b.square(b.sub(x, mean(b, x, { ...options, keep: true }))), options);
+}
+
+/** m + log sum exp(x - m) with m the greatest, held fixed. */
+function logSumExp(b: GraphBuilder, x: Value, options: ReduceOptions): Value {
+  const most = b.detach(b.max(x, { ...options, keep: true }));
+  const total = b.log(b.sum(b.exp(b.sub(x, most)), options));
+  return b.add(total, b.reshape(most, total.type.shape));
 }
 
 function reduction(
@@ -35,6 +48,14 @@ function reduction(
 export const reductions: readonly TensorFunction[] = [
   reduction('sum', 'The sum.', (b, x, options) => b.sum(x, options)),
   reduction('mean', 'The arithmetic mean.', mean),
+  reduction('variance', 'The variance, divided by the count.', variance),
+  reduction('std', 'The standard deviation, divided by the count.', (b, x, options) =>
+    b.sqrt(b.maximum(variance(b, x, options), 1e-12)),
+  ),
+  reduction('logsumexp', 'log of the sum of exp, without overflow.', logSumExp),
+  reduction('norm', 'The root of the sum of squares; at 0 the gradient is 0.', (b, x, options) =>
+    b.sqrt(b.maximum(b.sum(b.square(x), options), 1e-24)),
+  ),
   reduction('max', 'The greatest element; ties share the gradient.', (b, x, options) => b.max(x, options)),
   reduction('min', 'The least element; ties share the gradient.', (b, x, options) => b.min(x, options)),
   {
@@ -48,5 +69,12 @@ export const reductions: readonly TensorFunction[] = [
       return { dtype: 'i32', shape: shape.toSpliced(axis, 1), classes: shape[axis]! };
     },
     build: ({ b }, args) => b.argmax(tensor(args, 'x'), { axes: [number(args, 'axis')] }),
+  },
+  {
+    kind: 'function',
+    name: 'cosine_similarity',
+    signature: 'cosine_similarity(x: [..., D], y: [..., D]) -> [...]',
+    doc: 'The cosine of the angle between the vectors of the last axis.',
+    build: ({ b }, args) => cosineSimilarity(b, tensor(args, 'x'), tensor(args, 'y')),
   },
 ];

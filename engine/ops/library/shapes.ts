@@ -1,9 +1,11 @@
-/** Functions that move elements without computing: flatten, reshape, transpose, concat, one_hot. */
+/** Functions that move elements without computing: flatten, reshape, transpose, concat, stack, squeeze, one_hot. */
 import { addDim, type Dim, floorDivDim, sameDim, sameShape, showShape, sizeOf } from '../../dim/dim.ts';
-import type { Shape } from '../../ir/graph.ts';
+import type { Shape, TensorType } from '../../ir/graph.ts';
+import type { Value } from '../builder.ts';
+import { expectSameDTypes, expectSameShapes } from '../primitives/rules.ts';
 import { ShapeError } from '../shapeError.ts';
 import { axisOf, dimension, number, shapeOf, tensor, typeOf } from './arguments.ts';
-import type { TensorFunction } from './function.ts';
+import type { Arguments, TensorFunction, TypeArguments } from './function.ts';
 import { hits } from './numerics.ts';
 
 /** [B, ...rest] as [B, product of rest]. */
@@ -27,6 +29,18 @@ function swapped(rank: number, first: number, second: number): readonly number[]
   return [...Array(rank).keys()].map(i => (i === a ? c : i === c ? a : i));
 }
 
+/** Names of the tensors that concat and stack take: two, and up to four more. */
+const parts = ['x', 'y', 'z', 'u', 'v', 'w'] as const;
+const partsHeader = parts.map((name, i) => `${name}${i < 2 ? '' : '?'}: [...]`).join(', ');
+
+function partTypes(args: TypeArguments): readonly TensorType[] {
+  return parts.filter(name => args[name] !== undefined).map(name => typeOf(args, name));
+}
+
+function partValues(args: Arguments): readonly Value[] {
+  return parts.filter(name => args[name] !== undefined).map(name => tensor(args, name));
+}
+
 function joined(x: Shape, y: Shape, axis: number): Shape {
   const at = axisOf('concat', x.length, axis);
   if (x.length !== y.length || !sameShape(x.toSpliced(at, 1), y.toSpliced(at, 1))) {
@@ -47,6 +61,65 @@ export const oneHot: TensorFunction = {
   signature: 'one_hot(x: index(C)[...]) -> [..., C]',
   doc: 'A new last axis with 1 at the position of the index and 0 elsewhere.',
   build: ({ b }, args) => b.cast(hits(b, tensor(args, 'x'), dimension(args, 'C')), 'f32'),
+};
+
+const concat: TensorFunction = {
+  kind: 'function',
+  name: 'concat',
+  signature: `concat(${partsHeader}, axis: int = -1) -> [...]`,
+  doc: 'Joins up to six tensors that agree outside `axis` along it.',
+  example: 'concat(image_features, table_features)',
+  type: args => {
+    const types = partTypes(args);
+    const dtype = expectSameDTypes('concat', types);
+    return { dtype, shape: types.map(t => t.shape).reduce((a, c) => joined(a, c, number(args, 'axis'))) };
+  },
+  build: ({ b }, args) => b.concat(partValues(args), number(args, 'axis')),
+};
+
+const stack: TensorFunction = {
+  kind: 'function',
+  name: 'stack',
+  signature: `stack(${partsHeader}, axis: int = 0) -> [...]`,
+  doc: 'Up to six tensors of one shape along a new axis before `axis` of the result.',
+  example: 'stack(left, right, axis: 1)',
+  type: args => {
+    const types = partTypes(args);
+    const shape = expectSameShapes('stack', types);
+    const axis = axisOf('stack', shape.length + 1, number(args, 'axis'));
+    return { dtype: expectSameDTypes('stack', types), shape: shape.toSpliced(axis, 0, types.length) };
+  },
+  build: ({ b }, args) => {
+    const values = partValues(args);
+    return b.stack(values, axisOf('stack', values[0]!.type.shape.length + 1, number(args, 'axis')));
+  },
+};
+
+const squeeze: TensorFunction = {
+  kind: 'function',
+  name: 'squeeze',
+  signature: 'squeeze(x: [...], axis: int = -1) -> [...]',
+  doc: 'x without `axis`, whose size is 1.',
+  type: args => {
+    const { dtype, shape } = typeOf(args, 'x');
+    const axis = axisOf('squeeze', shape.length, number(args, 'axis'));
+    if (shape[axis] === 1) return { dtype, shape: shape.toSpliced(axis, 1) };
+    const expected = `a size of 1 at axis ${axis}`;
+    throw new ShapeError({ code: 'shape-mismatch', op: 'squeeze', expected, found: showShape(shape), axis });
+  },
+  build: ({ b }, args) => b.squeeze(tensor(args, 'x'), [number(args, 'axis')]),
+};
+
+const unsqueeze: TensorFunction = {
+  kind: 'function',
+  name: 'unsqueeze',
+  signature: 'unsqueeze(x: [...], axis: int = -1) -> [...]',
+  doc: 'x with a new axis of size 1 before `axis` of the result, at the end by default.',
+  type: args => {
+    const { dtype, shape } = typeOf(args, 'x');
+    return { dtype, shape: shape.toSpliced(axisOf('unsqueeze', shape.length + 1, number(args, 'axis')), 0, 1) };
+  },
+  build: ({ b }, args) => b.unsqueeze(tensor(args, 'x'), number(args, 'axis')),
 };
 
 export const shapeFunctions: readonly TensorFunction[] = [
@@ -81,20 +154,9 @@ export const shapeFunctions: readonly TensorFunction[] = [
       return b.transpose(x, swapped(x.type.shape.length, number(args, 'first'), number(args, 'second')));
     },
   },
-  {
-    kind: 'function',
-    name: 'concat',
-    signature: 'concat(x: [...], y: [...], axis: int = -1) -> [...]',
-    doc: 'Joins two tensors that agree outside `axis` along it.',
-    type: args => {
-      const [x, y] = [typeOf(args, 'x'), typeOf(args, 'y')];
-      return { dtype: x.dtype, shape: joined(x.shape, y.shape, number(args, 'axis')) };
-    },
-    build: ({ b }, args) => {
-      const [x, y] = [tensor(args, 'x'), tensor(args, 'y')];
-      joined(x.type.shape, y.type.shape, number(args, 'axis'));
-      return b.concat([x, y], number(args, 'axis'));
-    },
-  },
+  concat,
+  stack,
+  squeeze,
+  unsqueeze,
   oneHot,
 ];
