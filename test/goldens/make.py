@@ -356,6 +356,47 @@ def layers():
 
     record("self_attention", (2, 5, 8), SelfAttention(False), {"heads": 2}, None)
     record("self_attention causal", (2, 5, 8), SelfAttention(True), {"heads": 2, "causal": True}, None)
+    mask = torch.tensor([[True, True, True, False, False], [True, True, True, True, False]])
+
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+        def forward(self, x):
+            causal = torch.triu(torch.ones(5, 5, dtype=torch.bool), 1)
+            return self.attention(x, x, x, need_weights=False, attn_mask=causal, key_padding_mask=~mask)
+
+    class Cross(nn.Module):
+        """The context is the input itself, backwards and without its last step."""
+
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+        def forward(self, x):
+            context = x.flip(1)[:, 1:]
+            return self.attention(x, context, context, need_weights=False, key_padding_mask=~mask[:, :4])
+
+    record("self_attention masked", (2, 5, 8), Masked(), {"heads": 2, "causal": True}, None)
+    record("cross_attention", (2, 5, 8), Cross(), {"heads": 2}, None)
+    for name, module in [("lstm", nn.LSTM), ("gru", nn.GRU), ("rnn", nn.RNN)]:
+        deep = module(4, 3, num_layers=2, bidirectional=True, batch_first=True)
+        record(f"{name} deep", (2, 5, 4), deep, {"size": 3, "layers": 2, "bidirectional": True}, None)
+
+    class Started(nn.Module):
+        """The states before the first step are steps of the input."""
+
+        def __init__(self, module):
+            super().__init__()
+            self.attention = module
+
+        def forward(self, x):
+            h, c = x[:, 0].unsqueeze(0), x[:, 1].unsqueeze(0)
+            return self.attention(x, (h, c) if isinstance(self.attention, nn.LSTM) else h)
+
+    record("lstm started", (2, 5, 4), Started(nn.LSTM(4, 4, batch_first=True)), {"size": 4}, None)
+    record("gru started", (2, 5, 4), Started(nn.GRU(4, 4, batch_first=True)), {"size": 4}, None)
     assert lcg
     write("layers.json", out)
 

@@ -1,7 +1,7 @@
 /** Recurrent layers over [B, T, in], unrolled over time; weights, gates and starts are those of torch.nn.RNN, GRU and LSTM. */
-import type { Dim } from '../../dim/dim.ts';
+import { type Dim, mulDim } from '../../dim/dim.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
-import { demand, known, number, tensor } from './arguments.ts';
+import { demand, dimension, flag, known, number, optionalTensor, tensor, typeOf } from './arguments.ts';
 import type { Arguments, BuildContext, TensorFunction } from './function.ts';
 import { sigmoid } from './numerics.ts';
 
@@ -37,51 +37,90 @@ const lstm: Cell = (b, fromInput, fromState, [, c], size) => {
   return [b.mul(output!, b.tanh(next)), next];
 };
 
-function unrolled(
+interface Kind {
+  readonly name: string;
+  readonly gates: number;
+  readonly states: number;
+  readonly cell: Cell;
+}
+
+/** One layer in one direction; `suffix` names its weights: `l0`, `l1_reverse`. `initial`: the states before the first step. */
+function direction(
   context: BuildContext,
-  args: Arguments,
-  name: string,
-  gates: number,
-  states: number,
-  cell: Cell,
-): Value {
+  x: Value,
+  kind: Kind,
+  size: number,
+  suffix: string,
+  initial: readonly Value[],
+) {
   const { b } = context;
-  const x = tensor(args, 'x');
-  const [batch, length, inputs] = x.type.shape as [Dim, Dim, Dim];
-  const size = number(args, 'size');
-  demand(size >= 1, name, 'a size of at least 1', size);
+  const { name, gates, cell } = kind;
+  const [, length, inputs] = x.type.shape as [Dim, Dim, Dim];
   const init = { kind: 'uniform', bound: 1 / Math.sqrt(size) } as const;
-  const weight = context.parameter('weight_ih_l0', [gates * size, known(name, inputs)], init);
-  const recurrent = context.parameter('weight_hh_l0', [gates * size, size], init);
-  const [bias, inner] = ['bias_ih_l0', 'bias_hh_l0'].map(each => context.parameter(each, [gates * size], init));
+  const weight = context.parameter(`weight_ih_${suffix}`, [gates * size, known(name, inputs)], init);
+  const recurrent = context.parameter(`weight_hh_${suffix}`, [gates * size, size], init);
+  const [bias, inner] = ['ih', 'hh'].map(part => context.parameter(`bias_${part}_${suffix}`, [gates * size], init));
   // One product for all steps; only the recurrent half has to wait for the step before. With time first, a step's rows are contiguous.
   const projected = b.add(b.matmul(b.transpose(x, [1, 0, 2]), weight, { transposeB: true }), bias!);
   const outputs: Value[] = [];
-  let current: readonly Value[] = Array.from({ length: states }, () =>
-    b.constant(0, { dtype: 'f32', shape: [batch, size] }),
-  );
-  for (let t = 0; t < known(name, length); t++) {
+  let current = initial;
+  const steps = [...Array(known(name, length)).keys()];
+  const backward = suffix.endsWith('_reverse');
+  for (const t of backward ? steps.reverse() : steps) {
     const fromInput = b.squeeze(b.sliceAxis(projected, 0, t, 1), [0]);
     const fromState = b.add(b.matmul(current[0]!, recurrent, { transposeB: true }), inner!);
     current = cell(b, fromInput, fromState, current, size);
     outputs.push(current[0]!);
   }
-  return b.transpose(b.stack(outputs, 0), [1, 0, 2]);
+  return b.transpose(b.stack(backward ? outputs.reverse() : outputs, 0), [1, 0, 2]);
 }
 
-function layer(name: string, gates: number, states: number, cell: Cell, doc: string): TensorFunction {
+/** Layers over each other, each in one direction or in both, whose outputs stand side by side. */
+function unrolled(context: BuildContext, args: Arguments, kind: Kind): Value {
+  const { b } = context;
+  const { name, states } = kind;
+  const [size, layers, both] = [number(args, 'size'), number(args, 'layers'), flag(args, 'bidirectional')];
+  demand(size >= 1, name, 'a size of at least 1', size);
+  demand(layers >= 1, name, 'at least 1 layer', layers);
+  let x = tensor(args, 'x');
+  const zero = b.constant(0, { dtype: 'f32', shape: [x.type.shape[0]!, size] });
+  const given = ['state', 'cell'].slice(0, states).map(each => optionalTensor(args, each) ?? zero);
+  const plain = (layers === 1 && !both) || given.every(v => v === zero);
+  demand(plain, name, 'one layer in one direction where it starts from a given state', layers);
+  for (let layer = 0; layer < layers; layer++) {
+    const suffixes = both ? [`l${layer}`, `l${layer}_reverse`] : [`l${layer}`];
+    const input = x;
+    x = b.concat(
+      suffixes.map(suffix => direction(context, input, kind, size, suffix, given)),
+      2,
+    );
+  }
+  return x;
+}
+
+function layer(kind: Kind, doc: string): TensorFunction {
+  const { name, states } = kind;
+  const given = ['state', 'cell'].slice(0, states).map(each => `${each}?: [B, size]`);
   return {
     kind: 'layer',
     name,
-    signature: `${name}(x: [B, T, in], size: int) -> [B, T, size]`,
-    doc: `${doc} Gives the output of every step, from states of 0; all weights start uniform within 1 / sqrt(size).`,
+    signature: `${name}(x: [B, T, in], size: int, layers: int = 1, bidirectional: bool = false, ${given.join(', ')}) -> [B, T, out]`,
+    doc: `${doc} Gives the output of every step, \`[:, -1]\` the last; both directions side by side are 2 size wide. Starts from \`${['state', 'cell'].slice(0, states).join('` and `')}\`, or 0; all weights start uniform within 1 / sqrt(size).`,
     example: `x |> ${name}(128)`,
-    build: (context, args) => unrolled(context, args, name, gates, states, cell),
+    type: args => {
+      const { shape } = typeOf(args, 'x');
+      const width = mulDim(dimension(args, 'size'), args.bidirectional === true ? 2 : 1);
+      return { dtype: 'f32', shape: shape.with(2, width) };
+    },
+    build: (context, args) => unrolled(context, args, kind),
   };
 }
 
 export const recurrentLayers: readonly TensorFunction[] = [
-  layer('rnn', 1, 1, vanilla, 'h = tanh(W x + U h) over time (Elman, 1990).'),
-  layer('gru', 3, 1, gru, 'The gated recurrent unit over time (Cho et al., 2014).'),
-  layer('lstm', 4, 2, lstm, 'Long short-term memory over time (Hochreiter and Schmidhuber, 1997).'),
+  layer({ name: 'rnn', gates: 1, states: 1, cell: vanilla }, 'h = tanh(W x + U h) over time (Elman, 1990).'),
+  layer({ name: 'gru', gates: 3, states: 1, cell: gru }, 'The gated recurrent unit over time (Cho et al., 2014).'),
+  layer(
+    { name: 'lstm', gates: 4, states: 2, cell: lstm },
+    'Long short-term memory over time (Hochreiter and Schmidhuber, 1997).',
+  ),
 ];

@@ -1,7 +1,8 @@
 /** Layers with weights against PyTorch's modules: result, gradient of the input and of each parameter, initial ranges. */
 import { describe, expect, it } from 'vitest';
 import { evaluateGraph } from '../../../../engine/backend/reference/evaluateGraph.ts';
-import { GraphBuilder } from '../../../../engine/ops/builder.ts';
+import { GraphBuilder, type Value } from '../../../../engine/ops/builder.ts';
+import type { Arguments } from '../../../../engine/ops/library/function.ts';
 import type { Tensor } from '../../../../engine/ops/primitive.ts';
 import { gradients } from '../../../../engine/passes/autodiff.ts';
 import { type Digest, expectDigest, golden } from '../../../goldens/golden.ts';
@@ -21,12 +22,27 @@ interface LayerGolden {
 const size = (shape: readonly number[]) => shape.reduce((n, d) => n * d, 1);
 const tensor = (shape: readonly number[], data: Float64Array): Tensor => ({ dtype: 'f32', shape, data });
 
+/** Further tensors of a layer, made from its input as in make.py. */
+const others: Readonly<Record<string, (b: GraphBuilder, x: Value) => Arguments>> = {
+  'self_attention masked': b => ({ mask: keys(b, 5) }),
+  cross_attention: (b, x) => ({ context: b.sliceAxis(b.flip(x, [1]), 1, 1, 4), mask: keys(b, 4) }),
+  'lstm started': (b, x) => ({ state: step(b, x, 0), cell: step(b, x, 1) }),
+  'gru started': (b, x) => ({ state: step(b, x, 0) }),
+};
+
+const step = (b: GraphBuilder, x: Value, t: number): Value => b.squeeze(b.sliceAxis(x, 1, t, 1), [1]);
+
+/** Three keys may be seen in the first row, four in the second. */
+function keys(b: GraphBuilder, count: number): Value {
+  return b.less(b.iota([2, count], 1), b.add(b.iota([2, count], 0), 3));
+}
+
 describe('layers', () => {
   it.each(Object.entries(golden<Record<string, LayerGolden>>('layers')))('%s', (key, expected) => {
     const context = testContext(new GraphBuilder());
     const { b } = context;
     const x = b.input('x', { dtype: 'f32', shape: expected.shape });
-    const y = apply(context, key.split(' ')[0]!, { x, ...expected.args });
+    const y = apply(context, key.split(' ')[0]!, { x, ...expected.args, ...others[key]?.(b, x) });
     expect(y.type.shape).toEqual(expected.result);
     const weights = context.parameters.filter(p => p.trainable);
     const stored = Object.entries(expected.parameters).map(([name, p]) => [name.replace('attention.', ''), p.shape]);
