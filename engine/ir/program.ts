@@ -12,7 +12,7 @@ export interface Program {
   /**
    * Inputs: the data set's fields, batched, `[B, ...]` with symbolic `B` (as `input` nodes), parameters (as `state` nodes named as in `parameters`),
    * and the i32 scalars `seed` and `step` where random numbers are drawn. Outputs: one `result` a loss (`loss`, or `loss_1`, `loss_2` … when there are several
-   * objectives) and a report (`accuracy`), all f32 scalars that are means over the batch.
+   * objectives) and a report (`accuracy`), all f32 scalars that are means over the batch; of a report with `finish`, f32 [K].
    */
   readonly train: Graph;
   /** The same with dropout off and running statistics used. */
@@ -62,6 +62,8 @@ export interface Report {
   readonly name: string;
   /** Which way is better, for early stopping and the best checkpoint. */
   readonly better: 'lower' | 'higher';
+  /** From the input `means` f32 [] or [K], the output of the graphs averaged over samples, to `value`: the f32 scalar that is reported. */
+  readonly finish?: Graph;
 }
 
 export interface DataPlan {

@@ -104,6 +104,6 @@ const programSchema = v.object({
   train: graph,
   evaluate: graph,
   objectives: v.array(v.object({ loss: v.string(), over: v.array(v.string()), optimizer: call })),
-  reports: v.array(v.object({ name: v.string(), better: v.picklist(['lower', 'higher']) })),
+  reports: v.array(v.object({ name: v.string(), better: v.picklist(['lower', 'higher']), finish: v.optional(graph) })),
   run: runPlan,
 });

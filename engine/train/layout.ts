@@ -53,6 +53,14 @@ export interface MomentSpec {
   readonly name: string;
 }
 
+/** Columns `at` to `at + width` of `ring` and `sums` hold the means of this metric. */
+export interface MetricPlace {
+  readonly name: string;
+  readonly at: number;
+  readonly width: number;
+  readonly finish?: Graph;
+}
+
 export interface StepLayout {
   readonly batch: number;
   readonly counts: Counts;
@@ -64,6 +72,8 @@ export interface StepLayout {
   /** By parameter name. */
   readonly parameters: Readonly<Record<string, ParameterPlace>>;
   readonly moments: readonly MomentSpec[];
+  /** What is reported: the loss, each objective where there are several, the reports. */
+  readonly metrics: readonly MetricPlace[];
   /** State `ring` f32 [rows, columns]: step s (from 0) writes row s % rows. */
   readonly ring: { readonly rows: number; readonly columns: readonly string[] };
   /** State `sums` f32 [columns]: count-weighted sums that the evaluation entries add to; divide by the split's size. */
@@ -160,9 +170,24 @@ function momentsOf(program: Program, groups: readonly Group[]): readonly MomentS
 }
 
 /** Sums of losses come first, under the name `loss`; each objective by itself only where there are several. */
-function metricColumns(program: Program): readonly string[] {
+function placeMetrics(program: Program): readonly MetricPlace[] {
   const several = program.objectives.length > 1 ? program.objectives.map(o => o.loss) : [];
-  return ['loss', ...several, ...program.reports.map(r => r.name)];
+  const losses = ['loss', ...several].map((name, at) => ({ name, at, width: 1 }));
+  let at = losses.length;
+  const reports = program.reports.map(({ name, finish }) => {
+    const means = finish?.nodes.find(node => node.op === 'input')?.type.shape[0] ?? 1;
+    if (typeof means !== 'number') throw never('a metric of symbolic size', name);
+    const place = { name, at, width: means, ...(finish && { finish }) };
+    at += means;
+    return place;
+  });
+  return [...losses, ...reports];
+}
+
+function columnsOf(metrics: readonly MetricPlace[]): readonly string[] {
+  return metrics.flatMap(({ name, width, finish }) =>
+    finish === undefined ? [name] : Array.from({ length: width }, (_, i) => `${name}.${i}`),
+  );
 }
 
 /** Lays out the buffers of a program over splits of the given sizes. Throws `batch-too-large`, `program-malformed`. */
@@ -176,7 +201,8 @@ export function layOut(program: Program, counts: Counts): StepLayout {
   }
   const groups = groupParameters(program);
   const stepsPerEpoch = Math.ceil(counts.train / batch);
-  const columns = metricColumns(program);
+  const metrics = placeMetrics(program);
+  const columns = columnsOf(metrics);
   const rates = program.objectives.map((_, at) => (at === 0 ? 'lr' : `lr_${at + 1}`));
   const moments = momentsOf(program, groups);
   const table = {
@@ -187,6 +213,7 @@ export function layOut(program: Program, counts: Counts): StepLayout {
     groups,
     parameters: Object.fromEntries(groups.flatMap(g => g.places.map(p => [p.spec.name, p]))),
     moments,
+    metrics,
     ring: { rows: RING_ROWS, columns: [...columns, ...rates] },
     sums: { columns },
   };

@@ -1,5 +1,6 @@
 /** Turns rows of the metric ring into step events and the means of an epoch. */
 import type { Metrics, StepEvent } from './events.ts';
+import { metricsOf } from './metrics.ts';
 import { passOf, type StepLayout } from './step.ts';
 
 export interface Recorder {
@@ -66,7 +67,11 @@ export function createRecorder(layout: StepLayout, start: RecorderStart): Record
       }
       return events;
     },
-    means: () => Object.fromEntries(layout.sums.columns.map((name, at) => [name, sums[at]! / summed])),
+    means: () =>
+      metricsOf(
+        layout,
+        sums.map(sum => sum / summed),
+      ),
     reset() {
       sums.fill(0);
       summed = 0;
@@ -74,15 +79,13 @@ export function createRecorder(layout: StepLayout, start: RecorderStart): Record
   };
 }
 
-function stepEvent(
-  { ring, sums, stepsPerEpoch }: StepLayout,
-  step: number,
-  row: Float32Array,
-  time: number,
-): StepEvent {
+function stepEvent(layout: StepLayout, step: number, row: Float32Array, time: number): StepEvent {
+  const { ring, sums, stepsPerEpoch } = layout;
+  const { loss: _, ...reported } = metricsOf(layout, row);
+  const rates = ring.columns.slice(sums.columns.length + 1).map((name, i) => [name, row[sums.columns.length + 1 + i]!]);
   const metrics: Record<string, number> = {};
-  for (const [at, name] of ring.columns.entries())
-    if (name !== 'loss' && name !== 'lr') metrics[name] = shortest(row[at]!);
+  for (const [name, value] of [...Object.entries(reported), ...rates] as [string, number][])
+    metrics[name] = shortest(value);
   return {
     type: 'step',
     step,

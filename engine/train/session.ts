@@ -6,6 +6,7 @@ import type { Program } from '../ir/program.ts';
 import { scheduleGraph } from '../kernel/schedule.ts';
 import { never } from '../util/errors.ts';
 import type { Metrics } from './events.ts';
+import { metricsOf } from './metrics.ts';
 import { BUFFERS, fieldBuffer, ORDER, passOf, type SplitName, type StepLayout, type Steps } from './step.ts';
 
 /** Values of the buffers that a checkpoint keeps: the flat parameters and moments by buffer name, and the step. */
@@ -162,7 +163,10 @@ async function evaluate(device: Device, layout: StepLayout, split: SplitName, pa
   if (rest > 0) executable.run(`${split}Last`, 1);
   await executable.sync();
   const sums = await executable.read(BUFFERS.sums);
-  return Object.fromEntries(columns.map((column, at) => [column, sums[at]! / layout.counts[split]]));
+  return metricsOf(
+    layout,
+    Array.from(sums, sum => sum / layout.counts[split]),
+  );
 }
 
 async function readAll(device: Device, names: readonly string[]): Promise<Record<string, Float32Array>> {

@@ -97,7 +97,7 @@ function trainStep(program: Program, layout: StepLayout, _: SplitName, size: num
   }
   const total = losses.reduce(b.add);
   const good = [...finite, b.isfinite(total)].reduce(b.logicalAnd);
-  const row = [...metricsOf(program, losses, total, first), ...rates];
+  const row = [...metricRow(program, losses, total, first), ...rates];
   const statistics = nextStatistics(b, layout, first);
   return b.finish(
     last ? 'trainLast' : 'train',
@@ -164,8 +164,13 @@ function allViews(b: GraphBuilder, layout: StepLayout, flat: Values): Values {
   return Object.assign({}, ...layout.groups.map(g => viewsOf(b, g, flat[g.buffer]!)));
 }
 
-/** Scalars in the order of `layout.sums.columns`. */
-function metricsOf(program: Program, losses: readonly Value[], total: Value, outputs: Values): readonly Value[] {
+/** Scalars and vectors as one vector. */
+function flatRow(b: GraphBuilder, row: readonly Value[]): Value {
+  return b.concat(row.map(v => (v.type.shape.length === 0 ? b.unsqueeze(v, 0) : v)));
+}
+
+/** Scalars and vectors in the order of `layout.sums.columns`. */
+function metricRow(program: Program, losses: readonly Value[], total: Value, outputs: Values): readonly Value[] {
   return [total, ...(losses.length > 1 ? losses : []), ...program.reports.map(r => outputs[r.name]!)];
 }
 
@@ -204,7 +209,7 @@ function guarded(
       .filter(([name, next]) => next.id !== before[name]!.id)
       .map(([name, next]) => keep(name, next, before[name]!)),
     ...moments.map(([name, next]) => keep(name, next, b.state(name, next.type))),
-    { name: BUFFERS.ring, value: b.stack(row), kind: 'write', at },
+    { name: BUFFERS.ring, value: flatRow(b, row), kind: 'write', at },
     { name: BUFFERS.bad, value: b.select(good, bad, failed), kind: 'assign' },
     { name: BUFFERS.step, value: b.select(go, b.add(step, 1), step), kind: 'assign' },
   ];
@@ -223,7 +228,7 @@ function evaluateStep(program: Program, layout: StepLayout, split: SplitName, si
   };
   const outputs = b.inline(bindGraph(program.evaluate, { B: size }), leaves);
   const losses = program.objectives.map(o => outputs[o.loss]!);
-  const metrics = b.stack(metricsOf(program, losses, losses.reduce(b.add), outputs));
+  const metrics = flatRow(b, metricRow(program, losses, losses.reduce(b.add), outputs));
   const sums = b.state(BUFFERS.sums, metrics.type);
   return b.finish(last ? `${split}Last` : split, [
     { name: BUFFERS.sums, value: b.add(sums, b.mul(metrics, size)), kind: 'assign' },

@@ -70,11 +70,16 @@ export interface TensorFunction extends Declaration {
   readonly build: (context: BuildContext, args: Arguments) => Value;
 }
 
-/** A mean over the batch, reported per step and per split. */
+/**
+ * A number for each step and each split. `build` gives means over the batch, f32 [] or [K], whose count-weighted means over batches are
+ * those of the split; `finish` makes the metric of them, so that it is that of all samples at once and no mean of ratios.
+ */
 export interface MetricFunction extends Declaration {
   readonly kind: 'metric';
   readonly better: 'lower' | 'higher';
   readonly build: (context: BuildContext, args: Arguments) => Value;
+  /** f32 [] of the means, which are given back where they are the metric already. */
+  readonly finish?: (b: GraphBuilder, means: Value, args: Arguments) => Value;
 }
 
 /** A transform of a data field. Its signature speaks of one sample; `build` gets and returns a batch of them, `[B, ...sample]`. */

@@ -249,6 +249,7 @@ function applyLibrary(
     const label = path || context.naming.prefix + fn.name;
     const built = build.b.scoped(label, () => fn.build(build, args));
     const nodes = isValue(built) ? [built] : built;
+    if (fn.kind === 'metric' && fn.finish) return { ...results[0]!, ...finished(build, fn.finish, nodes[0]!, args) };
     return together(results.map((r, i) => ({ ...r, node: nodes[i]! })));
   } catch (error) {
     reportShapeError(context, error, span, fn.name);
@@ -258,6 +259,21 @@ function applyLibrary(
 
 function together(results: readonly TensorMeaning[]): Meaning {
   return results.length === 1 ? results[0]! : { kind: 'tuple', items: results };
+}
+
+/** The metric of one batch, and how that of many batches comes from their means. */
+function finished(
+  { b }: BuildContext,
+  finish: NonNullable<MetricFunction['finish']>,
+  means: Value,
+  args: Record<string, BuildArgument>,
+): Pick<TensorMeaning, 'node' | 'parts'> {
+  const alone = new GraphBuilder();
+  const input = alone.input('means', means.type);
+  const value = finish(alone, input, args);
+  if (value === input) return { node: means };
+  const node = finish(b, means, args);
+  return { node, parts: { means, finish: alone.finish('finish', [{ name: 'value', value }]) } };
 }
 
 /** A kernel that is larger than its image leaves nothing; reported at `span`. */

@@ -1,5 +1,6 @@
 /** What an expression means to the checker: a tensor's type, a hyperparameter's value, a layer, a plan. In lowering, tensors carry their node. */
 import { type Dim, showDim } from '../../../engine/dim/dim.ts';
+import type { Graph } from '../../../engine/ir/graph.ts';
 import type { Call } from '../../../engine/ir/program.ts';
 import type { Value } from '../../../engine/ops/builder.ts';
 import type { Place } from '../../../engine/ops/library/library.ts';
@@ -32,6 +33,8 @@ export interface TensorMeaning {
   /** The pipeline stage that is `via`, with its `|>`: what to delete to be rid of it. */
   readonly stage?: Span;
   readonly node?: Value;
+  /** Of a metric that is made of several means: those, and what makes the metric of them. */
+  readonly parts?: { readonly means: Value; readonly finish: Graph };
 }
 
 /** A number known when the program is compiled. `dim`: as a size (integers, rounded down); `real`: as a real, absent while symbolic. */

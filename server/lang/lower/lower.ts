@@ -97,7 +97,10 @@ function program(snapshot: Snapshot, name: string, dataName: string, data: DataF
     train: graphs.train,
     evaluate: graphs.evaluate,
     objectives: graphs.objectives,
-    reports: face.reports.map(({ name, better }) => ({ name, better })),
+    reports: face.reports.map(({ name, better, meaning }) => {
+      const finish = meaning.kind === 'tensor' ? meaning.parts?.finish : undefined;
+      return { name, better, ...(finish && { finish }) };
+    }),
     run: runPlan(face),
   };
 }

@@ -108,7 +108,7 @@ function outputs(face: TrainFace): readonly OutputSpec[] {
   const losses = face.objectives.map(({ loss }, i) => ({ name: lossName(face, i), loss }));
   const reports = face.reports.map(({ name, meaning }) => ({ name, loss: meaning }));
   return [...losses, ...reports].flatMap(({ name, loss }) =>
-    loss.kind === 'tensor' && loss.node ? [{ name, value: loss.node }] : [],
+    loss.kind === 'tensor' && loss.node ? [{ name, value: loss.parts?.means ?? loss.node }] : [],
   );
 }
 

@@ -15,14 +15,21 @@ const i32 = (shape: readonly number[], ...values: number[]) => ({
   data: Float64Array.from(values),
 });
 
+const bool = (shape: readonly number[], ...values: number[]) => ({
+  dtype: 'bool' as const,
+  shape,
+  data: Float64Array.from(values),
+});
+
 function metric(
   name: string,
-  inputs: Readonly<Record<string, ReturnType<typeof f32> | ReturnType<typeof i32>>>,
+  inputs: Readonly<Record<string, ReturnType<typeof f32 | typeof i32 | typeof bool>>>,
   settings = {},
 ): number {
   const context = testContext();
   const args = Object.fromEntries(Object.entries(inputs).map(([key, t]) => [key, context.b.input(key, t)]));
-  const value = apply(context, name, { ...args, C: 3, ...settings }, 'metric');
+  const means = apply(context, name, { ...args, C: 3, ...settings }, 'metric');
+  const value = libraryFunction(name, 'metric').finish?.(context.b, means, { ...args, ...settings }) ?? means;
   return evaluateGraph(context.b.finish('m', [{ name: 'm', value }]), inputs).m!.data[0]!;
 }
 
@@ -36,6 +43,19 @@ describe('metrics', () => {
     ['top_k', { logits, target }, { k: 3 }, 1],
     ['perplexity', { logits: f32([2, 3], 0, 0, 0, 1, 1, 1), target: i32([2], 0, 2) }, {}, 3],
     ['binary_accuracy', { prediction: f32([4], -1, 2, 3, -4), target: f32([4], 0, 1, 0, 0) }, {}, 0.75],
+    ['accuracy', { logits, target, where: bool([4], 1, 1, 1, 0) }, {}, 2 / 3],
+    // Classes 0, 1, 2: predicted 2, 1, 1 times, there 1, 1, 2 times, right 1, 0, 1 times.
+    ['precision', { logits, target }, {}, (1 / 2 + 0 + 1) / 3],
+    ['recall', { logits, target }, {}, (1 + 0 + 1 / 2) / 3],
+    ['f1', { logits, target }, {}, (2 / 3 + 0 + 2 / 3) / 3],
+    ['binary_precision', { prediction: f32([4], -1, 2, 3, -4), target: f32([4], 0, 1, 0, 0) }, {}, 0.5],
+    ['binary_recall', { prediction: f32([4], -1, 2, 3, -4), target: f32([4], 1, 1, 0, 0) }, {}, 0.5],
+    ['binary_f1', { prediction: f32([4], -1, 2, 3, -4), target: f32([4], 1, 1, 0, 0) }, {}, 0.5],
+    // Of the four pairs one is in the wrong order and one is a tie.
+    ['auc', { prediction: f32([4], 2, -1, -1, 1), target: f32([4], 1, 1, 0, 0) }, {}, 2.5 / 4],
+    ['auc', { prediction: f32([4], 0.9, 0.1, 0.4, 0.2), target: f32([4], 1, 0, 1, 0) }, { logits: false }, 1],
+    ['rmse', { prediction: f32([2], 1, 4), target: f32([2], 3, 4) }, {}, Math.SQRT2],
+    ['r2', { prediction: f32([4], 1, 2, 3, 5), target: f32([4], 1, 2, 3, 4) }, {}, 1 - 1 / 5],
     ['mse', { prediction: f32([2], 1, 4), target: f32([2], 3, 4) }, {}, 2],
     ['mae', { prediction: f32([2], 1, 4), target: f32([2], 3, 4) }, {}, 1],
   ] as const)('%s', (name, inputs, settings, expected) => {
