@@ -28,7 +28,7 @@ export function checkGradient(
     Object.entries(at).map(([name, { dtype, shape }]) => [name, b.input(name, { dtype, shape })]),
   );
   const output = build(b, inputs);
-  const weights = b.input('weights', output.type);
+  const weights = b.input('adjoint of the output', output.type);
   const loss = b.sum(b.mul(output, weights));
   const names = Object.keys(at).filter(name => at[name]!.dtype === 'f32');
   const parts = gradients(
@@ -40,7 +40,7 @@ export function checkGradient(
     { name: 'loss', value: loss },
     ...names.map((name, i) => ({ name, value: parts[i]! })),
   ]);
-  const leaves = { ...at, weights: randomTensor(output.type, [-1, 1], 99) };
+  const leaves = { ...at, 'adjoint of the output': randomTensor(output.type, [-1, 1], 99) };
   const exact = evaluateGraph(graph, leaves);
   return names.map(input => ({ input, error: difference(exact[input]!.data, finiteDifference(graph, leaves, input)) }));
 }
