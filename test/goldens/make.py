@@ -474,6 +474,114 @@ def transforms():
     write("transforms.json", {"resize": resize, "audio": audio})
 
 
+class Block(torch.nn.Module):
+    """Pre-norm Transformer block; `mask` holds true for the keys that may be seen."""
+
+    def __init__(self, dim, heads, causal):
+        super().__init__()
+        nn = torch.nn
+        self.causal = causal
+        self.norm1, self.attn = nn.LayerNorm(dim), nn.MultiheadAttention(dim, heads, batch_first=True)
+        self.norm2, self.up, self.down = nn.LayerNorm(dim), nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
+
+    def forward(self, x, mask=None):
+        h = self.norm1(x)
+        causal = torch.triu(torch.ones(x.shape[1], x.shape[1], dtype=torch.bool), 1) if self.causal else None
+        hidden = None if mask is None else ~mask
+        x = x + self.attn(h, h, h, need_weights=False, attn_mask=causal, key_padding_mask=hidden)[0]
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+
+
+class Net(torch.nn.Module):
+    """Named parts and a function of them and the inputs."""
+
+    def __init__(self, forward, **parts):
+        super().__init__()
+        self.function = forward
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, *inputs):
+        return self.function(self, *inputs)
+
+
+def models():
+    """Gradients of every tensor at the start and the losses of ten steps of gradient descent on one batch."""
+    nn = torch.nn
+    conv = lambda i, o, stride=1, k=3: nn.Conv2d(i, o, k, stride=stride, padding=k // 2, bias=False)
+
+    def resnet(n, x):
+        x = F.relu(n.bn1(n.conv1(x)))
+        x = F.relu(x + n.bn3(n.conv3(F.relu(n.bn2(n.conv2(x))))))
+        x = F.relu(n.bn6(n.shortcut(x)) + n.bn5(n.conv5(F.relu(n.bn4(n.conv4(x))))))
+        return n.fc(x.mean((2, 3)))
+
+    def lenet(n, x):
+        x = F.max_pool2d(F.relu(n.conv1(x)), 2)
+        return n.fc(F.relu(n.conv2(x)).flatten(1))
+
+    def gpt(n, tokens):
+        return n.head(n.norm(n.b2(n.b1(n.embed(tokens) + n.pos.weight))))
+
+    def encoder(n, tokens):
+        mask = tokens != 0
+        return n.head(n.norm(n.b1(n.embed(tokens) + n.pos.weight, mask))[:, 0])
+
+    def bert(n, tokens):
+        x = n.norm(n.b1(n.embed(tokens) + n.pos.weight))
+        return n.head(F.gelu(n.dense(x)))
+
+    def seq2seq(n, source, target):
+        encoded, state = n.encoder(n.embed(source))
+        decoded, _ = n.decoder(n.embed2(target), state)
+        weights = F.softmax(decoded @ encoded.transpose(1, 2) / math.sqrt(6), -1)
+        return n.head(torch.cat([decoded, weights @ encoded], -1))
+
+    embed = lambda dim=8, vocabulary=7: nn.Embedding(vocabulary, dim)
+    text = dict(embed=embed(), pos=nn.Embedding(6, 8), b1=Block(8, 2, False), norm=nn.LayerNorm(8))
+    bn = nn.BatchNorm2d
+    table = {
+        "lenet": (Net(lenet, conv1=nn.Conv2d(1, 3, 3), conv2=nn.Conv2d(3, 4, 3), fc=nn.Linear(36, 5)), [[1, 12, 12]], 0),
+        "resnet": (
+            Net(resnet, conv1=conv(1, 3), bn1=bn(3), conv2=conv(3, 3), bn2=bn(3), conv3=conv(3, 3), bn3=bn(3),
+                conv4=conv(3, 6, 2), bn4=bn(6), conv5=conv(6, 6), bn5=bn(6), shortcut=conv(3, 6, 2, 1), bn6=bn(6), fc=nn.Linear(6, 5)),
+            [[1, 8, 8]], 0,
+        ),
+        "charlstm": (Net(lambda n, t: n.head(n.rnn(n.embed(t))[0]), embed=embed(5), rnn=nn.LSTM(5, 6, batch_first=True), head=nn.Linear(6, 7)), ["tokens"], 6),
+        "gpt": (Net(gpt, embed=embed(), pos=nn.Embedding(6, 8), b1=Block(8, 2, True), b2=Block(8, 2, True), norm=nn.LayerNorm(8), head=nn.Linear(8, 7)), ["tokens"], 6),
+        "encoder": (Net(encoder, **text, head=nn.Linear(8, 5)), ["tokens"], 0),
+        "bert": (Net(bert, **text, dense=nn.Linear(8, 8), head=nn.Linear(8, 7)), ["tokens"], 6),
+        "seq2seq": (Net(seq2seq, embed=embed(5), encoder=nn.GRU(5, 6, batch_first=True), embed2=embed(5), decoder=nn.GRU(5, 6, batch_first=True), head=nn.Linear(12, 7)), ["tokens", "tokens"], 6),
+    }
+    batch = 4
+    out = {}
+    for name, (net, inputs, length) in table.items():
+        lcg = Lcg(31)
+        values = [lcg.classes(batch * 6, 7).reshape(batch, 6) if shape == "tokens" else lcg.tensor(batch, *shape) for shape in inputs]
+        # The first token of the encoder's samples is never padding.
+        if name == "encoder":
+            values[0][:, 0] = 1
+        target = lcg.classes(batch * length, 7).reshape(batch, length) if length else lcg.classes(batch, 5)
+        kept = (target < 3) if name == "bert" else torch.ones_like(target, dtype=torch.bool)
+        fill = Lcg(37)
+        with torch.no_grad():
+            for p in net.parameters():
+                p.copy_(fill.tensor(*p.shape) * 0.5)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        losses, gradients = [], {}
+        for step in range(10):
+            logits = net(*values)
+            loss = F.cross_entropy(logits[kept], target[kept])
+            optimizer.zero_grad()
+            loss.backward()
+            if step == 0:
+                gradients = {k: {"shape": list(p.shape), **digest(p.grad)} for k, p in net.named_parameters()}
+            optimizer.step()
+            losses.append(loss.item())
+        out[name] = {"losses": losses, "gradients": gradients}
+    write("models.json", out)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     DATA.mkdir(exist_ok=True)
@@ -484,5 +592,6 @@ if __name__ == "__main__":
     losses()
     ctc()
     layers()
+    models()
     early_stopping()
     transforms()
