@@ -1,12 +1,11 @@
 /** The `csv` source: a table with a header, one column a field; types, categories and missing values are found in the file. */
-import type { Call, ColumnSchema } from '../ir/program.ts';
+import type { ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
 import { columnSchema, fillColumn } from './csvColumn.ts';
 import { parseTable, type Table } from './csvTable.ts';
 import { type DataFile, readHead, readWhole } from './file.ts';
 import { LIMITS } from './limits.ts';
-import type { ResolvePath } from './paths.ts';
-import { type DataColumn, type DataSet, type SourceReader, schemaOf, textArgument } from './schema.ts';
+import { type DataColumn, type DataSet, fileArgument, optionalText, type SourceReader, schemaOf } from './schema.ts';
 
 /**
  * `csv(path, target)`: a column a field, f32, i32 or category (i32 with classes). With `target`, which must have no missing values,
@@ -14,17 +13,17 @@ import { type DataColumn, type DataSet, type SourceReader, schemaOf, textArgumen
  */
 export const csvReader: SourceReader = {
   schema(args, resolvePath) {
-    const file = fileOf(args, resolvePath);
+    const file = fileArgument(args, 'path', resolvePath);
     const bytes = readHead(file, LIMITS.schemaBytes);
     const whole = bytes.length < LIMITS.schemaBytes;
     const text = decode(file, bytes, whole);
     const table = parseTable(file, whole ? text : text.slice(0, text.lastIndexOf('\n') + 1));
-    return schemaOf(toDataSet(file, table, targetOf(args)));
+    return schemaOf(toDataSet(file, table, optionalText(args, 'target')));
   },
   async load(args, { resolvePath, expected }) {
-    const file = fileOf(args, resolvePath);
+    const file = fileArgument(args, 'path', resolvePath);
     const table = parseTable(file, decode(file, await readWhole(file, 2 ** 29), true));
-    return toDataSet(file, table, targetOf(args), expected);
+    return toDataSet(file, table, optionalText(args, 'target'), expected);
   },
 };
 
@@ -36,15 +35,6 @@ function decode(file: DataFile, bytes: Uint8Array, whole: boolean): string {
     const message = `${file.name}: expected text in UTF-8, found another encoding; save the file as UTF-8`;
     throw new EngineError('data-malformed', message, { cause });
   }
-}
-
-function fileOf(args: Call['args'], resolvePath: ResolvePath): DataFile {
-  const name = textArgument(args, 'path');
-  return { name, path: resolvePath(name) };
-}
-
-function targetOf(args: Call['args']): string | undefined {
-  return typeof args.target === 'string' && args.target !== '' ? args.target : undefined;
 }
 
 function toDataSet(

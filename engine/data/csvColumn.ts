@@ -10,8 +10,8 @@ import type { DataColumn } from './schema.ts';
 const MISSING = new Set(['', 'NA', 'N/A', 'n/a', 'NaN', 'nan', 'NULL', 'null', 'None', '?']);
 
 /**
- * Whole numbers are i32, other numbers and whole numbers with gaps f32 (a gap is NaN), anything else a category:
- * i32 with its names in alphabetical order, a gap is -1.
+ * Whole numbers are i32, other numbers and whole numbers with gaps f32 (a gap is NaN), ISO dates f32 in days since 1970-01-01,
+ * anything else a category: i32 with its names in alphabetical order, a gap is -1.
  */
 export function columnSchema(file: DataFile, table: Table, at: number): ColumnSchema {
   const name = table.header[at]!;
@@ -24,6 +24,7 @@ export function columnSchema(file: DataFile, table: Table, at: number): ColumnSc
   }
   const texts = [...values];
   demandNoStrays(file, table, at);
+  if (texts.length > 0 && texts.every(text => daysOf(text) !== undefined)) return { name, dtype: 'f32', shape: [] };
   if (texts.every(isNumber)) {
     const whole = missing === 0 && texts.every(text => /^[+-]?\d+$/.test(text) && Math.abs(Number(text)) < 2 ** 31);
     return { name, dtype: whole ? 'i32' : 'f32', shape: [] };
@@ -32,25 +33,31 @@ export function columnSchema(file: DataFile, table: Table, at: number): ColumnSc
   return { name, dtype: 'i32', shape: [], classes: texts.length, classNames: texts.sort() };
 }
 
-/** Above this share of numbers, a text among them is taken for a mistake and not for one more category. */
+/** Above this share of numbers or dates, a text among them is taken for a mistake and not for one more category. */
 const MOSTLY = 0.9;
 
-/** Throws `data-malformed` for the odd text in a column of numbers: as categories they would be dropped from `features` in silence. */
+/** Throws `data-malformed` for the odd text in a column of numbers or dates: as categories they would be dropped from `features` in silence. */
 function demandNoStrays(file: DataFile, table: Table, at: number): void {
   const cells = table.rows.map(row => row[at]!.trim());
-  const strays = cells.filter(cell => !MISSING.has(cell) && !isNumber(cell)).length;
-  const numbers = cells.filter(isNumber).length;
-  if (strays === 0 || numbers < MOSTLY * (numbers + strays)) return;
-  const row = cells.findIndex(cell => !MISSING.has(cell) && !isNumber(cell));
-  const place = `${file.name}, line ${table.lineOf(row)}, column "${table.header[at]}"`;
-  const found = `"${cells[row]!.slice(0, 40)}" among ${numbers} numbers`;
-  throw new EngineError('data-malformed', `${place}: expected a number, found ${found}; mend the cell or empty it`);
+  const present = cells.filter(cell => !MISSING.has(cell)).length;
+  const kinds = [
+    { one: 'a number', many: 'numbers', fits: isNumber },
+    { one: 'a date such as 2024-12-31', many: 'dates', fits: (cell: string) => daysOf(cell) !== undefined },
+  ];
+  for (const { one, many, fits } of kinds) {
+    const fitting = cells.filter(fits).length;
+    if (fitting === present || fitting < MOSTLY * present) continue;
+    const row = cells.findIndex(cell => !MISSING.has(cell) && !fits(cell));
+    const place = `${file.name}, line ${table.lineOf(row)}, column "${table.header[at]}"`;
+    const found = `"${cells[row]!.slice(0, 40)}" among ${fitting} ${many}`;
+    throw new EngineError('data-malformed', `${place}: expected ${one}, found ${found}; mend the cell or empty it`);
+  }
 }
 
 /** Encodes column `at` as `schema` says. Throws `data-out-of-range` for a new category, `data-malformed` for a text among numbers. */
 export function fillColumn(file: DataFile, table: Table, at: number, schema: ColumnSchema): DataColumn {
   const data = schema.dtype === 'f32' ? new Float32Array(table.rows.length) : new Int32Array(table.rows.length);
-  const encode = schema.classNames ? categoryEncoder(schema.classNames) : schema.dtype === 'f32' ? decimal : whole;
+  const encode = encoderOf(table, at, schema);
   let missing = 0;
   table.rows.forEach((row, index) => {
     const cell = row[at]!.trim();
@@ -67,12 +74,47 @@ export function fillColumn(file: DataFile, table: Table, at: number, schema: Col
 /** The number a cell says, or undefined: what an encoder makes of text that isn't of its column's kind. */
 type Encoder = (cell: string) => number | undefined;
 
+/** A column of dates is told from one of numbers by its first value: both are f32. */
+function encoderOf(table: Table, at: number, schema: ColumnSchema): Encoder {
+  if (schema.classNames) return categoryEncoder(schema.classNames);
+  if (schema.dtype !== 'f32') return whole;
+  const first = table.rows.find(row => !MISSING.has(row[at]!.trim()))?.[at];
+  return first !== undefined && daysOf(first.trim()) !== undefined ? daysOf : decimal;
+}
+
 const decimal: Encoder = cell => (isNumber(cell) ? Number(cell) : undefined);
 const whole: Encoder = cell => (isNumber(cell) && Number.isInteger(Number(cell)) ? Number(cell) : undefined);
 
 function categoryEncoder(names: readonly string[]): Encoder {
   const codes = new Map(names.map((name, code) => [name, code]));
   return cell => codes.get(cell);
+}
+
+/** Milliseconds of a day. */
+const DAY = 86_400_000;
+const ISO_DATE = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?(Z|[+-]\d\d:?\d\d)?)?$/;
+
+/**
+ * Days since 1970-01-01 of a date, or of a date with a time (in UTC where it names no zone), as ISO 8601 writes them; undefined for other
+ * text and for days that no calendar has. In f32 a time of today is exact to about three minutes.
+ */
+export function daysOf(text: string): number | undefined {
+  const parts = ISO_DATE.exec(text);
+  if (!parts) return undefined;
+  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(part => Number(part ?? 0));
+  const midnight = Date.UTC(year!, month! - 1, day);
+  const known = new Date(midnight);
+  if (known.getUTCMonth() !== month! - 1 || known.getUTCDate() !== day) return undefined;
+  if (hour! > 23 || minute! > 59 || second! >= 61) return undefined;
+  const time = (hour! * 60 + minute! - offsetOf(parts[7])) * 60 + second!;
+  return (midnight + time * 1000) / DAY;
+}
+
+/** Minutes that a zone such as `+01:30` is ahead of UTC. */
+function offsetOf(zone: string | undefined): number {
+  if (zone === undefined || zone === 'Z') return 0;
+  const minutes = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2));
+  return zone.startsWith('-') ? -minutes : minutes;
 }
 
 function isNumber(text: string): boolean {

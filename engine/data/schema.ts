@@ -2,6 +2,7 @@
 import type { HostArray } from '../backend/backend.ts';
 import type { Call, ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
+import type { DataFile } from './file.ts';
 import type { ResolvePath } from './paths.ts';
 
 /** A column as the source describes it, per sample. */
@@ -51,6 +52,18 @@ export function textArgument(args: Call['args'], name: string): string {
   if (typeof value !== 'string')
     throw new EngineError('program-malformed', `expected a path for "${name}" of the source`);
   return value;
+}
+
+/** The file or folder that argument `name` of a source points to. Throws what `resolvePath` does. */
+export function fileArgument(args: Call['args'], name: string, resolvePath: ResolvePath): DataFile {
+  const given = textArgument(args, name);
+  return { name: given, path: resolvePath(given) };
+}
+
+/** An optional string argument; the empty string, its default, is none. */
+export function optionalText(args: Call['args'], name: string): string | undefined {
+  const value = args[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 /** A whole-number argument with its default, at least `least`. */

@@ -10,9 +10,7 @@ import type { DataSchema, DataSet, LoadOptions, SourceReader } from './schema.ts
 import { sequencesReader } from './sequences.ts';
 import { textReader } from './text.ts';
 
-export type SourceName = 'csv' | 'digits' | 'idx' | 'moons' | 'sequences' | 'spirals' | 'text';
-
-export const readers: { readonly [Name in SourceName]: SourceReader } = {
+export const readers: Readonly<Record<string, SourceReader>> = {
   csv: csvReader,
   digits: digitsReader,
   idx: idxReader,
@@ -35,15 +33,12 @@ export async function loadSource(source: Call, options: LoadOptions): Promise<Da
 }
 
 function readerOf(source: Call): SourceReader {
-  if (isSourceName(source.name)) return readers[source.name];
+  const reader = Object.hasOwn(readers, source.name) ? readers[source.name] : undefined;
+  if (reader !== undefined) return reader;
   throw new EngineError(
     'unsupported',
     `expected one of the sources ${Object.keys(readers).join(', ')}, found ${source.name}`,
   );
-}
-
-function isSourceName(name: string): name is SourceName {
-  return Object.hasOwn(readers, name);
 }
 
 /** The data may have changed since the program was checked, and a test source is checked against the training columns. */

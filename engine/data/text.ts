@@ -3,8 +3,7 @@ import type { Call, ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
 import { type DataFile, readHead, readWhole } from './file.ts';
 import { demandWithin, LIMITS } from './limits.ts';
-import type { ResolvePath } from './paths.ts';
-import { countArgument, type DataSchema, type SourceColumn, type SourceReader, textArgument } from './schema.ts';
+import { countArgument, type DataSchema, fileArgument, type SourceColumn, type SourceReader } from './schema.ts';
 
 /** Bytes of text that are trained on at most. */
 const TEXT_BYTES = 2 ** 28;
@@ -16,7 +15,7 @@ const TEXT_BYTES = 2 ** 28;
  */
 export const textReader: SourceReader = {
   schema(args, resolvePath): DataSchema {
-    const file = fileOf(args, resolvePath);
+    const file = fileArgument(args, 'path', resolvePath);
     const cut = cutOf(args);
     const bytes = readHead(file, LIMITS.schemaBytes);
     const text = decode(file, bytes, bytes.length < LIMITS.schemaBytes);
@@ -24,7 +23,7 @@ export const textReader: SourceReader = {
     return { samples: windowCount(file, codePoints(text), cut), columns: columnsOf(cut, alphabet) };
   },
   async load(args, { resolvePath, expected }) {
-    const file = fileOf(args, resolvePath);
+    const file = fileArgument(args, 'path', resolvePath);
     const cut = cutOf(args);
     const text = decode(file, await readWhole(file, TEXT_BYTES), true);
     const alphabet = expectedAlphabet(expected) ?? alphabetOf(file, text);
@@ -57,11 +56,6 @@ function cutOf(args: Call['args']): Cut {
   const window = countArgument(args, 'window', 64, 1, 65_536);
   const stride = countArgument(args, 'stride', 0, 0, 2 ** 30);
   return { window, stride: stride === 0 ? window : stride };
-}
-
-function fileOf(args: Call['args'], resolvePath: ResolvePath): DataFile {
-  const name = textArgument(args, 'path');
-  return { name, path: resolvePath(name) };
 }
 
 /** A head may end in the middle of a character, a whole file may not. */

@@ -15,7 +15,7 @@ export const sources: readonly SourceFunction[] = [
   source(
     'csv',
     'path: path, target: string = ""',
-    'A table with a header line; columns keep their names, and columns of text become categories. With `target` there is also `features`: all other numeric columns, in order.',
+    'A table with a header line; columns keep their names. Numbers are numbers, dates such as 2024-12-31 days since 1970, texts categories, and a gap is a missing value. With `target` there is also `features`: all other numeric columns, in order.',
     'csv("iris.csv", target: "species")',
   ),
   source(

@@ -1,5 +1,7 @@
 /** The CSV reader: types found in cells, categories, gaps, targets, and errors with line numbers. */
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { daysOf } from '../../../engine/data/csvColumn.ts';
 import { workspacePaths } from '../../../engine/data/paths.ts';
 import type { DataSet, SourceColumn } from '../../../engine/data/schema.ts';
 import { loadSource, readSchema } from '../../../engine/data/sources.ts';
@@ -73,6 +75,40 @@ test('a test table is read with the training categories and types', async () => 
   expect([...columns[0]!.data]).toEqual([2, 1]);
 });
 
+test.each([
+  ['1970-01-01', 0],
+  ['1970-01-02', 1],
+  ['1969-12-31', -1],
+  ['2000-02-29', 11016],
+  ['2024-01-01T12:00', 19723.5],
+  ['2024-01-01 18:00:00Z', 19723.75],
+  ['2024-01-01T01:00:00+01:00', 19723],
+  ['2024-01-01T00:00:00.5-0030', 19723 + 1800.5 / 86400],
+])('a date is days since 1970: %s', (text, days) => expect(daysOf(text)).toBeCloseTo(days, 9));
+
+test.each(['2023-02-29', '2023-13-01', '2023-1-1', '2023-01-01T24:00', '01/02/2023', '2023', ''])(
+  '%s is no date',
+  text => expect(daysOf(text)).toBeUndefined(),
+);
+
+test('any day of the calendar comes out as its number, as JavaScript counts it', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: -200_000, max: 2_000_000 }), day => {
+      expect(daysOf(new Date(day * 86_400_000).toISOString().slice(0, 10))).toBe(day);
+      expect(daysOf(new Date(day * 86_400_000 + 21_600_000).toISOString())).toBe(day + 0.25);
+    }),
+  );
+});
+
+test('a column of dates is f32 in days, gaps are NaN, and it joins the features', async () => {
+  const { columns } = await load('day,y\n1970-01-03,a\n,b\n1970-01-05,a\n', 'y');
+  expect(columns.map(c => [c.name, c.dtype, c.missing ?? 0, ...c.data])).toEqual([
+    ['day', 'f32', 1, 2, Number.NaN, 4],
+    ['y', 'i32', 0, 0, 1, 0],
+    ['features', 'f32', 1, 2, Number.NaN, 4],
+  ]);
+});
+
 const k3 = { name: 'k', dtype: 'i32' as const, shape: [], classes: 2, classNames: ['a', 'b'] };
 const bad: [string, string, string | undefined, SourceColumn[], string, RegExp][] = [
   ['a ragged row', 'a,b\n1,2\n3\n', undefined, [], 'data-malformed', /^t.csv, line 3: expected 2 cells, found 1/],
@@ -114,6 +150,22 @@ const bad: [string, string, string | undefined, SourceColumn[], string, RegExp][
     [{ name: 'k', dtype: 'f32', shape: [] }],
     'data-malformed',
     /line 3, column "k": expected a number, found "z"/,
+  ],
+  [
+    'a day that no calendar has',
+    `day\n${'2024-01-31\n'.repeat(20)}2024-02-30\n`,
+    undefined,
+    [],
+    'data-malformed',
+    /line 22, column "day": expected a date such as 2024-12-31, found "2024-02-30" among 20 dates; mend/,
+  ],
+  [
+    'a date among numbers',
+    'k\n1\n2024-01-01\n',
+    undefined,
+    [{ name: 'k', dtype: 'f32', shape: [] }],
+    'data-malformed',
+    /line 3, column "k": expected a number, found "2024-01-01"/,
   ],
   [
     'a gap among whole numbers',
