@@ -3,7 +3,7 @@ import type { ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
 import { columnSchema, fillColumn } from './csvColumn.ts';
 import { parseTable, type Table } from './csvTable.ts';
-import { type DataFile, readHead, readWhole } from './file.ts';
+import { type DataFile, decodeText, readHead, readWhole } from './file.ts';
 import { LIMITS } from './limits.ts';
 import { type DataColumn, type DataSet, fileArgument, optionalText, type SourceReader, schemaOf } from './schema.ts';
 
@@ -16,26 +16,16 @@ export const csvReader: SourceReader = {
     const file = fileArgument(args, 'path', resolvePath);
     const bytes = readHead(file, LIMITS.schemaBytes);
     const whole = bytes.length < LIMITS.schemaBytes;
-    const text = decode(file, bytes, whole);
+    const text = decodeText(file, bytes, whole);
     const table = parseTable(file, whole ? text : text.slice(0, text.lastIndexOf('\n') + 1));
     return schemaOf(toDataSet(file, table, optionalText(args, 'target')));
   },
   async load(args, { resolvePath, expected }) {
     const file = fileArgument(args, 'path', resolvePath);
-    const table = parseTable(file, decode(file, await readWhole(file, 2 ** 29), true));
+    const table = parseTable(file, decodeText(file, await readWhole(file, 2 ** 29), true));
     return toDataSet(file, table, optionalText(args, 'target'), expected);
   },
 };
-
-/** Text of `bytes`, which may end within a character where they are not the whole file. */
-function decode(file: DataFile, bytes: Uint8Array, whole: boolean): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: !whole });
-  } catch (cause) {
-    const message = `${file.name}: expected text in UTF-8, found another encoding; save the file as UTF-8`;
-    throw new EngineError('data-malformed', message, { cause });
-  }
-}
 
 function toDataSet(
   file: DataFile,

@@ -60,6 +60,17 @@ export async function readWhole(file: DataFile, limit: number = LIMITS.dataBytes
   }
 }
 
+/** Text of `bytes` in UTF-8, which may end within a character where they are not the whole file. Throws `data-malformed`. */
+export function decodeText(file: DataFile, bytes: Uint8Array, whole: boolean): string {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: !whole });
+    if (!text.includes('\0')) return text;
+  } catch {
+    // Told below: what the decoder says names neither file nor remedy.
+  }
+  throw new EngineError('data-malformed', `${file.name}: expected text in UTF-8, found other bytes; save it as UTF-8`);
+}
+
 function readStart(file: DataFile, bytes: number): Uint8Array {
   const handle = opened(file, () => openSync(file.path, READ));
   try {

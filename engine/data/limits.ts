@@ -13,6 +13,12 @@ export const LIMITS = {
   rows: 50_000_000,
   columns: 4_096,
   categories: 65_536,
+  /** Entries of a folder. */
+  files: 1_000_000,
+  /** Files of a folder whose headers are read for its schema. */
+  probes: 256,
+  /** Pixels of one image. */
+  pixels: 2 ** 26,
   /** Samples of a procedural source. */
   generated: 1_000_000,
 } as const;

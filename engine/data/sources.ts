@@ -4,6 +4,7 @@ import { EngineError } from '../util/errors.ts';
 import { csvReader } from './csv.ts';
 import { digitsReader } from './digits.ts';
 import { idxReader } from './idx.ts';
+import { imagesReader } from './images.ts';
 import type { ResolvePath } from './paths.ts';
 import { moonsReader, spiralsReader } from './points.ts';
 import type { DataSchema, DataSet, LoadOptions, SourceReader } from './schema.ts';
@@ -14,6 +15,7 @@ export const readers: Readonly<Record<string, SourceReader>> = {
   csv: csvReader,
   digits: digitsReader,
   idx: idxReader,
+  images: imagesReader,
   moons: moonsReader,
   sequences: sequencesReader,
   spirals: spiralsReader,

@@ -1,7 +1,7 @@
 /** The `text` source: a file as windows of characters, each with the character that follows; what language models learn from. */
 import type { Call, ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
-import { type DataFile, readHead, readWhole } from './file.ts';
+import { type DataFile, decodeText, readHead, readWhole } from './file.ts';
 import { demandWithin, LIMITS } from './limits.ts';
 import { countArgument, type DataSchema, fileArgument, type SourceColumn, type SourceReader } from './schema.ts';
 
@@ -58,15 +58,9 @@ function cutOf(args: Call['args']): Cut {
   return { window, stride: stride === 0 ? window : stride };
 }
 
-/** A head may end in the middle of a character, a whole file may not. */
+/** Text of a file, its line ends read as \n. */
 function decode(file: DataFile, bytes: Uint8Array, whole: boolean): string {
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: !whole });
-    if (!text.includes('\0')) return text.replaceAll('\r\n', '\n');
-  } catch {
-    // Told below: what the decoder says names neither file nor remedy.
-  }
-  throw new EngineError('data-malformed', `${file.name}: expected text in UTF-8, found other bytes; save it as UTF-8`);
+  return decodeText(file, bytes, whole).replaceAll('\r\n', '\n');
 }
 
 /** The distinct characters in the order of their code points. */

@@ -27,7 +27,7 @@ import { registerStructure } from './structure.ts';
 import { registerTraining, type Training } from './training.ts';
 
 /** Data files whose change may change a type. Formats, not everything: an editor watches what it is told to. */
-const watched = ['**/*.strata', '**/*.{csv,tsv,npy,npz,gz,parquet,safetensors,wav,txt}', '**/*-ubyte'];
+const watched = ['**/*.strata', '**/*.{csv,tsv,npy,npz,gz,parquet,safetensors,wav,txt,png,jpg,jpeg}', '**/*-ubyte'];
 
 /** Serves `connection` until it is closed. */
 export function startServer(connection: Connection, host: ServerHost): void {

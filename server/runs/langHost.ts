@@ -1,6 +1,6 @@
 /** What the language needs from a disk: imported texts and schemas of data files, both cached by time stamp and kept inside the workspace. */
-import { readFileSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ResolvePath, workspacePaths } from '../../engine/data/paths.ts';
 import { readSchema } from '../../engine/data/sources.ts';
@@ -64,18 +64,26 @@ function schemaResult(source: Call, resolvePath: ResolvePath): SchemaResult {
   }
 }
 
-/** Changes when one of the source's files does. */
+/** Changes when one of the source's files does, or when files come to or go from its folders. */
 function stampOf(source: Call, resolvePath: ResolvePath | undefined): string {
   const stamps = Object.values(source.args).map(value => {
     if (typeof value !== 'string' || resolvePath === undefined) return '';
     try {
-      const { mtimeMs, size, ino } = statSync(resolvePath(value));
-      return `${mtimeMs}:${size}:${ino}`;
+      return stampOfPath(resolvePath(value));
     } catch {
       return 'missing';
     }
   });
   return stamps.join(' ');
+}
+
+/** A folder per class is as new as the newest of its folders. */
+function stampOfPath(path: string): string {
+  const stat = statSync(path);
+  const stamp = `${stat.mtimeMs}:${stat.size}:${stat.ino}`;
+  if (!stat.isDirectory()) return stamp;
+  const folders = readdirSync(path, { withFileTypes: true }).filter(entry => entry.isDirectory());
+  return [stamp, ...folders.map(({ name }) => `${name}:${statSync(join(path, name)).mtimeMs}`)].join(' ');
 }
 
 function readWorkspaceText(uri: string, workspace: string | undefined): string | undefined {

@@ -582,6 +582,16 @@ def models():
     write("models.json", out)
 
 
+def resize():
+    """A grey image of bytes, shrunk and enlarged with antialiasing."""
+    image = (torch.arange(5 * 7) * 37 % 256).reshape(1, 1, 5, 7).to(torch.uint8)
+    out = {}
+    for size in [(3, 4), (9, 10), (2, 7), (1, 1), (5, 3)]:
+        result = F.interpolate(image, size=size, mode="bilinear", antialias=True)
+        out[f"{size[0]}x{size[1]}"] = {"size": size, "result": result}
+    write("resize.json", out)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     DATA.mkdir(exist_ok=True)
@@ -595,3 +605,4 @@ if __name__ == "__main__":
     models()
     early_stopping()
     transforms()
+    resize()

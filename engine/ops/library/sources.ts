@@ -19,6 +19,12 @@ export const sources: readonly SourceFunction[] = [
     'csv("iris.csv", target: "species")',
   ),
   source(
+    'images',
+    'path: path, size: int = 0, channels: int = 0, names: string = ""',
+    'PNG and JPEG files: a folder with a folder per class, a folder whose file names follow `names` such as "{label}_{number}.png", or a CSV whose first column holds paths. Columns: `image` [channels, height, width], bytes 0 to 255, and `label`, an index of the classes. Images of different sizes are an error unless `size` resizes them to that many pixels a side; so with grey and RGB and `channels`, 1 or 3.',
+    'images("photos", size: 64, channels: 3)',
+  ),
+  source(
     'digits',
     'samples: int = 5000, seed: int = 0',
     'Ten kinds of digit drawn with jitter, the same on every machine. Columns: `image` [28, 28] from 0 to 1, and `label`, index(10).',
