@@ -1,6 +1,7 @@
 /** The data sources by name: the reader of each, the schema for the checker and the columns for training. */
 import type { Call, ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
+import { audioReader } from './audio.ts';
 import { csvReader } from './csv.ts';
 import { digitsReader } from './digits.ts';
 import { idxReader } from './idx.ts';
@@ -12,6 +13,7 @@ import { sequencesReader } from './sequences.ts';
 import { textReader } from './text.ts';
 
 export const readers: Readonly<Record<string, SourceReader>> = {
+  audio: audioReader,
   csv: csvReader,
   digits: digitsReader,
   idx: idxReader,

@@ -25,6 +25,12 @@ export const sources: readonly SourceFunction[] = [
     'images("photos", size: 64, channels: 3)',
   ),
   source(
+    'audio',
+    'path: path, length: int = 0, rate: int = 0, names: string = ""',
+    'WAV files of one sample rate: a folder with a folder per class, a folder whose file names follow `names` such as "{label}_{speaker}_{take}.wav", or a CSV whose first column holds paths. Columns: `audio` [length] from -1 to 1, channels averaged, and `label` or the parts of the names, each an index. Longer recordings are cut to `length` samples, shorter ones end in silence; with `rate`, another sample rate is an error.',
+    'audio("recordings", length: 8000, names: "{label}_{speaker}_{take}.wav")',
+  ),
+  source(
     'digits',
     'samples: int = 5000, seed: int = 0',
     'Ten kinds of digit drawn with jitter, the same on every machine. Columns: `image` [28, 28] from 0 to 1, and `label`, index(10).',
