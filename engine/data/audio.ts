@@ -1,8 +1,7 @@
 /** The `audio` source: WAV files of one sample rate, cut or padded to one length. */
-import { statSync } from 'node:fs';
 import type { Call } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
-import { type DataFile, readHead, readWhole } from './file.ts';
+import { type DataFile, readHead, readWhole, sizeOfFile } from './file.ts';
 import { type FileKind, type FileSet, fileSet, probes } from './fileSet.ts';
 import { demandWithin, LIMITS } from './limits.ts';
 import { countArgument, type SourceColumn, type SourceReader, schemaOf } from './schema.ts';
@@ -59,7 +58,7 @@ export const audioReader: SourceReader = {
 };
 
 function readFormat(file: DataFile): WavFormat {
-  const { size } = statSync(file.path);
+  const size = sizeOfFile(file);
   const head = readHead(file, HEAD);
   try {
     return parseWav(file, head, size);

@@ -1,5 +1,5 @@
 /** Bounded reading of files, gzip or plain: the first bytes for schemas, everything for training. */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
@@ -72,13 +72,20 @@ export function decodeText(file: DataFile, bytes: Uint8Array, whole: boolean): s
 }
 
 function readStart(file: DataFile, bytes: number): Uint8Array {
+  return readRange(file, 0, bytes);
+}
+
+/** Up to `bytes` bytes from offset `start` of a file as it lies on the disk; a negative offset counts from its end. Throws `data-missing`, `data-empty`. */
+export function readRange(file: DataFile, start: number, bytes: number): Uint8Array {
   const handle = opened(file, () => openSync(file.path, READ));
   try {
-    demandRegular(file, fstatSync(handle));
-    const buffer = Buffer.alloc(bytes);
+    const stat = fstatSync(handle);
+    demandRegular(file, stat);
+    const from = start < 0 ? Math.max(0, stat.size + start) : start;
+    const buffer = Buffer.alloc(Math.max(0, Math.min(bytes, stat.size - from)));
     let filled = 0;
-    for (let count = -1; count !== 0 && filled < bytes; filled += count) {
-      count = readSync(handle, buffer, filled, bytes - filled, filled);
+    for (let count = -1; count !== 0 && filled < buffer.length; filled += count) {
+      count = readSync(handle, buffer, filled, buffer.length - filled, from + filled);
     }
     return buffer.subarray(0, filled);
   } finally {
@@ -96,6 +103,13 @@ async function readRaw(file: DataFile): Promise<Uint8Array> {
   } finally {
     await handle.close();
   }
+}
+
+/** Bytes of a file on the disk. Throws `data-missing`, `data-empty`, `data-malformed`. */
+export function sizeOfFile(file: DataFile): number {
+  const stat = opened(file, () => statSync(file.path));
+  demandRegular(file, stat);
+  return stat.size;
 }
 
 function demandRegular(file: DataFile, stat: { isFile(): boolean; readonly size: number }): void {

@@ -6,8 +6,10 @@ import { csvReader } from './csv.ts';
 import { digitsReader } from './digits.ts';
 import { idxReader } from './idx.ts';
 import { imagesReader } from './images.ts';
+import { npyReader, npzReader } from './numpy.ts';
 import type { ResolvePath } from './paths.ts';
 import { moonsReader, spiralsReader } from './points.ts';
+import { safetensorsReader } from './safetensors.ts';
 import type { DataSchema, DataSet, LoadOptions, SourceReader } from './schema.ts';
 import { sequencesReader } from './sequences.ts';
 import { textReader } from './text.ts';
@@ -19,6 +21,9 @@ export const readers: Readonly<Record<string, SourceReader>> = {
   idx: idxReader,
   images: imagesReader,
   moons: moonsReader,
+  npy: npyReader,
+  npz: npzReader,
+  safetensors: safetensorsReader,
   sequences: sequencesReader,
   spirals: spiralsReader,
   text: textReader,

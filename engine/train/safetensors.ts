@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import type { HostArray } from '../backend/backend.ts';
 import { EngineError } from '../util/errors.ts';
-import { parseHeader, type TensorEntry } from './safetensorsHeader.ts';
+import { parseHeader, type TensorEntry } from '../util/safetensorsHeader.ts';
 
 /** Bytes of the header's length, a little-endian u64. */
 const PREFIX = 8;

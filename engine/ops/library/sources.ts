@@ -31,6 +31,24 @@ export const sources: readonly SourceFunction[] = [
     'audio("recordings", length: 8000, names: "{label}_{speaker}_{take}.wav")',
   ),
   source(
+    'npy',
+    'path: path, labels: path = ""',
+    'Arrays that NumPy saved, whose first axis is the samples. Columns: `values` and, where `labels` names a second file, `label`, an index where its numbers are whole. Numbers of 64 bits become 32.',
+    'npy("x.npy", labels: "y.npy")',
+  ),
+  source(
+    'npz',
+    'path: path, target: string = ""',
+    'The arrays of a file of `numpy.savez`, packed or not, a column each; their first axis is the samples. A `target` of whole numbers is an index of classes.',
+    'npz("train.npz", target: "y")',
+  ),
+  source(
+    'safetensors',
+    'path: path, target: string = ""',
+    'The tensors of a safetensors file, a column each; their first axis is the samples. A `target` of whole numbers is an index of classes.',
+    'safetensors("embeddings.safetensors", target: "label")',
+  ),
+  source(
     'digits',
     'samples: int = 5000, seed: int = 0',
     'Ten kinds of digit drawn with jitter, the same on every machine. Columns: `image` [28, 28] from 0 to 1, and `label`, index(10).',

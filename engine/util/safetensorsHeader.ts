@@ -1,5 +1,5 @@
 /** The JSON header of a safetensors file, held to the format: every byte of the data belongs to exactly one tensor. */
-import { EngineError } from '../util/errors.ts';
+import { EngineError } from './errors.ts';
 
 export interface TensorEntry {
   readonly name: string;
@@ -10,7 +10,7 @@ export interface TensorEntry {
   readonly end: number;
 }
 
-interface Header {
+export interface SafetensorsHeader {
   readonly entries: readonly TensorEntry[];
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -30,7 +30,7 @@ const BYTES: ReadonlyMap<string, number> = new Map(
 );
 
 /** Parses and validates the header of a file with `dataBytes` bytes of data. Throws `checkpoint-malformed` naming the first fault. */
-export function parseHeader(text: string, dataBytes: number, file: string): Header {
+export function parseHeader(text: string, dataBytes: number, file: string): SafetensorsHeader {
   const twice = firstDuplicateKey(text);
   if (twice !== undefined) throw malformed(file, `expected each name once, found "${short(twice)}" twice`);
   const json = parseObject(text, file);
