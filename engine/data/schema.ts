@@ -14,7 +14,8 @@ export interface SourceColumn extends ColumnSchema {
 /** What the checker needs to know of a source; reading it touches headers where the format has them. */
 export interface DataSchema {
   readonly columns: readonly SourceColumn[];
-  readonly samples: number;
+  /** Left out where counting them would take as long as loading. */
+  readonly samples?: number;
 }
 
 /** One column, row-major over all samples. Floats are f32, labels and categories i32, pixels u8. */
@@ -42,7 +43,7 @@ export interface SourceReader {
 }
 
 /** The schema of loaded columns: the same without their contents. */
-export function schemaOf(set: DataSet): DataSchema {
+export function schemaOf(set: DataSet): Required<DataSchema> {
   return { samples: set.samples, columns: set.columns.map(({ data: _, ...column }) => column) };
 }
 

@@ -1,17 +1,20 @@
-/** The `text` source: a file as windows of characters, each with the character that follows; what language models learn from. */
-import type { Call, ColumnSchema } from '../ir/program.ts';
+/** The `text` source: a file as windows of tokens, each with the token that follows; what language models learn from. */
+import type { Call, CallArgument, ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
 import { type DataFile, decodeText, readHead, readWhole } from './file.ts';
 import { demandWithin, LIMITS } from './limits.ts';
 import { countArgument, type DataSchema, fileArgument, type SourceColumn, type SourceReader } from './schema.ts';
+import { createTokenizer, learnVocabulary, type TokenKind } from './tokenizer.ts';
 
 /** Bytes of text that are trained on at most. */
 const TEXT_BYTES = 2 ** 28;
+/** Characters that pairs are learned from: enough for thousands of tokens, and learned in half a second, since the checker waits for it. */
+const LEARNED = 2 ** 19;
 
 /**
- * `text(path, window, stride)`: columns `tokens` and `next`, index(V) [window], the second one character ahead of the first. Windows start
- * every `stride` characters; V counts the distinct characters (code points), whose index is their place in the order of code points. The alphabet
- * is that of the first 16 MiB; line ends are read as \n.
+ * `text(path, window, stride, tokens, vocabulary)`: columns `tokens` and `next`, index(V) [window], the second one token ahead of the first. Windows
+ * start every `stride` tokens. Characters are code points, in their order; words the most frequent ones; for `bpe` pairs are learned from the first
+ * half million characters. The vocabulary is that of the first 16 MiB, and travels with the program as class names; line ends are read as \n.
  */
 export const textReader: SourceReader = {
   schema(args, resolvePath): DataSchema {
@@ -19,15 +22,17 @@ export const textReader: SourceReader = {
     const cut = cutOf(args);
     const bytes = readHead(file, LIMITS.schemaBytes);
     const text = decode(file, bytes, bytes.length < LIMITS.schemaBytes);
-    const alphabet = alphabetOf(file, text);
-    return { samples: windowCount(file, codePoints(text), cut), columns: columnsOf(cut, alphabet) };
+    const vocabulary = learned(file, cut, text);
+    const columns = columnsOf(cut, vocabulary);
+    if (cut.kind === 'bpe') return { columns };
+    return { samples: windowCount(file, encode(file, cut, text, vocabulary).length, cut), columns };
   },
   async load(args, { resolvePath, expected }) {
     const file = fileArgument(args, 'path', resolvePath);
     const cut = cutOf(args);
     const text = decode(file, await readWhole(file, TEXT_BYTES), true);
-    const alphabet = expectedAlphabet(expected) ?? alphabetOf(file, text);
-    const indices = encode(file, text, alphabet);
+    const vocabulary = expectedVocabulary(expected) ?? learned(file, cut, text);
+    const indices = encode(file, cut, text, vocabulary);
     const samples = windowCount(file, indices.length, cut);
     demandWithin(
       file.name,
@@ -35,7 +40,7 @@ export const textReader: SourceReader = {
       samples * cut.window * 8,
       LIMITS.dataBytes,
     );
-    const [tokens, next] = columnsOf(cut, alphabet);
+    const [tokens, next] = columnsOf(cut, vocabulary);
     return {
       samples,
       columns: [
@@ -46,16 +51,31 @@ export const textReader: SourceReader = {
   },
 };
 
-/** How a text is cut, in characters. */
+/** How a text is cut, in tokens. */
 interface Cut {
   readonly window: number;
   readonly stride: number;
+  readonly kind: TokenKind;
+  /** Tokens of the vocabulary at most. */
+  readonly size: number;
 }
+
+/** What the tokens are called in messages. */
+const NOUNS: Readonly<Record<TokenKind, string>> = { characters: 'characters', words: 'words', bpe: 'tokens' };
 
 function cutOf(args: Call['args']): Cut {
   const window = countArgument(args, 'window', 64, 1, 65_536);
   const stride = countArgument(args, 'stride', 0, 0, 2 ** 30);
-  return { window, stride: stride === 0 ? window : stride };
+  const size = countArgument(args, 'vocabulary', 1000, 2, LIMITS.categories);
+  return { window, stride: stride === 0 ? window : stride, kind: kindOf(args.tokens ?? 'characters'), size };
+}
+
+function kindOf(value: CallArgument): TokenKind {
+  if (value === 'characters' || value === 'words' || value === 'bpe') return value;
+  throw new EngineError(
+    'data-out-of-range',
+    `expected "characters", "words" or "bpe" for "tokens" of the source, found ${JSON.stringify(value)}`,
+  );
 }
 
 /** Text of a file, its line ends read as \n. */
@@ -63,54 +83,39 @@ function decode(file: DataFile, bytes: Uint8Array, whole: boolean): string {
   return decodeText(file, bytes, whole).replaceAll('\r\n', '\n');
 }
 
-/** The distinct characters in the order of their code points. */
-function alphabetOf(file: DataFile, text: string): readonly string[] {
-  const alphabet = [...new Set(text)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
-  demandWithin(file.name, 'different characters', alphabet.length, LIMITS.categories);
-  return alphabet;
+function learned(file: DataFile, { kind, size }: Cut, text: string): readonly string[] {
+  const vocabulary = learnVocabulary(kind, text, size, LEARNED);
+  demandWithin(file.name, 'different characters', vocabulary.length, LIMITS.categories);
+  return vocabulary;
 }
 
-/** The alphabet that the program was checked with. */
-function expectedAlphabet(expected: readonly ColumnSchema[] | undefined): readonly string[] | undefined {
+/** The vocabulary that the program was checked with. */
+function expectedVocabulary(expected: readonly ColumnSchema[] | undefined): readonly string[] | undefined {
   return expected?.find(column => column.name === 'tokens')?.classNames;
 }
 
-function codePoints(text: string): number {
-  let count = 0;
-  for (const _ of text) count++;
-  return count;
-}
-
-function encode(file: DataFile, text: string, alphabet: readonly string[]): Int32Array {
-  const indexOf = new Map(alphabet.map((character, index) => [character, index]));
-  const indices = new Int32Array(text.length);
-  let count = 0;
-  let line = 1;
-  for (const character of text) {
-    const index = indexOf.get(character);
-    if (index === undefined) {
-      throw new EngineError(
-        'data-out-of-range',
-        `${file.name}, line ${line}: expected one of the ${alphabet.length} characters of the training text, found ${JSON.stringify(character)}; remove it, or add it to the training text`,
-      );
-    }
-    if (character === '\n') line++;
-    indices[count++] = index;
-  }
-  return indices.subarray(0, count);
-}
-
-/** Whole windows that have a next character throughout. */
-function windowCount(file: DataFile, characters: number, { window, stride }: Cut): number {
-  if (characters > window) return Math.floor((characters - 1 - window) / stride) + 1;
+function encode(file: DataFile, { kind }: Cut, text: string, vocabulary: readonly string[]): Int32Array {
+  const result = createTokenizer(kind, vocabulary).encode(text);
+  if (result instanceof Int32Array) return result;
+  const line = text.slice(0, result.at).split('\n').length;
+  const known = vocabulary.filter(token => [...token].length === 1).length;
   throw new EngineError(
-    'data-empty',
-    `${file.name}: expected at least ${window + 1} characters for a window of ${window}, found ${characters}; lower the window or add text`,
+    'data-out-of-range',
+    `${file.name}, line ${line}: expected one of the ${known} characters of the training text, found ${JSON.stringify(result.strange)}; remove it, or add it to the training text`,
   );
 }
 
-function columnsOf({ window }: Cut, alphabet: readonly string[]): SourceColumn[] {
-  const column = { dtype: 'i32', shape: [window], classes: alphabet.length, classNames: alphabet } as const;
+/** Whole windows that have a next token throughout. */
+function windowCount(file: DataFile, tokens: number, { window, stride, kind }: Cut): number {
+  if (tokens > window) return Math.floor((tokens - 1 - window) / stride) + 1;
+  throw new EngineError(
+    'data-empty',
+    `${file.name}: expected at least ${window + 1} ${NOUNS[kind]} for a window of ${window}, found ${tokens}; lower the window or add text`,
+  );
+}
+
+function columnsOf({ window }: Cut, vocabulary: readonly string[]): SourceColumn[] {
+  const column = { dtype: 'i32', shape: [window], classes: vocabulary.length, classNames: vocabulary } as const;
   return [
     { name: 'tokens', ...column },
     { name: 'next', ...column },

@@ -68,8 +68,8 @@ export const sources: readonly SourceFunction[] = [
   ),
   source(
     'text',
-    'path: path, window: int = 64, stride: int = 0',
-    'A text file in UTF-8, cut into windows of characters that start every `stride` characters, or side by side where that is 0. Columns: `tokens`, index(V)[window] over the V different characters, and `next`, the same one character ahead.',
+    'path: path, window: int = 64, stride: int = 0, tokens: string = "characters", vocabulary: int = 1000',
+    'A text file in UTF-8, cut into windows of `tokens` that start every `stride` tokens, or side by side where that is 0. Tokens are "characters", all of the file; "words", the most frequent ones and <unknown> for others; or "bpe", byte pairs learned from the file: up to `vocabulary` of them. Columns: `tokens`, index(V)[window] over the V of the vocabulary, and `next`, the same one token ahead. The vocabulary is kept with the run.',
     'text("poem.txt", window: 32)',
   ),
   source(

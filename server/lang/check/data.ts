@@ -356,7 +356,7 @@ function checkBalance(context: Context, face: Draft, seen: ReadonlyMap<string, S
 function sameColumns(context: Context, e: Expression, train: Schema, test: Schema): void {
   for (const column of train.columns) {
     const other = test.columns.find(c => c.name === column.name);
-    const [a, b] = [fieldOf(column), other && fieldOf(other)];
+    const [a, b] = [fieldOf(column), other && fieldOf(classesOf(column, other))];
     if (b && showTensor(a) === showTensor(b)) continue;
     const data = {
       role: 'annotation',
@@ -367,6 +367,13 @@ function sameColumns(context: Context, e: Expression, train: Schema, test: Schem
     report(context, 'shape-mismatch', e, data);
     return;
   }
+}
+
+/** Test data may lack classes; where both have names, loading matches those. */
+function classesOf(train: ColumnSchema, test: ColumnSchema): ColumnSchema {
+  if (train.classes === undefined || test.classes === undefined) return test;
+  const named = train.classNames !== undefined && test.classNames !== undefined;
+  return named || test.classes <= train.classes ? { ...test, classes: train.classes } : test;
 }
 
 /** The one whole number of a setting, at least `least`. */

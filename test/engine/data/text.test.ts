@@ -1,13 +1,16 @@
 /** The text and sequences readers: windows of indices, alphabets, and every way a text can be wrong. */
 import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { workspacePaths } from '../../../engine/data/paths.ts';
 import type { DataSet } from '../../../engine/data/schema.ts';
 import { loadSource, readSchema } from '../../../engine/data/sources.ts';
+import { createTokenizer, learnVocabulary } from '../../../engine/data/tokenizer.ts';
 import type { ColumnSchema } from '../../../engine/ir/program.ts';
+import { sharedData } from '../../support/data.ts';
 import { temporaryFolder } from '../../support/files.ts';
 
-type Args = Readonly<Record<string, number>>;
+type Args = Readonly<Record<string, number | string>>;
 
 const source = (args: Args) => ({ name: 'text', args: { path: 't', ...args } });
 
@@ -127,12 +130,87 @@ test.each<[string, string | Uint8Array, Args, string, RegExp]>([
   ['a binary file', 'PK\0\0abc', { window: 1 }, 'data-malformed', /^t: expected text in UTF-8/],
   ['a character that is cut', Buffer.from('ab😀').subarray(0, 4), { window: 1 }, 'data-malformed', /UTF-8/],
   ['an empty window', 'abc', { window: 0 }, 'data-out-of-range', /from 1 to 65536 for "window"/],
+  [
+    'unknown tokens',
+    'abc',
+    { tokens: 'letters' },
+    'data-out-of-range',
+    /^expected "characters", "words" or "bpe" for "tokens" of the source, found "letters"/,
+  ],
+  ['a vocabulary of one', 'abc', { vocabulary: 1 }, 'data-out-of-range', /from 2 to 65536 for "vocabulary"/],
+  [
+    'too few words',
+    'a b c',
+    { tokens: 'words', window: 3 },
+    'data-empty',
+    /^t: expected at least 4 words for a window of 3, found 3/,
+  ],
   ['a negative stride', 'abc', { stride: -1 }, 'data-out-of-range', /for "stride" of the source, found -1/],
 ])('%s is refused by the schema and by loading', async (_, content, args, code, message) => {
   const error = { code, message: expect.stringMatching(message) };
   const resolvePath = workspacePaths(temporaryFolder({ t: content }));
   expect(() => readSchema(source(args), resolvePath)).toThrow(expect.objectContaining(error));
   await expect(loadSource(source(args), { resolvePath })).rejects.toMatchObject(error);
+});
+
+test('words: the most frequent ones, marks and line breaks alone, and one token for the others', async () => {
+  const { columns } = await load("to be, or not\nto be: it's", { tokens: 'words', vocabulary: 4, window: 3 });
+  expect(columns[0]).toMatchObject({ classes: 4, classNames: ['<unknown>', 'be', 'to', '\n'] });
+  expect(columns.map(({ data }) => [...data])).toEqual([
+    [2, 1, 0, 0, 0, 3, 2, 1, 0],
+    [1, 0, 0, 0, 3, 2, 1, 0, 0],
+  ]);
+});
+
+test('bpe: the alphabet, then the pairs that occur most, learned pairs first', async () => {
+  const { columns } = await load('abab abc abab', { tokens: 'bpe', vocabulary: 6, window: 2 });
+  expect(columns[0]).toMatchObject({ classNames: [' ', 'a', 'b', 'c', 'ab', ' ab'] });
+  expect(columns.map(({ data }) => [...data])).toEqual([
+    [4, 4, 5, 3],
+    [4, 5, 3, 5],
+  ]);
+});
+
+test('a bpe schema has the vocabulary that loading has, and a test text keeps it', async () => {
+  const content = 'the cat sat on the mat, the rat sat on the cat\n'.repeat(20);
+  const args = { tokens: 'bpe', vocabulary: 30, window: 8 };
+  const schema = readSchema(source(args), workspacePaths(temporaryFolder({ t: content })));
+  const set = await load(content, args);
+  expect(schema.columns).toEqual(set.columns.map(({ data: _, ...column }) => column));
+  const other = await load('the hen sat on the cat '.replace('hen', 'ant').repeat(3), args, schema.columns);
+  expect(other.columns[0]?.classNames).toEqual(schema.columns[0]?.classNames);
+  await expect(load('the ox sat\non it', args, schema.columns)).rejects.toMatchObject({
+    code: 'data-out-of-range',
+    message: expect.stringMatching(/^t, line 1: expected one of the 13 characters of the training text, found "x"/),
+  });
+});
+
+test('tokens of any text put together are the text', () => {
+  const texts = fc.array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('ab', ' the', 'é', '\n', '12')), {
+    maxLength: 60,
+  });
+  fc.assert(
+    fc.property(
+      texts,
+      fc.integer({ min: 2, max: 80 }),
+      fc.constantFrom('bpe' as const, 'characters' as const),
+      (parts, size, kind) => {
+        const text = parts.join('');
+        const { vocabulary, encode } = createTokenizer(kind, learnVocabulary(kind, text, size));
+        expect(new Set(vocabulary).size).toBe(vocabulary.length);
+        expect([...(encode(text) as Int32Array)].map(index => vocabulary[index]).join('')).toBe(text);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+const shakespeare = sharedData('tinyshakespeare/input.txt');
+test.skipIf(shakespeare === undefined)('Shakespeare in pairs takes under half the tokens', async () => {
+  const args = { path: shakespeare!, tokens: 'bpe', vocabulary: 1000 };
+  const set = await loadSource({ name: 'text', args }, { resolvePath: path => path });
+  expect(set.columns[0]?.classes).toBe(1000);
+  expect(set.samples * 64).toBeLessThan(1_115_394 / 2);
 });
 
 test('windows that would fill the memory are refused before they are made', async () => {
