@@ -2,7 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { encode } from 'fast-png';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { analyze } from '../../../server/lang/analyze.ts';
 import { createLangHost } from '../../../server/runs/langHost.ts';
 
 let outer: string;
@@ -30,6 +32,28 @@ describe('schemas', () => {
     writeFileSync(file, 'x\n1\n2\n3\n');
     utimesSync(file, 1, 1);
     expect(h.readSchema(csv('a.csv'), uri('m.strata'))).toMatchObject({ samples: 3, columns: [{ name: 'x' }] });
+  });
+
+  it('of a folder per class follow what comes to its folders', () => {
+    const [yes, no] = ['yes', 'no'].map(label => join(workspace, 'photos', label));
+    for (const folder of [yes!, no!]) mkdirSync(folder, { recursive: true });
+    const grey = encode({ width: 2, height: 1, channels: 1, data: Uint8Array.of(1, 2) });
+    for (const folder of [yes!, no!]) writeFileSync(join(folder, 'a.png'), grey);
+    const h = host();
+    const images = { name: 'images', args: { path: 'photos' } };
+    const first = h.readSchema(images, uri('m.strata'));
+    expect(first).toMatchObject({ samples: 2, columns: [{ shape: [1, 1, 2] }, { classNames: ['no', 'yes'] }] });
+    expect(h.readSchema(images, uri('m.strata'))).toBe(first);
+    writeFileSync(join(yes!, 'b.png'), grey);
+    utimesSync(yes!, 1, 1);
+    expect(h.readSchema(images, uri('m.strata'))).toMatchObject({ samples: 3 });
+  });
+
+  it('type a test set that lacks classes of the training set', () => {
+    writeFileSync(join(workspace, 'train.csv'), 'x,k\n1.5,a\n2.5,b\n3.5,c\n');
+    writeFileSync(join(workspace, 'test.csv'), 'x,k\n1.5,a\n2.5,c\n');
+    const text = 'data D = csv("train.csv") {\n  test csv("test.csv")\n  batch 2\n}\n';
+    expect(analyze(uri('m.strata'), text, host()).facts).toEqual([]);
   });
 
   it.each([
