@@ -32,7 +32,7 @@ export const sources: readonly SourceFunction[] = [
   ),
   source(
     'npy',
-    'path: path, labels: path = ""',
+    'path: path, labels: string = ""',
     'Arrays that NumPy saved, whose first axis is the samples. Columns: `values` and, where `labels` names a second file, `label`, an index where its numbers are whole. Numbers of 64 bits become 32.',
     'npy("x.npy", labels: "y.npy")',
   ),
