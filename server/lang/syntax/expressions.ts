@@ -160,13 +160,14 @@ export function separated<T extends Span>(
   return p.bracketed(() => {
     const items: T[] = [];
     while (!p.is(close) && !p.endsStatement()) {
+      const { start } = p.token;
       items.push(item());
       if (p.take(',')) continue;
       if (p.is(close)) break;
       p.problem(`, or ${close}`);
       if (p.atLineStart) break;
-      // Only the comma is missing.
-      if (p.token.kind === 'name' && p.peek(1).text === ':') continue;
+      // Only the comma is missing, unless it is a word that begins no item: `(where : 1)`.
+      if (p.token.start > start && p.token.kind === 'name' && p.peek(1).text === ':') continue;
       p.skipTo(',', close);
       if (!p.take(',')) break;
     }

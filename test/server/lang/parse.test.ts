@@ -144,6 +144,11 @@ describe('declarations', () => {
     expect(chunks.flatMap(c => c.chunk.declarations.map(d => d.name.name))).toEqual(['a']);
   });
 
+  it('end, also where a word that begins no expression stands for an argument', () => {
+    const { chunks } = parse('data D = digits() {\n  (where : 0.1, test: 0.1\n  batch 64\n}\n');
+    expect(chunks.flatMap(c => c.chunk.problems).length).toBeGreaterThan(0);
+  });
+
   it('are shared with the tree before where their text is the same', () => {
     const [a, b] = ['const a = 1\n', 'const b = 2\n'];
     const before = parse(a + b);
