@@ -161,9 +161,15 @@ function decideDivides(left: Dim, right: Dim, facts: readonly Requirement[]): Ve
 function decideAtLeast(left: Dim, right: Dim, facts: readonly Requirement[]): Verdict {
   if (atLeastDim(left, right)) return 'holds';
   if (compareDim(left, right) === 'less') return 'fails';
+  if (right === 1 && facts.some(f => f.kind === 'divides' && isWholePart(left, f))) return 'holds';
   const difference = subDim(left, right);
   const known = facts.some(f => f.kind === 'atLeast' && atLeastDim(difference, subDim(f.left, f.right)));
   return known ? 'holds' : 'unknown';
+}
+
+/** `left` is p / q where q divides p, both at least 1: a share of p is not empty. */
+function isWholePart(left: Dim, { left: p, right: q }: Requirement): boolean {
+  return atLeastDim(p, 1) && atLeastDim(q, 1) && sameDim(left, floorDivDim(p, q));
 }
 
 function variableName(d: Dim): string | undefined {

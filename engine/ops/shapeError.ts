@@ -5,7 +5,9 @@ export type ShapeErrorCode =
   | 'rank-mismatch'
   | 'dtype-mismatch'
   | 'axis-out-of-range'
-  | 'bad-attribute';
+  | 'bad-attribute'
+  /** The result names an axis that no input has. */
+  | 'unknown-axis';
 
 export interface ShapeProblem {
   readonly code: ShapeErrorCode;
@@ -18,6 +20,12 @@ export interface ShapeProblem {
   readonly axis?: number;
   /** Position of the offending input. */
   readonly input?: number;
+  /** What differs, where it is not the whole input: the name of an axis. */
+  readonly subject?: string;
+  /** The part of the string argument `pattern` that is wrong, as offsets within it. */
+  readonly within?: { readonly start: number; readonly end: number };
+  /** Names that could have been meant. */
+  readonly candidates?: readonly string[];
 }
 
 /** A type rule refused its inputs. The message is lower case, one sentence, expected before found. */

@@ -24,6 +24,7 @@ export type NameKind =
   | 'argument'
   | 'setting'
   | 'dimension'
+  | 'axis'
   | 'optimizer'
   | 'schedule'
   | 'metric'

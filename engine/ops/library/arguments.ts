@@ -39,6 +39,12 @@ export function optionalNumber(args: Args, name: string): number | undefined {
   return args[name] === undefined ? undefined : number(args, name);
 }
 
+export function text(args: Args, name: string): string {
+  const value = args[name];
+  if (typeof value === 'string') return value;
+  throw never(`argument ${name} is not a string`);
+}
+
 export function flag(args: Args, name: string): boolean {
   const value = args[name];
   if (typeof value === 'boolean') return value;

@@ -1,22 +1,23 @@
 /** Convolutions over sequences [B, C, L] and images [B, C, H, W], and transposed ones; weights and starts are those of PyTorch's modules. */
 import { addDim, type Dim, isConstant, mulDim, subDim } from '../../dim/dim.ts';
-import type { Requirement } from '../../dim/facts.ts';
 import type { TensorType } from '../../ir/graph.ts';
 import type { Value } from '../builder.ts';
 import { convTranspose } from '../primitives/conv.ts';
 import { expectDType } from '../primitives/rules.ts';
 import { demand, dimension, flag, known, knownSizes, number, sizesOf, tensor, typeOf } from './arguments.ts';
-import type { Arguments, BuildContext, TensorFunction, TypeArguments } from './function.ts';
+import type { Arguments, BuildContext, SizeRequirement, TensorFunction, TypeArguments } from './function.ts';
 import { fanIn } from './layers.ts';
 import { atLeast, numbersOf, windowedType, windowsFit, windowsOf } from './windows.ts';
 
 const product = (sizes: readonly number[]): number => sizes.reduce((n, d) => n * d, 1);
 
 /** `groups` divides the channels that go in and those that come out. */
-function groupsDivide(op: string, args: TypeArguments): readonly Requirement[] {
+function groupsDivide(op: string, args: TypeArguments): readonly SizeRequirement[] {
   const groups = dimension(args, 'groups');
   if (isConstant(groups)) demand(groups >= 1, op, 'groups of at least 1', groups);
-  return [typeOf(args, 'x').shape[1]!, dimension(args, 'out')].map(left => ({ kind: 'divides', left, right: groups }));
+  return [typeOf(args, 'x').shape[1]!, dimension(args, 'out')].map(left => ({
+    requirement: { kind: 'divides', left, right: groups },
+  }));
 }
 
 /** y plus one bias a channel, if the layer has one. */
@@ -110,7 +111,7 @@ function convTransposed(rank: number, spatial: string, example: string): TensorF
     },
     requires: args => [
       ...groupsDivide(name, args),
-      ...transposedSizes(name, args, rank).map(left => ({ kind: 'atLeast', left, right: 1 }) as const),
+      ...transposedSizes(name, args, rank).map(left => ({ requirement: { kind: 'atLeast', left, right: 1 } as const })),
     ],
     build: (context, args) => transposed(name, rank, context, args),
   };

@@ -60,13 +60,21 @@ export type TypeArguments = Readonly<Record<string, ResultType | Dim | readonly 
 /** `classes`: the values are an index below it, as positions along an axis are. */
 export type ResultType = TensorType & { readonly classes?: Dim };
 
+/** What must hold of the sizes in a call; `within`: the part of the string argument `pattern` that demands it. */
+export interface SizeRequirement {
+  readonly requirement: Requirement;
+  readonly within?: { readonly start: number; readonly end: number };
+}
+
 /** A tensor function of models and train blocks; `layer` if it owns weights. */
 export interface TensorFunction extends Declaration {
   readonly kind: 'function' | 'layer' | 'loss';
   /** For results that a signature can't say (concat, reshape). Throws ShapeError. */
   readonly type?: (args: TypeArguments) => ResultType;
   /** What `type` takes for granted of symbolic sizes, and `where` can't say: `H >= 3`. Discharged at the call or floated to its callers. */
-  readonly requires?: (args: TypeArguments) => readonly Requirement[];
+  readonly requires?: (args: TypeArguments) => readonly SizeRequirement[];
+  /** Named arguments beyond the signature are sizes: the `h: 4` of rearrange. */
+  readonly sizes?: true;
   readonly build: (context: BuildContext, args: Arguments) => Value;
 }
 

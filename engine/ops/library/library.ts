@@ -19,6 +19,7 @@ import { layers } from './layers.ts';
 import { losses } from './losses.ts';
 import { metrics } from './metrics.ts';
 import { normalizationLayers } from './normalization.ts';
+import { notationFunctions } from './notation.ts';
 import { optimizers } from './optimizers.ts';
 import { pointwiseFunctions } from './pointwise.ts';
 import { poolingFunctions } from './pooling.ts';
@@ -61,6 +62,7 @@ export const library: { readonly [P in Place]: Readonly<Record<string, Places[P]
     reductions,
     shapeFunctions,
     indexingFunctions,
+    notationFunctions,
     randomFunctions,
     layers,
     losses,

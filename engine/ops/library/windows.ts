@@ -1,11 +1,10 @@
 /** The sizes of sliding windows, as the hyperparameters of convolution and pooling give them: results, requirements, what build needs. */
 import { addDim, type Dim, isConstant, mulDim, showShape, subDim } from '../../dim/dim.ts';
-import type { Requirement } from '../../dim/facts.ts';
 import type { Shape, TensorType } from '../../ir/graph.ts';
 import { expectDType, windowCount } from '../primitives/rules.ts';
 import { ShapeError } from '../shapeError.ts';
 import { demand, sizesOf, typeOf } from './arguments.ts';
-import type { Arguments, TypeArguments } from './function.ts';
+import type { Arguments, SizeRequirement, TypeArguments } from './function.ts';
 
 /** One entry a spatial axis; sizes are symbolic while the hyperparameters are. */
 export interface Windows {
@@ -68,12 +67,12 @@ export function windowedType(op: string, args: TypeArguments, windows: Windows, 
 }
 
 /** No window is larger than the padded input. */
-export function windowsFit(args: TypeArguments, windows: Windows): readonly Requirement[] {
+export function windowsFit(args: TypeArguments, windows: Windows): readonly SizeRequirement[] {
   return typeOf(args, 'x')
     .shape.slice(2)
     .map((d, axis) => {
       const padding = addDim(windows.before[axis]!, windows.after[axis]!);
-      return { kind: 'atLeast', left: d, right: subDim(spanOf(windows, axis), padding) };
+      return { requirement: { kind: 'atLeast', left: d, right: subDim(spanOf(windows, axis), padding) } };
     });
 }
 

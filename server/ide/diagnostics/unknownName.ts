@@ -12,6 +12,7 @@ const nouns: Readonly<Record<NameKind, string>> = {
   argument: 'argument',
   setting: 'setting',
   dimension: 'dimension',
+  axis: 'axis',
   optimizer: 'optimiser',
   schedule: 'schedule',
   metric: 'metric',

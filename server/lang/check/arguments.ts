@@ -14,6 +14,8 @@ import { type HyperKind, type SignatureParameter, showParameterType } from './si
 export interface Bound {
   readonly meaning: Meaning;
   readonly span: Span;
+  /** A string that stands there in quotes. */
+  readonly quoted?: boolean;
 }
 
 /** Arguments by parameter; `failed`: something was wrong and has been reported. */
@@ -31,7 +33,7 @@ export interface Piped extends Bound {
 
 /**
  * The first tensor parameter takes what is piped in. Without a pipe, arguments are in order of the parameters if the first is a tensor,
- * and hyperparameters alone (`linear(128)`) if it is not.
+ * and hyperparameters alone (`linear(128)`) if it is not; a string that comes first in the signature too (`einsum`) leaves the order as it is.
  */
 export function matchArguments(
   context: Context,
@@ -72,13 +74,19 @@ function generally(context: Context, open: readonly SignatureParameter[]): Conte
 function directParameters(open: readonly SignatureParameter[], first: Meaning): readonly SignatureParameter[] {
   const direct = first.kind === 'tensor' || isError(first);
   const hyper = open.filter(p => p.type.kind !== 'tensor');
-  return direct || hyper.length === open.length ? open : hyper.length > 0 ? hyper : open;
+  const patternFirst = open[0]?.type.kind === 'string';
+  return direct || patternFirst || hyper.length === open.length ? open : hyper.length > 0 ? hyper : open;
 }
 
 function named(context: Context, callee: Callee, arg: Argument, name: string, matched: Matched): void {
   const parameter = callee.signature.parameters.find(p => p.name === name);
   const { name: calleeName, parameters } = callee.signature;
   if (parameter === undefined) {
+    const fn = callee.library?.fn;
+    if (fn && 'sizes' in fn && fn.sizes) {
+      size(context, calleeName, arg, name, matched);
+      return;
+    }
     context.rules.evaluate(context, arg.value);
     matched.failed = true;
     const candidates = closest(
@@ -96,6 +104,18 @@ function named(context: Context, callee: Callee, arg: Argument, name: string, ma
     return;
   }
   take(context, callee, parameter, arg.value, matched);
+}
+
+/** The size of an axis that the pattern of the call names. */
+function size(context: Context, callee: string, arg: Argument, name: string, matched: Matched): void {
+  const raw = context.rules.evaluate(context, arg.value);
+  const meaning = isError(raw) ? failed : converters.int(raw);
+  if (meaning === undefined) {
+    const found = raw.kind === 'number' ? showMeaning(raw) : kindOf(raw);
+    report(context, 'type-mismatch', arg.value, { subject: name, callee, expected: expectations.int, found });
+  }
+  if (meaning === undefined || isError(meaning)) matched.failed = true;
+  matched.bound.set(name, { meaning: meaning ?? failed, span: arg.value });
 }
 
 function positional(
@@ -133,7 +153,7 @@ function take(
   const raw = evaluated ?? argumentMeaning(context, parameter, value);
   const meaning = convert(context, callee.signature.name, parameter, raw, value);
   if (isError(meaning)) matched.failed = true;
-  matched.bound.set(parameter.name, { meaning, span: value });
+  matched.bound.set(parameter.name, { meaning, span: value, quoted: value.kind === 'string' });
 }
 
 const placesOf: Partial<Record<HyperKind, readonly Place[]>> = {

@@ -139,13 +139,14 @@ export function bindName(context: Context, name: Name, kind: SymbolKind, meaning
   return binding;
 }
 
-/** Holds, is an error here, or floats to the callers of this model. `callee`: who demands it. */
+/** Holds, is an error here, or floats to the callers of this model. `callee`: who demands it; `text`: in what words. */
 export function demand(
   context: Context,
   requirement: Requirement,
   span: Span,
   callee: string,
   related: readonly RelatedRecord[] = [],
+  text = showRequirement(requirement),
 ): boolean {
   const known = [...context.assumed, ...context.sheet.requirements.map(r => r.requirement)];
   const verdict = decide(requirement, known);
@@ -162,7 +163,7 @@ export function demand(
     span,
     {
       callee,
-      requirement: showRequirement(requirement),
+      requirement: text,
       left: showDim(left),
       right: showDim(right),
       kind,

@@ -1,5 +1,5 @@
 /** The meaning of expressions: names, literals, pipes, calls, slices. */
-import { type Dim, isConstant, maxDim, minDim, subDim } from '../../../engine/dim/dim.ts';
+import { addDim, type Dim, isConstant, maxDim, minDim, subDim } from '../../../engine/dim/dim.ts';
 import type { NameKind } from '../facts.ts';
 import { closest } from '../names.ts';
 import type {
@@ -15,7 +15,7 @@ import type { Span } from '../text.ts';
 import type { Piped } from './arguments.ts';
 import { applyLayer, callMeaning } from './call.ts';
 import { type Callee, type CallPlace, libraryCallee, libraryNames } from './callee.ts';
-import { type Context, localTarget, record, refer, report } from './context.ts';
+import { type Context, demand, localTarget, record, refer, report } from './context.ts';
 import {
   failed,
   isError,
@@ -340,6 +340,7 @@ function cutOf(context: Context, { item, from, to }: Evaluated, size: Dim): Cut 
     });
     return undefined;
   }
+  if (!needs(context, length, 1, item)) return undefined;
   return { start, size: length, drop: false };
 }
 
@@ -355,5 +356,11 @@ function positionOf(context: Context, node: AnyNode, m: Meaning, size: Dim, sing
     report(context, 'value-out-of-range', node, { subject: 'index', expected, found: String(m.dim) });
     return undefined;
   }
-  return at;
+  const inside = needs(context, at, 0, node) && needs(context, size, single ? addDim(at, 1) : at, node);
+  return inside ? at : undefined;
+}
+
+/** What depends on sizes that are still open floats to the callers; outside of models all sizes but the batch are numbers. */
+function needs(context: Context, left: Dim, right: Dim, span: Span): boolean {
+  return !context.rigid || demand(context, { kind: 'atLeast', left, right }, span, 'index');
 }

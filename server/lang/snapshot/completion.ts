@@ -19,7 +19,8 @@ export function completionAt(
   const end = offset + (/^\w+/.exec(text.slice(offset, offset + 200))?.[0].length ?? 0);
   const replace = { start, end };
   const line = text.slice(text.lastIndexOf('\n', start - 1) + 1, start);
-  if (/\/\//.test(line) || inString(line)) return { replace, items: [] };
+  if (/\/\//.test(line)) return { replace, items: [] };
+  if (inString(line)) return { replace, items: axisItems(line) };
   const nodes = nodesAt(snapshot, start);
   if (nodes === undefined || outside(nodes.part, nodes.at)) return { replace, items: topLevel() };
   const { part, at, path } = nodes;
@@ -73,6 +74,20 @@ function foreignItem(place: Place, { header, doc }: ForeignModel): CompletionIte
 
 function inString(line: string): boolean {
   return (line.replace(/\\./g, '').match(/"/g) ?? []).length % 2 === 1;
+}
+
+/** Names of axes within the pattern of `rearrange` and `einsum`: those of the left side, on the right without those that stand there already. */
+function axisItems(line: string): readonly CompletionItem[] {
+  const pattern = /\b(?:rearrange|einsum)\((?:[^"]*[(, ])?"([^"]*)$/.exec(line)?.[1];
+  const [left, right] = pattern?.split('->') ?? [];
+  if (left === undefined) return [];
+  const written: readonly string[] = right?.match(/\w+/g) ?? [];
+  const names = unique((left.match(/[A-Za-z_]\w*/g) ?? []).map(name => axisItem(name)));
+  return names.filter(({ name }) => !written.includes(name));
+}
+
+function axisItem(name: string): CompletionItem {
+  return { name, kind: 'dimension', detail: 'axis', doc: '', rank: 0 };
 }
 
 function outside({ entry }: Part, at: number): boolean {

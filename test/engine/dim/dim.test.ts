@@ -86,6 +86,8 @@ describe('facts', () => {
     [{ kind: 'equal', left: dim('X'), right: 10 }, [{ kind: 'equal', left: dim('X'), right: 10 }], 'holds'],
     [{ kind: 'atLeast', left: dim('H'), right: 2 }, [{ kind: 'atLeast', left: dim('H'), right: 3 }], 'holds'],
     [{ kind: 'atLeast', left: dim('H'), right: 1 }, [], 'holds'],
+    [{ kind: 'atLeast', left: dim('D / heads'), right: 1 }, [divides], 'holds'],
+    [{ kind: 'atLeast', left: dim('D / heads'), right: 1 }, [], 'unknown'],
   ])('%j given %j %s', (requirement, facts, verdict) => {
     expect(decide(requirement, facts)).toBe(verdict);
   });

@@ -35,6 +35,8 @@ const sizes: Readonly<Record<string, number>> = {
 /** Where the sizes of the table don't fit, or a function is defined on a part of the line alone. */
 const special: Readonly<Record<string, Readonly<Record<string, Argument>>>> = {
   reshape: { shape: [3, 2] },
+  rearrange: { pattern: 'a b -> b a' },
+  einsum: { pattern: 'a b, a b, a b -> b' },
 };
 const domains: Readonly<Record<string, readonly [number, number]>> = {
   log: [0.25, 4],
@@ -43,8 +45,19 @@ const domains: Readonly<Record<string, readonly [number, number]>> = {
   weights: [0.5, 2],
 };
 
-/** No gradient, or none to speak of: whole numbers, random numbers, steps. */
-const without = new Set(['argmax', 'arange', 'one_hot', 'normal', 'uniform', 'sign', 'floor', 'round', 'detach']);
+/** No gradient, or none to speak of: whole numbers, random numbers, steps, what the data say. */
+const without = new Set([
+  'balanced',
+  'argmax',
+  'arange',
+  'one_hot',
+  'normal',
+  'uniform',
+  'sign',
+  'floor',
+  'round',
+  'detach',
+]);
 
 /** A layer's own weight among the inputs: a hyperparameter may have the same name. */
 const own = (name: string): string => `own ${name}`;
