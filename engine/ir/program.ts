@@ -143,6 +143,12 @@ export interface ColumnSchema {
   readonly classNames?: readonly string[];
 }
 
+/** `over`: prefix of parameter names, `net.encoder`. `from`: path of a safetensors file. */
+export interface InitFrom {
+  readonly over: string;
+  readonly from: string;
+}
+
 export interface RunPlan {
   /** Exactly one of the two. */
   readonly epochs?: number;
@@ -152,4 +158,14 @@ export interface RunPlan {
   readonly stop?: { readonly monitor: string; readonly patience: number; readonly minDelta: number };
   /** Largest global norm of the gradients. */
   readonly clip?: number;
+  /** Largest absolute value of an element of a gradient, which is cut off before the norm is taken. */
+  readonly clipValue?: number;
+  /** Batches whose mean gradient makes one update; 1 by default. */
+  readonly accumulate?: number;
+  /** Decay of the moving average of the weights that evaluation uses. */
+  readonly average?: number;
+  /** Checkpoints kept beside the last and the best: one every `every` epochs, the newest `keep` of them. */
+  readonly checkpoint?: { readonly every: number; readonly keep?: number };
+  /** Weights under the prefix `over` start as those of a safetensors file. */
+  readonly init?: readonly InitFrom[];
 }

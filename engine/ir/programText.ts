@@ -95,6 +95,13 @@ const runPlan = v.object({
   device: v.picklist(['auto', 'webgpu', 'cpu']),
   stop: v.optional(v.object({ monitor: v.string(), patience: count, minDelta: v.number() })),
   clip: v.optional(v.number()),
+  clipValue: v.optional(v.number()),
+  accumulate: v.optional(v.pipe(count, v.minValue(1))),
+  average: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
+  checkpoint: v.optional(
+    v.object({ every: v.pipe(count, v.minValue(1)), keep: v.optional(v.pipe(count, v.minValue(1))) }),
+  ),
+  init: v.optional(v.array(v.object({ over: v.string(), from: v.string() }))),
 });
 const programSchema = v.object({
   version: v.literal(PROGRAM_VERSION),

@@ -4,6 +4,8 @@ import type { Fitted } from '../data/fit.ts';
 import { type DataPlan, statisticShape } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
 import { type Files, writeAtomic } from './atomicFile.ts';
+import type { Group } from './layout.ts';
+import type { PlateauState } from './plateau.ts';
 import { encodeSafetensors, type NamedTensor, readSafetensors } from './safetensors.ts';
 import type { Weights } from './session.ts';
 import type { Counts, StepLayout } from './step.ts';
@@ -14,6 +16,7 @@ const STATE_KEY = 'strata';
 const OPTIMIZER = 'optimizer.';
 /** Before the names of what transforms learnt: `data.features.standardize_1.moments`. */
 const FITTED = 'data.';
+const TRAINING = 'training.';
 
 /**
  * Where a run stands after `step` steps, beside its weights. Random numbers, the order of samples, schedules and the cursor follow from
@@ -34,6 +37,8 @@ export interface TrainingState {
   readonly patience: Patience;
   /** Monitored value of the best checkpoint. */
   readonly best: Patience;
+  /** Of each schedule that follows a metric. */
+  readonly plateaus?: readonly PlateauState[];
 }
 
 export interface Checkpoint {
@@ -59,6 +64,9 @@ const stateSchema = v.object({
   metrics: v.record(v.string(), v.number()),
   patience,
   best: patience,
+  plateaus: v.exactOptional(
+    v.array(v.object({ best: v.nullable(v.number()), stale: count, cooling: count, factor: v.number() })),
+  ),
 });
 
 /** Writes a checkpoint in one piece; the one before stays until then. Throws `disk-full`. */
@@ -144,19 +152,24 @@ interface Piece {
   readonly length: number;
 }
 
-/** Each parameter, and each part of an optimiser's state under the name of its parameter: `optimizer.0.m.net.fc1.weight`. */
+/**
+ * Each parameter, and each part of an optimiser's state under the name of its parameter: `optimizer.0.m.net.fc1.weight`. Where there is a
+ * moving average of the weights it has their names, since it is what the model is used with, and they are `training.net.fc1.weight`.
+ */
 function piecesOf({ groups, moments }: StepLayout): Piece[] {
-  const places = groups.flatMap(group => group.places);
+  const pieces = (group: Group, buffer: string, prefix: string): Piece[] =>
+    group.places.map(({ spec, offset, length }) => ({
+      name: prefix + spec.name,
+      buffer,
+      shape: spec.shape,
+      offset,
+      length,
+    }));
   return [
-    ...places.map(({ spec, ...place }) => ({ ...place, name: spec.name, shape: spec.shape })),
-    ...moments.flatMap(({ buffer, group, objective, name }) =>
-      group.places.map(({ spec, offset, length }) => ({
-        name: `${OPTIMIZER}${objective}.${name}.${spec.name}`,
-        buffer,
-        shape: spec.shape,
-        offset,
-        length,
-      })),
+    ...groups.flatMap(group => pieces(group, group.average ?? group.buffer, '')),
+    ...groups.flatMap(group => (group.average === undefined ? [] : pieces(group, group.buffer, TRAINING))),
+    ...moments.flatMap(({ buffer, group, objective, name, role }) =>
+      role === 'average' ? [] : pieces(group, buffer, `${OPTIMIZER}${objective}.${name}.`),
     ),
   ];
 }

@@ -1,6 +1,7 @@
 /** StepLayout: the one table of every persistent buffer of the step graphs, which the loop, checkpoints and benches read. */
 import type { DType, Graph } from '../ir/graph.ts';
-import type { CallArgument, Objective, ParameterSpec, Program } from '../ir/program.ts';
+import type { Call, CallArgument, Objective, ParameterSpec, Program } from '../ir/program.ts';
+import type { Settings } from '../ops/library/function.ts';
 import { findFunction } from '../ops/library/library.ts';
 import { EngineError, never } from '../util/errors.ts';
 
@@ -32,8 +33,9 @@ export interface ParameterPlace {
 }
 
 /**
- * Parameters that the same objectives update, in one flat f32 buffer: `params` (and `params2` … where objectives differ in what they
- * are over), `frozen` for those nothing updates, `statistics` for those the train graph assigns itself.
+ * Parameters that the same objectives update in the same way, in one flat f32 buffer: `params` (and `params2` … where objectives differ in
+ * what they are over, or their optimisers in what they do), `frozen` for those nothing updates, `statistics` for those the train graph
+ * assigns itself.
  */
 export interface Group {
   readonly buffer: string;
@@ -42,13 +44,21 @@ export interface Group {
   readonly objectives: readonly number[];
   readonly places: readonly ParameterPlace[];
   readonly role: 'trained' | 'frozen' | 'statistics';
+  /** Hyperparameters of each objective's optimiser for these parameters, without `lr`. */
+  readonly settings: readonly Settings[];
+  /** State of the moving average of the weights, which evaluation uses in their place. */
+  readonly average?: string;
 }
 
-/** One flat f32 state of one objective's optimiser for one group, of the group's length: `params.m`. */
+/**
+ * One flat f32 state of a group beside its parameters, of the group's length: `params.m` of an objective's optimiser, `params.gradient`
+ * that accumulates over batches, `params.average`.
+ */
 export interface MomentSpec {
   readonly buffer: string;
   readonly group: Group;
   readonly objective: number;
+  readonly role: 'optimizer' | 'gradient' | 'average';
   /** The optimiser's own name for it, `m`. */
   readonly name: string;
 }
@@ -68,6 +78,10 @@ export interface StepLayout {
   readonly stepsPerEpoch: number;
   /** Planned steps of the whole run. */
   readonly steps: number;
+  /** Batches whose gradients make one update; the last batches of an epoch make one too, however few. */
+  readonly accumulate: number;
+  /** Schedules that follow a metric, in the order of `BUFFERS.plateau`. */
+  readonly plateaus: readonly Call[];
   readonly groups: readonly Group[];
   /** By parameter name. */
   readonly parameters: Readonly<Record<string, ParameterPlace>>;
@@ -91,6 +105,8 @@ export const BUFFERS = {
   bad: 'bad',
   /** i32 [] state: batches evaluated; the host sets it to 0 before a pass over a split. */
   evaluated: 'evaluated',
+  /** f32 [plateaus] input: what each schedule that follows a metric multiplies its lr by; the host rewrites it between epochs. */
+  plateau: 'plateau',
   ring: 'ring',
   sums: 'sums',
 } as const;
@@ -135,38 +151,89 @@ export function optimizerOf(objective: Objective) {
   throw new EngineError('program-malformed', `expected an optimizer, found ${objective.optimizer.name}`);
 }
 
+/** The schedules of all objectives that follow a metric, outermost first. */
+function plateausOf({ objectives }: Program): readonly Call[] {
+  const within = (lr: CallArgument | undefined): readonly Call[] => {
+    if (typeof lr !== 'object' || !('name' in lr)) return [];
+    return [...(findFunction(lr.name, 'schedule')?.observed ? [lr] : []), ...within(lr.args.lr)];
+  };
+  return objectives.flatMap(({ optimizer }) => within(optimizer.args.lr));
+}
+
+/** What each of the objectives `over` does with a parameter of this shape. */
+function settingsFor(program: Program, over: readonly number[], shape: readonly number[]): readonly Settings[] {
+  return over.map(at => {
+    const objective = program.objectives[at]!;
+    const args = settings(objective.optimizer.args);
+    return optimizerOf(objective).apart?.(shape, args) ?? args;
+  });
+}
+
 /** Assigns every parameter its group and place, in the order of the program within each group. */
 function groupParameters(program: Program): readonly Group[] {
   const assigned = new Set(program.train.outputs.filter(o => o.kind === 'assign').map(o => o.name));
-  const members = new Map<string, ParameterSpec[]>();
+  const members = new Map<string, { over: readonly number[]; how: readonly Settings[]; specs: ParameterSpec[] }>();
   for (const spec of program.parameters) {
     const over = program.objectives.flatMap((o, at) => (spec.trainable && o.over.includes(spec.name) ? [at] : []));
-    const key = over.length > 0 ? over.join() : assigned.has(spec.name) ? 'statistics' : 'frozen';
-    members.set(key, [...(members.get(key) ?? []), spec]);
+    const how = settingsFor(program, over, spec.shape);
+    const key = over.length > 0 ? JSON.stringify([over, how]) : assigned.has(spec.name) ? 'statistics' : 'frozen';
+    const member = members.get(key) ?? { over, how, specs: [] };
+    member.specs.push(spec);
+    members.set(key, member);
   }
   let trained = 0;
-  return [...members].map(([key, specs]) => {
+  return [...members].map(([key, { over, how, specs }]): Group => {
     const role = key === 'statistics' || key === 'frozen' ? key : 'trained';
     const buffer = role === 'trained' ? `params${++trained > 1 ? trained : ''}` : role;
+    const average = role === 'trained' && program.run.average !== undefined;
     let length = 0;
     const places = specs.map(spec => {
       const place = { spec, buffer, offset: length, length: spec.shape.reduce((n, d) => n * d, 1) };
       length += place.length;
       return place;
     });
-    return { buffer, length, places, role, objectives: role === 'trained' ? key.split(',').map(Number) : [] };
+    return {
+      buffer,
+      length,
+      places,
+      role,
+      objectives: over,
+      settings: how,
+      ...(average && { average: `${buffer}.average` }),
+    };
   });
 }
 
 function momentsOf(program: Program, groups: readonly Group[]): readonly MomentSpec[] {
-  return groups.flatMap(group =>
-    group.objectives.flatMap((objective, turn) => {
-      const spec = program.objectives[objective]!;
-      const names = optimizerOf(spec).state(settings(spec.optimizer.args));
+  const accumulates = (program.run.accumulate ?? 1) > 1;
+  return groups.flatMap(group => [
+    ...group.objectives.flatMap((objective, turn): MomentSpec[] => {
+      const names = optimizerOf(program.objectives[objective]!).state(group.settings[turn]!);
       const suffix = turn > 0 ? `.${turn + 1}` : '';
-      return names.map(name => ({ buffer: `${group.buffer}.${name}${suffix}`, group, objective, name }));
+      const moment = (name: string, role: MomentSpec['role']): MomentSpec => ({
+        buffer: `${group.buffer}.${name}${suffix}`,
+        group,
+        objective,
+        role,
+        name,
+      });
+      return [
+        ...names.map(name => moment(name, 'optimizer')),
+        ...(accumulates ? [moment('gradient', 'gradient')] : []),
+      ];
     }),
-  );
+    ...(group.average === undefined
+      ? []
+      : [
+          {
+            buffer: group.average,
+            group,
+            objective: group.objectives.at(-1)!,
+            role: 'average',
+            name: 'average',
+          } as const,
+        ]),
+  ]);
 }
 
 /** Sums of losses come first, under the name `loss`; each objective by itself only where there are several. */
@@ -210,6 +277,8 @@ export function layOut(program: Program, counts: Counts): StepLayout {
     counts,
     stepsPerEpoch,
     steps: program.run.steps ?? (program.run.epochs ?? 1) * stepsPerEpoch,
+    accumulate: Math.min(program.run.accumulate ?? 1, stepsPerEpoch),
+    plateaus: plateausOf(program),
     groups,
     parameters: Object.fromEntries(groups.flatMap(g => g.places.map(p => [p.spec.name, p]))),
     moments,
@@ -234,17 +303,25 @@ function bufferTable(program: Program, layout: Omit<StepLayout, 'buffers'>): rea
       ...state(g.buffer, 'f32', [g.length], `${g.role} parameters`),
       initial: 'parameters' as const,
     })),
-    ...layout.moments.map(m => state(m.buffer, 'f32', [m.group.length], `${m.name} of the optimizer`)),
+    ...layout.moments.map(m => state(m.buffer, 'f32', [m.group.length], momentDoc(m))),
     state(BUFFERS.step, 'i32', [], 'steps done'),
     state(BUFFERS.bad, 'i32', [], 'step whose loss or gradient was not finite, or 0'),
     state(BUFFERS.ring, 'f32', [layout.ring.rows, layout.ring.columns.length], layout.ring.columns.join(', ')),
     state(BUFFERS.evaluated, 'i32', [], 'batches evaluated'),
     state(BUFFERS.sums, 'f32', [layout.sums.columns.length], layout.sums.columns.join(', ')),
-    ...inputTable(program, layout.counts),
+    ...inputTable(program, layout),
   ];
 }
 
-function inputTable(program: Program, counts: Counts): readonly BufferSpec[] {
+function momentDoc({ role, name }: MomentSpec): string {
+  if (role === 'optimizer') return `${name} of the optimizer`;
+  return role === 'gradient' ? 'mean gradient of the batches since the last update' : 'moving average of the weights';
+}
+
+function inputTable(
+  program: Program,
+  { counts, plateaus }: Pick<StepLayout, 'counts' | 'plateaus'>,
+): readonly BufferSpec[] {
   const input = (name: string, dtype: DType, shape: readonly number[], doc: string): BufferSpec => ({
     name,
     kind: 'input',
@@ -262,6 +339,7 @@ function inputTable(program: Program, counts: Counts): readonly BufferSpec[] {
   };
   return [
     input(BUFFERS.seed, 'i32', [], 'seed of the run'),
+    ...(plateaus.length > 0 ? [input(BUFFERS.plateau, 'f32', [plateaus.length], 'factors of plateau schedules')] : []),
     input(ORDER, 'i32', [counts.train], 'order of the training samples in this epoch'),
     ...fields('train', [program.train, ...(program.data.augment ? [program.data.augment] : [])]),
     ...(['validation', 'test'] as const).flatMap(split => (counts[split] > 0 ? fields(split, [program.evaluate]) : [])),

@@ -21,6 +21,8 @@ export interface Session {
   readonly layout: StepLayout;
   /** Tells the device the order of samples in an epoch (from 0). */
   setOrder(epoch: number): void;
+  /** Tells the device the factors of the schedules that follow a metric. */
+  setFactors(factors: readonly number[]): void;
   /** Runs `times` training steps after `step` steps; they must lie in one epoch. */
   train(step: number, times: number): void;
   /** Rows of the metric ring for `count` steps after `from` steps, [count, columns]. */
@@ -55,6 +57,9 @@ export async function openSession(program: Program, steps: Steps, data: SplitDat
     setOrder(epoch) {
       fill(order, epoch);
       device.write(ORDER, order);
+    },
+    setFactors(factors) {
+      if (factors.length > 0) device.write(BUFFERS.plateau, Float32Array.from(factors));
     },
     train(step, times) {
       const full = Math.max(0, Math.min(times, fullBatches - (step % layout.stepsPerEpoch)));
@@ -118,6 +123,7 @@ export function weightBuffers({ groups, moments }: StepLayout): string[] {
 function writeInputs(device: Device, program: Program, layout: StepLayout, data: SplitData): void {
   const wanted = new Set(layout.buffers.filter(buffer => buffer.kind === 'input').map(buffer => buffer.name));
   device.write(BUFFERS.seed, Int32Array.of(program.run.seed));
+  if (layout.plateaus.length > 0) device.write(BUFFERS.plateau, new Float32Array(layout.plateaus.length).fill(1));
   for (const split of ['train', 'validation', 'test'] as const) {
     for (const [field, values] of Object.entries(data.fields[split])) {
       const name = fieldBuffer(split, field);

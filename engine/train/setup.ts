@@ -63,10 +63,19 @@ function initialWeights(
 ): Weights {
   if (resumeFrom === undefined) {
     const names = program.parameters.map(parameter => parameter.name);
-    return { step: 0, buffers: initialParameters(layout, names, program.run.seed, fitted) };
+    const buffers = initialParameters(layout, names, program.run.seed, fitted);
+    return { step: 0, buffers: { ...buffers, ...averages(layout, buffers) } };
   }
   demandSameData(resumeFrom.checkpoint.state, layout, resumeFrom.path);
   return restoreWeights(resumeFrom.checkpoint, layout, resumeFrom.path);
+}
+
+/** Moving averages start as the weights themselves. */
+function averages({ groups }: StepLayout, buffers: Weights['buffers']): Weights['buffers'] {
+  const pairs = groups.flatMap(({ buffer, average }) =>
+    average === undefined ? [] : [[average, buffers[buffer]!] as const],
+  );
+  return Object.fromEntries(pairs);
 }
 
 /** Milliseconds a step, from the run's own first batches; the weights must be written again afterwards. */

@@ -14,7 +14,7 @@ import {
   type SplitName,
   type StepLayout,
 } from './layout.ts';
-import { minimize, type Progress, type Update, viewsOf } from './update.ts';
+import { averaged, minimize, type Progress, progressOf, type Update, viewsOf } from './update.ts';
 
 export type { BufferSpec, Counts, ParameterPlace, SplitName, StepLayout } from './layout.ts';
 export { BUFFERS, fieldBuffer, ORDER } from './layout.ts';
@@ -68,7 +68,7 @@ export function buildSteps(program: Program, counts: Counts): Steps {
 function trainStep(program: Program, layout: StepLayout, _: SplitName, size: number, last: boolean): Graph {
   const b = new GraphBuilder();
   const step = b.state(BUFFERS.step, scalar);
-  const progress: Progress = { step, layout };
+  const progress = progressOf(b, layout, step, size);
   const fields = trainBatch(b, program, progress, size, last);
   const flat = parameterBuffers(b, layout);
   const forward = bindGraph(program.train, { B: size });
@@ -84,7 +84,7 @@ function trainStep(program: Program, layout: StepLayout, _: SplitName, size: num
   for (const [at, objective] of program.objectives.entries()) {
     if (at > 0) outputs = b.inline(forward, { ...leaves, ...views });
     const loss = outputs[objective.loss]!;
-    const result = minimize(b, objective, at, loss, progress, current, views, program.run.clip);
+    const result = minimize(b, objective, at, loss, progress, current, views, program.run);
     for (const { group, next } of result.updates) {
       current[group.buffer] = next;
       // The update is a step taken, not a function to differentiate: the next gradient must not flow back through it.
@@ -99,9 +99,14 @@ function trainStep(program: Program, layout: StepLayout, _: SplitName, size: num
   const good = [...finite, b.isfinite(total)].reduce(b.logicalAnd);
   const row = [...metricRow(program, losses, total, first), ...rates];
   const statistics = nextStatistics(b, layout, first);
+  const moments = Object.assign(
+    {},
+    ...updates.map(u => u.moments),
+    ...layout.groups.map(g => averaged(b, progress, g, current[g.buffer]!, program.run.average ?? 0)),
+  );
   return b.finish(
     last ? 'trainLast' : 'train',
-    guarded(b, progress, good, flat, { ...current, ...statistics }, updates, row),
+    guarded(b, progress, good, flat, { ...current, ...statistics }, moments, row),
   );
 }
 
@@ -189,7 +194,7 @@ function guarded(
   good: Value,
   before: Values,
   after: Values,
-  updates: readonly Update[],
+  moments: Values,
   row: readonly Value[],
 ): readonly OutputSpec[] {
   const bad = b.state(BUFFERS.bad, scalar);
@@ -199,7 +204,6 @@ function guarded(
     value: b.select(go, next, old),
     kind: 'assign',
   });
-  const moments = updates.flatMap(u => Object.entries(u.moments));
   const ring = layout.ring;
   b.state(BUFFERS.ring, { dtype: 'f32', shape: [ring.rows, ring.columns.length] });
   const at = b.mul(b.mod(step, ring.rows), ring.columns.length);
@@ -208,11 +212,18 @@ function guarded(
     ...Object.entries(after)
       .filter(([name, next]) => next.id !== before[name]!.id)
       .map(([name, next]) => keep(name, next, before[name]!)),
-    ...moments.map(([name, next]) => keep(name, next, b.state(name, next.type))),
+    ...Object.entries(moments).map(([name, next]) => keep(name, next, b.state(name, next.type))),
     { name: BUFFERS.ring, value: flatRow(b, row), kind: 'write', at },
     { name: BUFFERS.bad, value: b.select(good, bad, failed), kind: 'assign' },
     { name: BUFFERS.step, value: b.select(go, b.add(step, 1), step), kind: 'assign' },
   ];
+}
+
+/** The weights that the model is used with: their moving average where there is one. */
+function usedBuffers(b: GraphBuilder, layout: StepLayout): Values {
+  return Object.fromEntries(
+    layout.groups.map(g => [g.buffer, b.state(g.average ?? g.buffer, { dtype: 'f32', shape: [g.length] })]),
+  );
 }
 
 /** Adds the metrics of the next batch of `split`, times its size, to `sums`. */
@@ -222,7 +233,7 @@ function evaluateStep(program: Program, layout: StepLayout, split: SplitName, si
   const rows = positions(b, layout, split, evaluated, size, last);
   const leaves = {
     ...gathered(b, [program.evaluate], layout, split, rows),
-    ...allViews(b, layout, parameterBuffers(b, layout)),
+    ...allViews(b, layout, usedBuffers(b, layout)),
     seed: b.input(BUFFERS.seed, scalar),
     step: b.state(BUFFERS.step, scalar),
   };

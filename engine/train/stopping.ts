@@ -28,8 +28,12 @@ export function monitorOf(
   validated: boolean,
 ): { readonly name: string; readonly better: 'lower' | 'higher' } {
   const name = program.run.stop?.monitor ?? (validated ? 'validation.loss' : 'loss');
-  const report = program.reports.find(each => each.name === name.replace(/^(train|validation)\./, ''));
-  return { name, better: report?.better ?? 'lower' };
+  return { name, better: preferenceOf(program, name) };
+}
+
+/** Which way a monitored value is better. */
+export function preferenceOf({ reports }: Program, name: string): 'lower' | 'higher' {
+  return reports.find(each => each.name === name.replace(/^(train|validation)\./, ''))?.better ?? 'lower';
 }
 
 /** The monitored value among an epoch's metrics. Throws `program-malformed` where there is no such metric. */

@@ -1,5 +1,6 @@
 /** The training loop: chunks of steps on a backend, metrics drained a few times a second, epochs closed, checkpoints kept. */
-import { basename, join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { basename, join, posix } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Fitted } from '../data/fit.ts';
 import type { Graph } from '../ir/graph.ts';
@@ -8,6 +9,7 @@ import { findNonFinite } from './blame.ts';
 import { type TrainingState, writeCheckpoint } from './checkpoint.ts';
 import { type Control, createControl } from './control.ts';
 import type { DoneEvent, DoneReason, Metrics, RunEvent, RunState, StateEvent } from './events.ts';
+import { followAll, type PlateauState, UNREDUCED } from './plateau.ts';
 import { createRecorder, finite, type Recorder } from './recorder.ts';
 import type { Session } from './session.ts';
 import { prepareTraining, type SetupOptions } from './setup.ts';
@@ -63,6 +65,7 @@ interface Live {
   metrics: Metrics;
   patience: Patience;
   best: Patience;
+  plateaus: readonly PlateauState[];
   saved: boolean;
   /** Milliseconds spent on training steps, and how many: of this process, and of the epoch under way. */
   trainMs: number;
@@ -125,6 +128,8 @@ async function begin(options: TrainerOptions, control: Control): Promise<Live> {
   const { session, steps, fitted } = await prepareTraining(options);
   const resumed = options.resumeFrom?.checkpoint.state;
   const now = performance.now();
+  const plateaus = session.layout.plateaus.map((_, at) => resumed?.plateaus?.[at] ?? UNREDUCED);
+  session.setFactors(plateaus.map(each => each.factor));
   return {
     pace: { ...PACE, ...options.pace },
     options,
@@ -138,6 +143,7 @@ async function begin(options: TrainerOptions, control: Control): Promise<Live> {
     metrics: resumed?.metrics ?? {},
     patience: resumed?.patience ?? FRESH,
     best: resumed?.best ?? FRESH,
+    plateaus,
     saved: resumed !== undefined,
     trainMs: 0,
     trained: 0,
@@ -241,6 +247,8 @@ async function closeEpoch(live: Live, face: Face): Promise<void> {
   live.metrics = finite({ ...train, ...prefixed('validation', validation) });
   live.closedAt = live.step;
   const improved = judge(live, train, validation);
+  live.plateaus = followAll(live.plateaus, session.layout.plateaus, options.program, train, validation);
+  session.setFactors(live.plateaus.map(each => each.factor));
   if (live.step % session.layout.stepsPerEpoch === 0) recorder.reset();
   live.epochMs = 0;
   live.epochSteps = 0;
@@ -274,15 +282,29 @@ async function save(live: Live, best: boolean): Promise<void> {
     metrics: live.metrics,
     patience: live.patience,
     best: live.best,
+    ...(live.plateaus.length > 0 && { plateaus: live.plateaus }),
   };
   const weights = await session.readWeights(live.step);
   options.durable?.();
-  for (const path of best ? [options.paths.best, options.paths.last] : [options.paths.last]) {
+  const kept = keptCheckpoint(live);
+  for (const path of [...(kept ? [kept.path] : []), ...(best ? [options.paths.best] : []), options.paths.last]) {
     await writeCheckpoint(join(options.folder, path), session.layout, state, weights, live.fitted);
     options.emit([{ type: 'checkpoint', step: live.step, path, best: path === options.paths.best }]);
   }
+  if (kept?.replaces !== undefined) await rm(join(options.folder, kept.replaces), { force: true });
   live.saved = true;
   live.savedAt = performance.now();
+}
+
+/** At the end of an epoch that `checkpoint every:` wants kept: the file, and the oldest one that it is kept instead of. */
+function keptCheckpoint({ step, closedAt, session, options }: Live) {
+  const { stepsPerEpoch } = session.layout;
+  const { every, keep } = options.program.run.checkpoint ?? {};
+  const epoch = step / stepsPerEpoch;
+  if (every === undefined || step !== closedAt || epoch % every !== 0) return undefined;
+  const pathOf = (n: number) => posix.join(posix.dirname(options.paths.last), `epoch-${n}.safetensors`);
+  const oldest = keep === undefined ? 0 : epoch - keep * every;
+  return { path: pathOf(epoch), ...(oldest > 0 && { replaces: pathOf(oldest) }) };
 }
 
 /** Before a checkpoint the sums must be those of its step; after a bad step they already are. */

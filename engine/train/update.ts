@@ -1,16 +1,55 @@
 /** One objective's part of the train step: gradient, clipping, learning rate, optimiser. */
-import type { CallArgument, Objective } from '../ir/program.ts';
+import type { Call, CallArgument, Objective, RunPlan } from '../ir/program.ts';
 import type { GraphBuilder, Value } from '../ops/builder.ts';
 import { findFunction } from '../ops/library/library.ts';
 import { gradients } from '../passes/autodiff.ts';
 import { EngineError } from '../util/errors.ts';
-import { type Group, optimizerOf, type StepLayout, settings } from './layout.ts';
+import { BUFFERS, type Group, type MomentSpec, optimizerOf, type StepLayout, settings } from './layout.ts';
 
 /** Where the run stands, as values of the graph. */
 export interface Progress {
   /** i32 [], steps done. */
   readonly step: Value;
   readonly layout: StepLayout;
+  /** i32 [], the step that schedules count: the first of the batches that make an update together. */
+  readonly counted: Value;
+  /** f32 [], updates of the weights, from 1. */
+  readonly updates: Value;
+  /** Where gradients of several batches make an update. */
+  readonly turn?: Turn;
+}
+
+/** A batch among those of one update. */
+interface Turn {
+  /** bool []: the last of them, after which the weights move. */
+  readonly due: Value;
+  /** f32 []: its samples over those of all of them. */
+  readonly share: Value;
+}
+
+/** The progress of a step over `size` samples. With `accumulate`, updates don't reach over the end of an epoch. */
+export function progressOf(b: GraphBuilder, layout: StepLayout, step: Value, size: number): Progress {
+  const { accumulate, stepsPerEpoch } = layout;
+  if (accumulate === 1) return { step, layout, counted: step, updates: b.cast(b.add(step, 1), 'f32') };
+  const batch = b.mod(step, stepsPerEpoch);
+  const turn = b.mod(batch, accumulate);
+  const first = b.sub(batch, turn);
+  const left = b.sub(layout.counts.train, b.mul(first, layout.batch));
+  const samples = b.cast(b.minimum(left, accumulate * layout.batch), 'f32');
+  const before = b.add(
+    b.mul(b.div(step, stepsPerEpoch), Math.ceil(stepsPerEpoch / accumulate)),
+    b.div(batch, accumulate),
+  );
+  return {
+    step,
+    layout,
+    counted: b.sub(step, turn),
+    updates: b.cast(b.add(before, 1), 'f32'),
+    turn: {
+      due: b.logicalOr(b.equal(turn, accumulate - 1), b.equal(batch, stepsPerEpoch - 1)),
+      share: b.div(size, samples),
+    },
+  };
 }
 
 export interface Update {
@@ -38,9 +77,12 @@ export function viewsOf(b: GraphBuilder, group: Group, flat: Value): Readonly<Re
   );
 }
 
+/** The largest a gradient may be: the global norm over all of an objective's parameters, and the size of an element. */
+export type Limits = Pick<RunPlan, 'clip' | 'clipValue'>;
+
 /**
  * Minimises `loss` over the groups of objective number `at`. `flat` holds the groups' current contents, `views` the parameters
- * that the loss was built from; `clip` is the largest global norm over all of the objective's parameters.
+ * that the loss was built from.
  */
 export function minimize(
   b: GraphBuilder,
@@ -50,24 +92,68 @@ export function minimize(
   progress: Progress,
   flat: Readonly<Record<string, Value>>,
   views: Readonly<Record<string, Value>>,
-  clip: number | undefined,
+  limits: Limits,
 ): ObjectiveStep {
   const groups = progress.layout.groups.filter(g => g.objectives.includes(at));
-  const raw = flatGradients(b, loss, groups, views);
-  const clipped = clip === undefined ? unclipped(b, raw) : clippedTo(b, raw, clip);
+  const moments = momentsOf(b, progress.layout, at);
+  const raw = accumulated(b, flatGradients(b, loss, groups, views), groups, moments, progress);
+  const { gradients, finite } = limited(b, raw, limits);
   const lr = learningRate(b, objective.optimizer.args.lr, progress);
-  const step = b.cast(b.add(progress.step, 1), 'f32');
-  const args = settings(objective.optimizer.args);
   const updates = groups.map((group, i): Update => {
-    const own = progress.layout.moments.filter(m => m.group === group && m.objective === at);
-    const state = Object.fromEntries(
-      own.map(m => [m.name, b.state(m.buffer, { dtype: 'f32', shape: [group.length] })]),
-    );
+    const own = moments.filter(m => m.spec.group === group && m.spec.role === 'optimizer');
+    const state = Object.fromEntries(own.map(({ spec, value }) => [spec.name, value]));
     const p = flat[group.buffer]!;
-    const result = optimizerOf(objective).update(b, { p, g: clipped.gradients[i]!, lr, step, state }, args);
-    return { next: result.p, group, moments: Object.fromEntries(own.map(m => [m.buffer, result.state[m.name]!])) };
+    const places = group.places.map(({ spec, offset, length }) => ({ shape: spec.shape, offset, length }));
+    const values = { p, g: gradients[i]!, lr, step: progress.updates, state, places };
+    const result = optimizerOf(objective).update(b, values, group.settings[group.objectives.indexOf(at)]!);
+    const next = own.map(({ spec, value }) => [spec.buffer, whenDue(b, progress, result.state[spec.name]!, value)]);
+    const sum = moments.find(m => m.spec.group === group && m.spec.role === 'gradient');
+    const carried = sum === undefined ? [] : [[sum.spec.buffer, whenDue(b, progress, b.mul(raw[i]!, 0), raw[i]!)]];
+    return { next: whenDue(b, progress, result.p, p), group, moments: Object.fromEntries([...next, ...carried]) };
   });
-  return { updates, lr, finite: clipped.finite };
+  return { updates, lr, finite };
+}
+
+/** `next` in a step that updates the weights, `old` in one that only gathers gradients. */
+function whenDue(b: GraphBuilder, { turn }: Progress, next: Value, old: Value): Value {
+  return turn === undefined ? next : b.select(turn.due, next, old);
+}
+
+interface Moment {
+  readonly spec: MomentSpec;
+  readonly value: Value;
+}
+
+function momentsOf(b: GraphBuilder, { moments }: StepLayout, objective: number): readonly Moment[] {
+  return moments
+    .filter(m => m.objective === objective && m.role !== 'average')
+    .map(spec => ({ spec, value: b.state(spec.buffer, { dtype: 'f32', shape: [spec.group.length] }) }));
+}
+
+/** The mean gradient of the samples since the last update, this batch included. */
+function accumulated(
+  b: GraphBuilder,
+  gradients: readonly Value[],
+  groups: readonly Group[],
+  moments: readonly Moment[],
+  { turn }: Progress,
+): readonly Value[] {
+  if (turn === undefined) return gradients;
+  return gradients.map((g, i) => {
+    const sum = moments.find(m => m.spec.group === groups[i] && m.spec.role === 'gradient');
+    return sum === undefined ? g : b.add(sum.value, b.mul(g, turn.share));
+  });
+}
+
+/**
+ * The moving average of a group's weights once they are `next`: decay * average + (1 - decay) * next, from the first update's
+ * weights on, as torch.optim.swa_utils.AveragedModel.
+ */
+export function averaged(b: GraphBuilder, progress: Progress, { average, length }: Group, next: Value, decay: number) {
+  if (average === undefined) return {};
+  const old = b.state(average, { dtype: 'f32', shape: [length] });
+  const moved = b.add(old, b.mul(b.sub(next, old), 1 - decay));
+  return { [average]: whenDue(b, progress, b.select(b.equal(progress.updates, 1), next, moved), old) };
 }
 
 /** The gradient of each group, laid out as its buffer. */
@@ -91,27 +177,24 @@ function total(b: GraphBuilder, values: readonly Value[]): Value {
   return values.reduce(b.add);
 }
 
+/** Gradients within the limits, elements first. Whether they are finite is told before anything is cut off. */
+function limited(b: GraphBuilder, raw: readonly Value[], { clip, clipValue }: Limits) {
+  if (clipValue === undefined) return clip === undefined ? unclipped(b, raw) : clippedTo(b, raw, clip);
+  const cut = raw.map(g => b.maximum(b.minimum(g, clipValue), -clipValue));
+  const { finite } = unclipped(b, raw);
+  return { gradients: clip === undefined ? cut : clippedTo(b, cut, clip).gradients, finite };
+}
+
 /** A sum is finite only if every term is. */
 function unclipped(b: GraphBuilder, raw: readonly Value[]) {
-  return {
-    gradients: raw,
-    finite: b.isfinite(
-      total(
-        b,
-        raw.map(g => b.sum(g)),
-      ),
-    ),
-  };
+  const sums = raw.map(g => b.sum(g));
+  return { gradients: raw, finite: b.isfinite(total(b, sums)) };
 }
 
 /** Scales by min(1, clip / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_. */
 function clippedTo(b: GraphBuilder, raw: readonly Value[], clip: number) {
-  const norm = b.sqrt(
-    total(
-      b,
-      raw.map(g => b.sum(b.square(g))),
-    ),
-  );
+  const squares = raw.map(g => b.sum(b.square(g)));
+  const norm = b.sqrt(total(b, squares));
   const factor = b.minimum(b.div(clip, b.add(norm, 1e-6)), 1);
   return { gradients: raw.map(g => b.mul(g, factor)), finite: b.isfinite(norm) };
 }
@@ -123,12 +206,19 @@ export function learningRate(b: GraphBuilder, lr: CallArgument | undefined, prog
   if (schedule === undefined || typeof lr !== 'object' || !('name' in lr)) {
     throw new EngineError('program-malformed', `expected a number or a schedule for lr, found ${JSON.stringify(lr)}`);
   }
-  const { layout, step } = progress;
+  const { layout, counted } = progress;
   const at = {
-    step: b.cast(step, 'f32'),
-    epoch: b.cast(b.div(step, layout.stepsPerEpoch), 'f32'),
+    step: b.cast(counted, 'f32'),
+    epoch: b.cast(b.div(counted, layout.stepsPerEpoch), 'f32'),
     total: layout.steps,
     base: learningRate(b, lr.args.lr, progress),
+    factor: schedule.observed ? observedFactor(b, layout, lr) : b.constant(1),
   };
   return schedule.value(b, at, settings(lr.args));
+}
+
+/** What the host has set for a schedule that follows a metric, f32 []. */
+function observedFactor(b: GraphBuilder, { plateaus }: StepLayout, schedule: Call): Value {
+  const all = b.input(BUFFERS.plateau, { dtype: 'f32', shape: [plateaus.length] });
+  return b.reshape(b.slice(all, [plateaus.indexOf(schedule)], [1]), []);
 }

@@ -13,9 +13,13 @@ export interface GoldenRun {
   readonly optimizer: string;
   readonly args: Readonly<Record<string, number | boolean>>;
   readonly clip?: number;
+  readonly clipValue?: number;
+  readonly average?: number;
   readonly schedule?: { readonly every: number; readonly gamma: number };
   readonly losses: readonly number[];
   readonly weights: readonly Digest[];
+  /** Of the moving averages after the last step, where there are some. */
+  readonly averages?: readonly Digest[];
 }
 
 export interface GoldenTraining {

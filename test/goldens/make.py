@@ -8,6 +8,7 @@ Inputs and initial weights come from the generator that test/goldens/inputs.ts r
 import json
 import math
 import pathlib
+import unittest.mock
 
 import torch
 import torch.nn.functional as F
@@ -106,13 +107,47 @@ OPTIMIZERS = {
 }
 
 
-def train(net, make, torch_args, clip=None, schedule=None, steps=100):
+def groups(parameters, vectors):
+    """Matrices with the optimiser's own settings, biases and the like with `vectors`."""
+    return [
+        {"params": [p for p in parameters if p.ndim > 1]},
+        {"params": [p for p in parameters if p.ndim < 2], **vectors},
+    ]
+
+
+class MuonWithAdamW:
+    """Muon for matrices, AdamW without decay for the rest. torch computes the iteration in bfloat16; here it is held to float32."""
+
+    def __init__(self, parameters, lr, **args):
+        matrices, vectors = groups(parameters, {})
+        self.muon = torch.optim.Muon(matrices["params"], lr=lr, **args)
+        self.adamw = torch.optim.AdamW(vectors["params"], lr=lr, weight_decay=0)
+
+    def zero_grad(self):
+        self.muon.zero_grad()
+        self.adamw.zero_grad()
+
+    def step(self):
+        with unittest.mock.patch.object(torch, "bfloat16", torch.float32):
+            self.muon.step()
+        self.adamw.step()
+
+
+def adamw_matrices(parameters, **args):
+    return torch.optim.AdamW(groups(parameters, {"weight_decay": 0}), **args)
+
+
+def train(net, make, torch_args, clip=None, schedule=None, steps=100, average=None, clip_value=None):
     x, labels, initial = problem(net)
     parameters = [w.clone().requires_grad_() for w in initial]
     optimizer = make(parameters, **torch_args)
     scheduler = schedule(optimizer) if schedule else None
     batches = net["samples"] // net["batch"]
     losses, gradients = [], []
+    holder = torch.nn.ParameterList(parameters)
+    ema = average and torch.optim.swa_utils.AveragedModel(
+        holder, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(average)
+    )
     for step in range(steps):
         at = step % batches * net["batch"]
         xb, yb = x[at : at + net["batch"]], labels[at : at + net["batch"]]
@@ -122,13 +157,18 @@ def train(net, make, torch_args, clip=None, schedule=None, steps=100):
         loss.backward()
         if step == 0:
             gradients = [digest(p.grad) for p in parameters]
+        if clip_value:
+            torch.nn.utils.clip_grad_value_(parameters, clip_value)
         if clip:
             torch.nn.utils.clip_grad_norm_(parameters, clip)
         optimizer.step()
+        if ema:
+            ema.update_parameters(holder)
         if scheduler and (step + 1) % batches == 0:
             scheduler.step()
         losses.append(loss.item())
-    return {"losses": losses, "gradients": gradients, "weights": [digest(p) for p in parameters]}
+    averages = {"averages": [digest(p) for p in ema.module]} if ema else {}
+    return {"losses": losses, "gradients": gradients, "weights": [digest(p) for p in parameters], **averages}
 
 
 def training():
@@ -149,6 +189,30 @@ def training():
             "schedule": {"every": 2, "gamma": 0.5},
             **train(net, torch.optim.SGD, {"lr": 0.1}, schedule=lambda o: torch.optim.lr_scheduler.StepLR(o, 2, 0.5)),
         }
+        runs["adam_clipped_by_value"] = {
+            "optimizer": "adam",
+            "args": {"lr": 1e-3},
+            "clip": 0.02,
+            "clipValue": 0.001,
+            **train(net, torch.optim.Adam, {"lr": 1e-3}, clip=0.02, clip_value=0.001),
+        }
+        runs["sgd_averaged"] = {
+            "optimizer": "sgd",
+            "args": {"lr": 0.1},
+            "average": 0.9,
+            **train(net, torch.optim.SGD, {"lr": 0.1}, average=0.9),
+        }
+        runs["adamw_matrices"] = {
+            "optimizer": "adamw",
+            "args": {"lr": 1e-3, "weight_decay": 0.3, "decay_vectors": False},
+            **train(net, adamw_matrices, {"lr": 1e-3, "weight_decay": 0.3}),
+        }
+        for key, own, adjust in [("muon", True, "match_rms_adamw"), ("muon_original", False, "original")]:
+            runs[key] = {
+                "optimizer": "muon",
+                "args": {"lr": 2e-3, "match_adam": own},
+                **train(net, MuonWithAdamW, {"lr": 2e-3, "adjust_lr_fn": adjust}),
+            }
         gradients = runs["sgd"]["gradients"]
         for run in runs.values():
             assert run.pop("gradients") == gradients
@@ -175,6 +239,10 @@ def schedules():
         ("cosine", {"steps": 30, "min": 1e-5}, "step", 1e-3, lambda o: lr.CosineAnnealingLR(o, 30, 1e-5)),
         ("linear_warmup", {"steps": 8, "start": 0.1}, "step", 1e-3, lambda o: lr.LinearLR(o, 0.1, 1.0, 8)),
     ]
+    for steps, args in [(30, {"steps": 30}), (30, {"steps": 30, "rise": 0.5, "div": 10, "final_div": 100})]:
+        torch_args = {"pct_start": args.get("rise", 0.3), "div_factor": args.get("div", 25), "final_div_factor": args.get("final_div", 1e4)}
+        make = lambda o, a=torch_args, n=steps: lr.OneCycleLR(o, 0.1, total_steps=n, **a)
+        cases.append(("one_cycle", args, "step", 0.1, make))
     out = [
         {"name": name, "args": args, "unit": unit, "base": base, "values": sequence(make, 30, base)}
         for name, args, unit, base, make in cases
@@ -182,7 +250,36 @@ def schedules():
     chained = sequence(
         lambda o: lr.ChainedScheduler([lr.LinearLR(o, 0.1, 1.0, 8), lr.ExponentialLR(o, 0.9)]), 30, 1e-2
     )
-    write("schedules.json", {"single": out, "warmup_of_exponential": chained})
+    plateaus = [
+        ("lower", {"factor": 0.5, "patience": 2, "threshold": 1e-3, "cooldown": 2, "min": 1e-2}),
+        ("higher", {"factor": 0.1, "patience": 1, "threshold": 0.01, "cooldown": 0, "min": 1e-4}),
+    ]
+    write(
+        "schedules.json",
+        {"single": out, "warmup_of_exponential": chained, "plateau": [plateau(*each) for each in plateaus]},
+    )
+
+
+def plateau(better, args):
+    """The lr after each epoch of a metric that gets better, wavers and gets stuck."""
+    lcg = Lcg(5)
+    way = -1 if better == "lower" else 1
+    metrics = [1 + way * (0.5 * min(i, 6) / 6 + 0.05 * lcg.next()) for i in range(30)]
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.2)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer,
+        "min" if better == "lower" else "max",
+        factor=args["factor"],
+        patience=args["patience"],
+        threshold=args["threshold"],
+        cooldown=args["cooldown"],
+        min_lr=args["min"],
+    )
+    values = []
+    for metric in metrics:
+        scheduler.step(metric)
+        values.append(optimizer.param_groups[0]["lr"])
+    return {"better": better, "args": args, "base": 0.2, "metrics": metrics, "values": values}
 
 
 ACTIVATIONS = {

@@ -8,18 +8,26 @@ import { call } from './macros.ts';
 import { mlpProgram } from './programs.ts';
 
 /** The step graphs of the run. */
-export function goldenSteps({ net }: GoldenTraining, run: GoldenRun): Steps {
+export function goldenSteps({ net }: Pick<GoldenTraining, 'net'>, run: GoldenRun): Steps {
   const lr = run.schedule ? call('step_decay', 'schedule', { ...run.schedule, lr: run.args.lr! }) : run.args.lr!;
+  const { clip, clipValue, average } = run;
   const program = mlpProgram({
     sizes: net.sizes,
     batch: net.batch,
     optimizer: call(run.optimizer, 'optimizer', { ...run.args, lr }),
-    run: { steps: run.losses.length, ...(run.clip !== undefined && { clip: run.clip }) },
+    run: {
+      steps: run.losses.length,
+      ...(clip !== undefined && { clip }),
+      ...(clipValue !== undefined && { clipValue }),
+      ...(average !== undefined && { average }),
+    },
   });
   return buildSteps(program, { train: net.samples, validation: 0, test: 0 });
 }
 
-/** The loss of each step and the weights after the last. */
+const names = ['net.fc1.weight', 'net.fc1.bias', 'net.fc2.weight', 'net.fc2.bias'];
+
+/** The loss of each step, and the weights (and their moving averages) after the last, by name. */
 export async function trainGolden(backend: Backend, training: GoldenTraining, run: GoldenRun) {
   const { entries, layout } = goldenSteps(training, run);
   const executable = await backend.compile(entries.map(scheduleGraph));
@@ -31,12 +39,21 @@ export async function trainGolden(backend: Backend, training: GoldenTraining, ru
       ORDER,
       Int32Array.from(labels, (_, i) => i),
     );
-    executable.write('params', Float32Array.from(parameters.flatMap(p => [...p])));
-    executable.run('train', run.losses.length);
+    const places = names.map(name => layout.parameters[name]!);
+    for (const [i, { buffer, offset }] of places.entries()) executable.write(buffer, parameters[i]!, offset);
+    // SwiftShader slows down when many dispatches ride in one submit.
+    for (let done = 0; done < run.losses.length; done += 10) executable.run('train', 10);
     await executable.sync();
     const ring = await executable.read(BUFFERS.ring);
     const losses = run.losses.map((_, step) => ring[step * layout.ring.columns.length]!);
-    return { losses, weights: await executable.read('params'), layout };
+    const read = (of: string) =>
+      Promise.all(places.map(({ buffer, offset, length }) => executable.read(`${buffer}${of}`, offset, length)));
+    return {
+      names,
+      losses,
+      weights: await read(''),
+      averages: run.average === undefined ? [] : await read('.average'),
+    };
   } finally {
     executable.dispose();
   }

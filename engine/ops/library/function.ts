@@ -102,11 +102,25 @@ export interface TransformFunction extends Declaration {
   readonly build: (context: BuildContext, args: Arguments) => Value | readonly Value[];
 }
 
+export type Settings = Readonly<Record<string, number | boolean>>;
+
+/** Where a parameter lies in its flat buffer: row-major from `offset`. */
+export interface Extent {
+  readonly shape: readonly number[];
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** An optimiser over one flat buffer: parameters `p`, gradients `g` and its own state, all f32 [P]; `lr` and `step` (f32, from 1) are scalars. */
 export interface OptimizerFunction extends Declaration {
   readonly kind: 'optimizer';
   /** Names of the flat state buffers, zero at the start: `['m', 'v']`. May depend on the hyperparameters. */
-  readonly state: (args: Readonly<Record<string, number | boolean>>) => readonly string[];
+  readonly state: (args: Settings) => readonly string[];
+  /**
+   * The hyperparameters for a parameter of this shape. Parameters whose hyperparameters differ lie in buffers of their own and are
+   * updated apart, as PyTorch's parameter groups.
+   */
+  readonly apart?: (shape: readonly number[], args: Settings) => Settings;
   readonly update: (
     b: GraphBuilder,
     values: {
@@ -115,18 +129,31 @@ export interface OptimizerFunction extends Declaration {
       readonly lr: Value;
       readonly step: Value;
       readonly state: Readonly<Record<string, Value>>;
+      /** The parameters in the buffer, end to end. */
+      readonly places: readonly Extent[];
     },
-    args: Readonly<Record<string, number | boolean>>,
+    args: Settings,
   ) => { readonly p: Value; readonly state: Readonly<Record<string, Value>> };
 }
 
-/** A value of `lr`, computed on the device. `step` and `epoch` are f32 scalars counted from 0; `total` is the planned number of steps. */
+/**
+ * A value of `lr`, computed on the device. `step` and `epoch` are f32 scalars counted from 0; `total` is the planned number of steps;
+ * `factor` is an f32 scalar that the host sets between epochs for schedules that are `observed`, 1 at the start.
+ */
 export interface ScheduleFunction extends Declaration {
   readonly kind: 'schedule';
+  /** It follows a metric of the epochs, its `monitor`. */
+  readonly observed?: true;
   readonly value: (
     b: GraphBuilder,
-    at: { readonly step: Value; readonly epoch: Value; readonly total: number; readonly base: Value },
-    args: Readonly<Record<string, number | boolean>>,
+    at: {
+      readonly step: Value;
+      readonly epoch: Value;
+      readonly total: number;
+      readonly base: Value;
+      readonly factor: Value;
+    },
+    args: Settings,
   ) => Value;
 }
 

@@ -1,11 +1,17 @@
 /** Optimisers over one flat buffer, elementwise: each fuses into one kernel. The rules, and the places of eps, are those of torch.optim. */
 import type { GraphBuilder, Value } from '../builder.ts';
-import type { OptimizerFunction } from './function.ts';
-
-type Args = Readonly<Record<string, number | boolean>>;
+import type { Settings as Args, Extent, OptimizerFunction } from './function.ts';
 
 function num(args: Args, name: string): number {
   return Number(args[name]);
+}
+
+const decayVectors = 'decay_vectors: bool = true';
+const decayVectorsDoc = 'With `decay_vectors: false` biases and the weights of norms are spared the decay.';
+
+/** Weights of fewer than two axes don't decay where `decay_vectors` is false. */
+function sparing(shape: readonly number[], args: Args): Args {
+  return args.decay_vectors === false && shape.length < 2 ? { ...args, weight_decay: 0 } : args;
 }
 
 /** PyTorch's L2 form of weight decay: g + decay * p. */
@@ -51,9 +57,10 @@ function adamUpdate(decoupled: boolean): OptimizerFunction['update'] {
 const adam: OptimizerFunction = {
   kind: 'optimizer',
   name: 'adam',
-  signature: `adam(${adamParameters}, weight_decay: float = 0) -> optimizer`,
-  doc: 'Steps by the moving mean of the gradient over the root of its moving square, both corrected for their start at 0 (Kingma and Ba, 2014); weight decay is added to the gradient.',
+  signature: `adam(${adamParameters}, weight_decay: float = 0, ${decayVectors}) -> optimizer`,
+  doc: `Steps by the moving mean of the gradient over the root of its moving square, both corrected for their start at 0 (Kingma and Ba, 2014); weight decay is added to the gradient. ${decayVectorsDoc}`,
   example: 'using adam(lr: 1e-3)',
+  apart: sparing,
   state: () => ['m', 'v'],
   update: adamUpdate(false),
 };
@@ -61,8 +68,9 @@ const adam: OptimizerFunction = {
 const adamw: OptimizerFunction = {
   kind: 'optimizer',
   name: 'adamw',
-  signature: `adamw(${adamParameters}, weight_decay: float = 0.01) -> optimizer`,
-  doc: 'Adam whose weight decay shrinks the weights directly, by lr * weight_decay a step (Loshchilov and Hutter, 2017).',
+  signature: `adamw(${adamParameters}, weight_decay: float = 0.01, ${decayVectors}) -> optimizer`,
+  doc: `Adam whose weight decay shrinks the weights directly, by lr * weight_decay a step (Loshchilov and Hutter, 2017). ${decayVectorsDoc}`,
+  apart: sparing,
   state: () => ['m', 'v'],
   update: adamUpdate(true),
 };
@@ -70,9 +78,9 @@ const adamw: OptimizerFunction = {
 const sgd: OptimizerFunction = {
   kind: 'optimizer',
   name: 'sgd',
-  signature:
-    'sgd(lr: schedule = 0.001, momentum: float = 0, dampening: float = 0, nesterov: bool = false, weight_decay: float = 0) -> optimizer',
-  doc: 'p - lr * g; with momentum g is first averaged into m = momentum * m + (1 - dampening) * g, and nesterov looks ahead by g + momentum * m (Sutskever et al., 2013).',
+  signature: `sgd(lr: schedule = 0.001, momentum: float = 0, dampening: float = 0, nesterov: bool = false, weight_decay: float = 0, ${decayVectors}) -> optimizer`,
+  doc: `p - lr * g; with momentum g is first averaged into m = momentum * m + (1 - dampening) * g, and nesterov looks ahead by g + momentum * m (Sutskever et al., 2013). ${decayVectorsDoc}`,
+  apart: sparing,
   state: args => (num(args, 'momentum') === 0 ? [] : ['m']),
   update: (b, { p, g, lr, step, state }, args) => {
     const momentum = num(args, 'momentum');
@@ -89,9 +97,9 @@ const sgd: OptimizerFunction = {
 const rmsprop: OptimizerFunction = {
   kind: 'optimizer',
   name: 'rmsprop',
-  signature:
-    'rmsprop(lr: schedule = 0.01, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0, momentum: float = 0, centered: bool = false) -> optimizer',
-  doc: 'p - lr * g / (sqrt(v) + eps) with v the moving square of g (Tieleman and Hinton, 2012); centered subtracts the square of the moving mean.',
+  signature: `rmsprop(lr: schedule = 0.01, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0, momentum: float = 0, centered: bool = false, ${decayVectors}) -> optimizer`,
+  doc: `p - lr * g / (sqrt(v) + eps) with v the moving square of g (Tieleman and Hinton, 2012); centered subtracts the square of the moving mean. ${decayVectorsDoc}`,
+  apart: sparing,
   state: args => ['v', ...(args.centered === true ? ['mean'] : []), ...(num(args, 'momentum') > 0 ? ['m'] : [])],
   update: (b, { p, g, lr, state }, args) => {
     const alpha = num(args, 'alpha');
@@ -108,9 +116,9 @@ const rmsprop: OptimizerFunction = {
 const adagrad: OptimizerFunction = {
   kind: 'optimizer',
   name: 'adagrad',
-  signature:
-    'adagrad(lr: schedule = 0.01, lr_decay: float = 0, weight_decay: float = 0, eps: float = 1e-10) -> optimizer',
-  doc: 'p - lr / (1 + (t - 1) lr_decay) * g / (sqrt(sum of g^2) + eps) (Duchi et al., 2011).',
+  signature: `adagrad(lr: schedule = 0.01, lr_decay: float = 0, weight_decay: float = 0, eps: float = 1e-10, ${decayVectors}) -> optimizer`,
+  doc: `p - lr / (1 + (t - 1) lr_decay) * g / (sqrt(sum of g^2) + eps) (Duchi et al., 2011). ${decayVectorsDoc}`,
+  apart: sparing,
   state: () => ['v'],
   update: (b, { p, g, lr, step, state }, args) => {
     const gradient = decayed(b, g, p, args);
@@ -123,8 +131,9 @@ const adagrad: OptimizerFunction = {
 const lion: OptimizerFunction = {
   kind: 'optimizer',
   name: 'lion',
-  signature: 'lion(lr: schedule = 1e-4, beta1: float = 0.9, beta2: float = 0.99, weight_decay: float = 0) -> optimizer',
-  doc: 'Steps by the sign of beta1 * m + (1 - beta1) * g, with weights shrunk by lr * weight_decay (Chen et al., 2023).',
+  signature: `lion(lr: schedule = 1e-4, beta1: float = 0.9, beta2: float = 0.99, weight_decay: float = 0, ${decayVectors}) -> optimizer`,
+  doc: `Steps by the sign of beta1 * m + (1 - beta1) * g, with weights shrunk by lr * weight_decay (Chen et al., 2023). ${decayVectorsDoc}`,
+  apart: sparing,
   state: () => ['m'],
   update: (b, { p, g, lr, state }, args) => {
     const direction = b.sign(average(b, state.m!, g, num(args, 'beta1')));
@@ -133,4 +142,56 @@ const lion: OptimizerFunction = {
   },
 };
 
-export const optimizers: readonly OptimizerFunction[] = [sgd, adam, adamw, rmsprop, adagrad, lion];
+/** Coefficients of the quintic iteration (Jordan et al., 2024): they trade exactness for speed, singular values end near 1. */
+const quintic = [3.4445, -4.775, 2.0315] as const;
+
+/** The nearest orthogonal matrix to `g` [R, C], about: `steps` rounds of X = aX + (bA + cA²)X with A = XXᵀ, from g over its norm. */
+function orthogonalized(b: GraphBuilder, g: Value, steps: number, eps: number): Value {
+  const [rows = 1, columns = 1] = g.type.shape;
+  const tall = rows > columns;
+  const [first, second, third] = quintic;
+  let x = b.div(g, b.maximum(b.sqrt(b.sum(b.square(g))), eps));
+  for (let i = 0; i < steps; i++) {
+    // The smaller of the two products of X with itself.
+    const a = tall ? b.matmul(x, x, { transposeA: true }) : b.matmul(x, x, { transposeB: true });
+    const inner = b.add(b.mul(a, second), b.mul(b.matmul(a, a), third));
+    x = b.add(b.mul(x, first), tall ? b.matmul(x, inner) : b.matmul(inner, x));
+  }
+  return x;
+}
+
+/** Each weight of the buffer as a matrix [first axis, rest], orthogonalised and scaled, back in a flat buffer. */
+function orthogonalSteps(b: GraphBuilder, flat: Value, places: readonly Extent[], args: Args): Value {
+  const steps = places.map(({ shape, offset, length }) => {
+    const rows = shape[0] ?? 1;
+    const columns = length / rows;
+    const matrix = b.reshape(b.slice(flat, [offset], [length]), [rows, columns]);
+    const direction = orthogonalized(b, matrix, num(args, 'ns_steps'), num(args, 'eps'));
+    const scale =
+      args.match_adam === true ? 0.2 * Math.sqrt(Math.max(rows, columns)) : Math.sqrt(Math.max(1, rows / columns));
+    return b.reshape(b.mul(direction, scale), [length]);
+  });
+  return b.concat(steps);
+}
+
+const muon: OptimizerFunction = {
+  kind: 'optimizer',
+  name: 'muon',
+  signature:
+    'muon(lr: schedule = 0.001, momentum: float = 0.95, nesterov: bool = true, weight_decay: float = 0.1, ns_steps: int = 5, eps: float = 1e-7, match_adam: bool = true) -> optimizer',
+  doc: 'Steps by the momentum of each matrix made orthogonal by Newton-Schulz iteration (Jordan et al., 2024); convolutions count as matrices [out, rest], and weights of fewer than two axes take AdamW without decay. `match_adam` scales steps by 0.2 sqrt(max(rows, columns)), so that both take the same `lr` (Moonshot, 2025); false by sqrt(max(1, rows / columns)).',
+  state: args => (args.vectors === true ? ['m', 'v'] : ['m']),
+  apart: (shape, args) =>
+    shape.length < 2 ? { vectors: true, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0 } : args,
+  update: (b, values, args) => {
+    if (args.vectors === true) return adamUpdate(true)(b, values, args);
+    const { p, g, lr, state, places } = values;
+    const momentum = num(args, 'momentum');
+    const m = b.add(state.m!, b.mul(b.sub(g, state.m!), 1 - momentum));
+    const ahead = args.nesterov === true ? b.add(g, b.mul(b.sub(m, g), momentum)) : m;
+    const start = b.mul(p, b.sub(1, b.mul(lr, num(args, 'weight_decay'))));
+    return { p: b.sub(start, b.mul(lr, orthogonalSteps(b, ahead, places, args))), state: { m } };
+  },
+};
+
+export const optimizers: readonly OptimizerFunction[] = [sgd, adam, adamw, rmsprop, adagrad, lion, muon];

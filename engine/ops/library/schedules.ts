@@ -1,8 +1,6 @@
 /** Learning-rate schedules, computed on the device from the step count. `lr` of each may itself be a schedule, so they compose. */
 import type { GraphBuilder, Value } from '../builder.ts';
-import type { ScheduleFunction } from './function.ts';
-
-type Args = Readonly<Record<string, number | boolean>>;
+import type { Settings as Args, ScheduleFunction } from './function.ts';
 
 /** factor^exponent for a factor above 0 and an exponent f32 scalar of at least 0. */
 function power(b: GraphBuilder, factor: number, exponent: Value): Value {
@@ -16,6 +14,12 @@ function num(args: Args, name: string): number {
 /** step / steps, held at 1 from there on. */
 function progress(b: GraphBuilder, step: Value, steps: number): Value {
   return b.minimum(b.div(step, steps), 1);
+}
+
+/** From `from` to `to` along half a cosine while `at` goes from 0 to 1. */
+function alongCosine(b: GraphBuilder, from: Value, to: Value, at: Value): Value {
+  const height = b.mul(b.add(b.cos(b.mul(at, Math.PI)), 1), 0.5);
+  return b.add(to, b.mul(b.sub(from, to), height));
 }
 
 export const schedules: readonly ScheduleFunction[] = [
@@ -55,5 +59,33 @@ export const schedules: readonly ScheduleFunction[] = [
       const start = num(args, 'start');
       return b.mul(base, b.add(b.mul(progress(b, step, num(args, 'steps')), 1 - start), start));
     },
+  },
+  {
+    kind: 'schedule',
+    name: 'one_cycle',
+    signature:
+      'one_cycle(lr: schedule, steps: int = 0, rise: float = 0.3, div: float = 25, final_div: float = 1e4) -> schedule',
+    doc: 'Rises along half a cosine from lr / div to lr over the part `rise` of `steps`, 0 meaning the whole run, then falls to lr / div / final_div and stays there (Smith and Topin, 2018).',
+    example: 'sgd(lr: one_cycle(0.1), momentum: 0.9)',
+    value: (b, { step, total, base }, args) => {
+      const last = (num(args, 'steps') || total) - 1;
+      // A run of one step has no time to rise.
+      const top = Math.max(num(args, 'rise') * (last + 1) - 1, 1e-6);
+      const low = b.div(base, num(args, 'div'));
+      const up = alongCosine(b, low, base, b.minimum(b.div(step, top), 1));
+      const fallen = b.minimum(b.div(b.sub(step, top), Math.max(last - top, 1e-6)), 1);
+      const down = alongCosine(b, base, b.div(low, num(args, 'final_div')), fallen);
+      return b.select(b.lessEqual(step, top), up, down);
+    },
+  },
+  {
+    kind: 'schedule',
+    name: 'plateau',
+    signature:
+      'plateau(lr: schedule, factor: float = 0.1, patience: int = 10, threshold: float = 1e-4, cooldown: int = 0, min: float = 0, monitor: metric = validation.loss) -> schedule',
+    doc: 'lr times `factor`, again each time that `monitor` has not got better by the part `threshold` for more than `patience` epochs in a row, but no lower than `min`; `cooldown` epochs after that are not counted.',
+    example: 'adam(lr: plateau(1e-3, patience: 3, monitor: validation.loss))',
+    observed: true,
+    value: (b, { base, factor }, args) => b.minimum(base, b.maximum(b.mul(base, factor), num(args, 'min'))),
   },
 ];

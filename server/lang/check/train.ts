@@ -1,8 +1,9 @@
 /** Checking a train block: fields with the batch dimension, networks, objectives, reports, settings. The same walk lowers it. */
 import { dimVar } from '../../../engine/dim/dim.ts';
-import type { Call } from '../../../engine/ir/program.ts';
+import type { Call, CallArgument } from '../../../engine/ir/program.ts';
 import { closest } from '../names.ts';
-import type { Argument, Expression, Setting, TrainDeclaration } from '../syntax/ast.ts';
+import { type Argument, type Expression, type Setting, type TrainDeclaration, walk } from '../syntax/ast.ts';
+import { settingOf, type TrainSetting, trainSettings } from '../syntax/settings.ts';
 import { settings } from '../syntax/statements.ts';
 import { libraryCallee } from './callee.ts';
 import { type Context, localTarget, refer, report } from './context.ts';
@@ -14,6 +15,8 @@ import { bind, unused } from './statements.ts';
 export interface TrainFace {
   readonly objectives: Objective[];
   readonly reports: TrainReport[];
+  /** Metrics that stop rules and schedules follow. */
+  readonly monitors: { readonly call: Expression; readonly monitor: string }[];
   /** Prefixes of the weights that stay as they are. */
   readonly frozen: string[];
   epochs?: number;
@@ -21,6 +24,10 @@ export interface TrainFace {
   seed: number;
   device: 'auto' | 'webgpu' | 'cpu';
   clip?: number;
+  clipValue?: number;
+  accumulate?: number;
+  average?: number;
+  checkpoint?: { readonly every: number; readonly keep?: number };
   stop?: Call;
 }
 
@@ -46,7 +53,7 @@ export function checkTrain(
   node: TrainDeclaration,
   fields: ReadonlyMap<string, Meaning> | undefined,
 ): TrainFace {
-  const face: TrainFace = { objectives: [], reports: [], frozen: [], seed: 0, device: 'auto' };
+  const face: TrainFace = { objectives: [], reports: [], monitors: [], frozen: [], seed: 0, device: 'auto' };
   defineFields(context, node, fields);
   const seen = new Map<string, Setting>();
   const made: Binding[] = [];
@@ -59,6 +66,7 @@ export function checkTrain(
       report(context, 'syntax-error', s, { expected: 'a binding or a setting', found: '' });
     } else if (s.kind !== 'broken') report(context, 'unsupported', s, { what: `${s.kind} in a train block` });
   }
+  for (const { call, monitor } of face.monitors) checkMonitor(lenient, call, monitor, face);
   if (!context.emission) {
     for (const binding of made) unused(context, binding);
     demanded(context, node, face, seen);
@@ -117,15 +125,14 @@ function trainSetting(context: Context, s: Setting, face: TrainFace, seen: Map<s
     return;
   }
   refer(context, s.keyword, word, 'setting', undefined);
-  const several = word === 'minimize' || word === 'report' || word === 'freeze' || word === 'show' || word === 'init';
-  if (several) seen.set(word, s);
+  if (settingOf('train', word)?.several) seen.set(word, s);
   else if (!firstOf(context, s, seen)) return;
   const other = word === 'epochs' ? seen.get('steps') : word === 'steps' ? seen.get('epochs') : undefined;
   if (other) {
     const related = [{ target: localTarget(other.keyword), role: 'first' as const, text: other.keyword.name }];
     report(context, 'duplicate-name', s.keyword, { name: word, what: 'setting' }, { related });
   }
-  (rules[word] ?? notYet)(context, s, face);
+  rules[word as TrainSetting](context, s, face);
 }
 
 const notYet: Rule = (context, s) => {
@@ -133,7 +140,7 @@ const notYet: Rule = (context, s) => {
   report(context, 'unsupported', s.keyword, { what: s.keyword.name });
 };
 
-const rules: Readonly<Record<string, Rule>> = {
+const rules: Readonly<Record<TrainSetting, Rule>> = {
   minimize,
   report: (context, s, face) => {
     for (const arg of s.args) reported(context, arg, face);
@@ -153,13 +160,32 @@ const rules: Readonly<Record<string, Rule>> = {
     face.seed = wholeSetting(context, s, 0) ?? face.seed;
   },
   clip,
-  device,
+  accumulate: (context, s, face) => {
+    const value = wholeSetting(context, s, 1);
+    if (value !== undefined) face.accumulate = value;
+  },
+  average: (context, s, face) => {
+    const value =
+      s.args[0] && numberWithin(context, s.args[0], 'average', 'a number from 0 to below 1', x => x >= 0 && x < 1);
+    if (value !== undefined) face.average = value;
+  },
+  checkpoint,
+  precision: (context, s) => {
+    const value = wordOf(context, s, trainSettings.precision.words);
+    if (value === 'mixed') report(context, 'unsupported', s.args[0]!, { what: 'mixed precision' });
+  },
+  device: (context, s, face) => {
+    face.device = wordOf(context, s, trainSettings.device.words) ?? face.device;
+  },
+  init: notYet,
+  show: notYet,
+  sweep: notYet,
   stop: (context, s, face) => {
     const value = s.args[0]?.value;
     const meaning = value && context.rules.evaluate({ ...context, places: ['stop'] }, value);
     if (meaning?.kind === 'plan' && meaning.place === 'stop') {
       face.stop = meaning.call;
-      checkMonitor(context, value!, String(meaning.call.args.monitor), face);
+      face.monitors.push({ call: value!, monitor: String(meaning.call.args.monitor) });
     } else if (meaning && !isError(meaning)) {
       report(context, 'type-mismatch', value!, {
         subject: 'stop',
@@ -177,7 +203,15 @@ function minimize(context: Context, s: Setting, face: TrainFace): void {
   const using = s.using && context.rules.evaluate({ ...context, places: ['optimizer'] }, s.using);
   if (using === undefined) report(context, 'missing-statement', s.keyword, { block: 'minimize', statement: 'using' });
   const optimizer = using && optimizerOf(context, s.using!, using);
+  if (optimizer) followed(context, s.using!, optimizer.args.lr, face);
   face.objectives.push({ loss, optimizer, ...(over && { over }) });
+}
+
+/** The metrics that schedules follow; the reports may stand below, so they are looked at when all is known. */
+function followed(context: Context, using: Expression, lr: CallArgument | undefined, face: TrainFace): void {
+  if (typeof lr !== 'object' || !('name' in lr)) return;
+  if (typeof lr.args.monitor === 'string') face.monitors.push({ call: using, monitor: lr.args.monitor });
+  followed(context, using, lr.args.lr, face);
 }
 
 function scalarLoss(context: Context, e: Expression): Meaning {
@@ -246,37 +280,76 @@ function layerPath(context: Context, e: Expression): readonly string[] {
 }
 
 function clip(context: Context, s: Setting, face: TrainFace): void {
-  const arg = s.args[0];
-  const m = arg && context.rules.evaluate(context, arg.value);
-  if (!m || isError(m)) return;
-  if (m.kind === 'number' && m.real !== undefined && m.real > 0) face.clip = m.real;
-  else
-    report(context, 'value-out-of-range', arg.value, {
-      subject: 'clip',
-      expected: 'a number above 0',
-      found: showMeaning(m),
-    });
+  for (const arg of s.args) {
+    const name = argumentName(context, s, arg, 'norm');
+    if (name === undefined) continue;
+    const value = numberWithin(context, arg, 'clip', 'a number above 0', x => x > 0);
+    if (value !== undefined) face[name === 'value' ? 'clipValue' : 'clip'] = value;
+  }
 }
 
-const devices = ['auto', 'webgpu', 'cpu'] as const;
+function checkpoint(context: Context, s: Setting, face: TrainFace): void {
+  const found: { every?: number; keep?: number } = {};
+  for (const arg of s.args) {
+    const name = argumentName(context, s, arg, 'every');
+    if (name === undefined) continue;
+    const value = numberWithin(context, arg, name, 'a whole number of at least 1', x => x >= 1 && Number.isInteger(x));
+    if (value !== undefined) found[name === 'keep' ? 'keep' : 'every'] = value;
+  }
+  const { every, keep } = found;
+  if (every !== undefined) face.checkpoint = { every, ...(keep !== undefined && { keep }) };
+}
 
-function device(context: Context, s: Setting, face: TrainFace): void {
+/** The name of an argument of a setting, `usual` where it has none; undefined, and reported, where it takes none of that name. */
+function argumentName(context: Context, s: Setting, arg: Argument, usual: string): string | undefined {
+  const name = arg.name?.name ?? usual;
+  const names = Object.keys(settingOf('train', s.keyword.name)?.named ?? {});
+  if (names.includes(name)) return name;
+  context.rules.evaluate(context, arg.value);
+  const candidates = closest(name, names).concat(names.filter(n => !closest(name, names).includes(n)));
+  report(context, 'unknown-argument', arg.name ?? arg, { callee: s.keyword.name, name, candidates });
+  return undefined;
+}
+
+function numberWithin(
+  context: Context,
+  arg: Argument,
+  subject: string,
+  expected: string,
+  holds: (x: number) => boolean,
+): number | undefined {
+  const m = context.rules.evaluate(context, arg.value);
+  if (isError(m)) return undefined;
+  if (m.kind === 'number' && m.real !== undefined && holds(m.real)) return m.real;
+  report(context, 'value-out-of-range', arg.value, { subject, expected, found: showMeaning(m) });
+  return undefined;
+}
+
+/** The one word of a setting that takes words. */
+function wordOf<W extends string>(context: Context, s: Setting, words: readonly W[]): W | undefined {
   const value = s.args[0]?.value;
   const name = value?.kind === 'name' ? value.name : '';
-  const found = devices.find(d => d === name);
-  if (found) face.device = found;
-  else if (value && value.kind !== 'missing') {
-    report(context, 'unknown-name', value, {
-      name,
-      kind: 'argument',
-      candidates: closest(name, devices).concat(devices.filter(d => !closest(name, devices).includes(d))),
-    });
+  const found = words.find(w => w === name);
+  if (found === undefined && value && value.kind !== 'missing') {
+    const near = closest(name, words);
+    const candidates = near.concat(words.filter(w => !near.includes(w)));
+    report(context, 'unknown-name', value, { name, kind: 'argument', candidates });
   }
+  return found;
+}
+
+/** What stands behind `monitor:` in a stop rule, or in a schedule somewhere within an optimiser. */
+function monitorArgument(call: Expression): Expression | undefined {
+  let found: Expression | undefined;
+  walk(call, node => {
+    if (node.kind === 'argument' && node.name?.name === 'monitor') found ??= node.value;
+  });
+  return found;
 }
 
 /** `validation.loss` or a report, on one of the splits. */
 function checkMonitor(context: Context, call: Expression, monitor: string, face: TrainFace): void {
-  const argument = call.kind === 'call' ? call.args.find(a => a.name?.name === 'monitor')?.value : undefined;
+  const argument = monitorArgument(call);
   const [split, ...rest] = monitor.split('.');
   const names = ['loss', ...face.reports.map(r => r.name)];
   const known = names.flatMap(n => [n, `train.${n}`, `validation.${n}`]);

@@ -106,12 +106,16 @@ function program(snapshot: Snapshot, name: string, dataName: string, data: DataF
 }
 
 function runPlan(face: TrainFace): RunPlan {
-  const { epochs, steps, seed, device, clip, stop } = face;
+  const { epochs, steps, seed, device, clip, clipValue, accumulate, average, checkpoint, stop } = face;
   return {
     ...(steps !== undefined ? { steps } : { epochs: epochs ?? 1 }),
     seed,
     device,
     ...(clip !== undefined && { clip }),
+    ...(clipValue !== undefined && { clipValue }),
+    ...(accumulate !== undefined && { accumulate }),
+    ...(average !== undefined && { average }),
+    ...(checkpoint && { checkpoint }),
     ...(stop && {
       stop: {
         monitor: String(stop.args.monitor),

@@ -4,6 +4,7 @@ import { type Callee, type CallPlace, libraryCallee, libraryNames } from '../che
 import { type Meaning, showMeaning, showTensor, type TensorMeaning } from '../check/meaning.ts';
 import { type SignatureParameter, showParameterType } from '../check/signature.ts';
 import type { AnyNode, CallExpression } from '../syntax/ast.ts';
+import { settingOf } from '../syntax/settings.ts';
 import { settings } from '../syntax/statements.ts';
 import { calleeOf, type Fit, fitAt } from './fit.ts';
 import { activeParameter, innermostCall } from './signature.ts';
@@ -245,34 +246,38 @@ function choiceItems(part: Part, call: CallExpression, at: number): readonly Com
 
 function keywordItems(kind: string): readonly CompletionItem[] {
   const words = kind === 'data' ? settings.data : kind === 'train' ? settings.train : ['repeat', 'if'];
-  return words.map(name => ({
-    name,
-    kind: 'setting',
-    detail: '',
-    doc: '',
-    rank: kind === 'model' ? 1 : 0,
-    snippet: `${name} $0`,
-  }));
+  return words.map(name => {
+    const declared = settingOf(kind, name);
+    return {
+      name,
+      kind: 'setting',
+      detail: declared?.example ?? '',
+      doc: declared?.doc ?? '',
+      rank: kind === 'model' ? 1 : 0,
+      snippet: `${name} ${declared?.form ?? '$0'}`,
+    };
+  });
 }
 
-/** Words that some settings take instead of expressions. */
+/** What some settings take instead of expressions: words, arguments by name, names of metrics. */
 function valueItems(part: Part, line: string): readonly CompletionItem[] | undefined {
-  const word = (name: string, snippet = name): CompletionItem => ({
+  const word = (name: string, snippet = name, doc = ''): CompletionItem => ({
     name,
     kind: 'keyword',
     detail: '',
-    doc: '',
+    doc,
     snippet,
     rank: 0,
   });
-  const { kind } = part.entry.node;
-  if (kind === 'data' && /^\s*split\b[^:]*(?:,[^:,]*)?$/.test(line.replace(/:[^,]*,/g, ','))) {
-    return ['validation', 'test'].filter(name => !line.includes(`${name}:`)).map(name => word(name, `${name}: $0`));
+  const declared = settingOf(part.entry.node.kind, /^\s*(\w+)\s/.exec(line)?.[1] ?? '');
+  if (declared?.words && /^\s*\w+\s+$/.test(line)) return declared.words.map(name => word(name));
+  if (declared?.named && /^\s*\w+\s+(?:[^,]*,\s*)*$/.test(line)) {
+    const left = Object.entries(declared.named).filter(([name]) => !line.includes(`${name}:`));
+    return left.map(([name, doc]) => word(name, `${name}: $0`, doc));
   }
+  const { kind } = part.entry.node;
   if (kind === 'data' && /^\s*sample\s+$/.test(line)) return [word('balanced', 'balanced($0)')];
-  if (kind !== 'train') return undefined;
-  if (/^\s*device\s+$/.test(line)) return ['auto', 'webgpu', 'cpu'].map(name => word(name));
-  if (!/\bmonitor:\s*(?:validation\.)?$/.test(line)) return undefined;
+  if (kind !== 'train' || !/\bmonitor:\s*(?:validation\.)?$/.test(line)) return undefined;
   const reports = part.checked.train?.reports.map(r => r.name) ?? [];
   const prefix = line.endsWith('.') ? '' : 'validation.';
   return ['loss', ...reports].map(name => word(`${prefix}${name}`));

@@ -8,6 +8,7 @@ import { type Signature, showOwn, showPattern } from '../check/signature.ts';
 import type { World } from '../check/world.ts';
 import { modelCost, showCost } from '../lower/count.ts';
 import type { AnyNode } from '../syntax/ast.ts';
+import { type SettingDeclaration, settingOf } from '../syntax/settings.ts';
 import { type Span, touches } from '../text.ts';
 import { absolute, locate, nodesAt, type Part, partAt, parts, type Snapshot } from './snapshot.ts';
 
@@ -82,7 +83,7 @@ function describe(snapshot: Snapshot, part: Part, r: Reference, meaning: Meaning
     const about = library(r.name, part, meaning);
     return { ...about, notes: [...about.notes, ...stageCost(snapshot, part, r)] };
   }
-  if (r.kind === 'setting') return { code: r.name, doc: settingDocs[r.name] ?? '', notes: [] };
+  if (r.kind === 'setting') return setting(r.name, settingOf(part.entry.node.kind, r.name));
   if (r.target?.kind === 'global' && r.target.parameter === undefined) {
     const described = declaration(snapshot, r.target);
     if (described) return described;
@@ -91,6 +92,12 @@ function describe(snapshot: Snapshot, part: Part, r: Reference, meaning: Meaning
   if (value === undefined) return { code: r.name, doc: '', notes: [] };
   const notes = value.kind === 'layer' ? layerNotes(snapshot, part, value) : [];
   return { code: valueCode(r.name, value), doc: '', notes };
+}
+
+function setting(name: string, declared: SettingDeclaration | undefined): Described {
+  if (declared === undefined) return { code: name, doc: '', notes: [] };
+  const notes = Object.entries(declared.named ?? {}).map(([argument, doc]) => `\`${argument}:\` ${doc}`);
+  return { code: declared.example, doc: declared.doc, notes };
 }
 
 function bindingMeaning(part: Part, r: Reference): Meaning | undefined {
@@ -202,22 +209,3 @@ function requirementNotes({ label, requirements }: Signature): readonly string[]
   const shown = requirements.map(showOwn);
   return shown.filter(text => !stated.includes(text)).map(text => `requires ${text}`);
 }
-
-const settingDocs: Readonly<Record<string, string>> = {
-  minimize:
-    'The loss and the optimiser that lowers it: `minimize loss using adam()`. With `over net` only the weights of `net` are moved.',
-  report: 'Metrics on the training batches and on the validation and test splits.',
-  stop: 'When to end before the last epoch: `stop early(patience: 5, monitor: validation.loss)`.',
-  epochs: 'How often training goes through the data.',
-  steps: 'How many steps training takes, in place of `epochs`.',
-  seed: 'Where all random numbers of the run start: the same seed gives the same run.',
-  device: '`auto` measures and takes the faster one; or `webgpu`, `cpu`.',
-  clip: 'Largest global norm of the gradients; longer ones are scaled down.',
-  freeze: 'Layers whose weights stay as they are.',
-  batch: 'Samples a step.',
-  split:
-    'Samples held out of training: `split validation: 0.1, test: 0.1`, fractions or numbers of samples; seeded, stratified by label.',
-  test: 'A data source of its own for the test split.',
-  augment: 'Random transforms of training samples, drawn anew each step.',
-  shuffle: 'Whether the samples come in a new order each epoch; true unless said otherwise.',
-};

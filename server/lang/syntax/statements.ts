@@ -13,29 +13,14 @@ import type {
 } from './ast.ts';
 import type { BlockKind, Cursor } from './cursor.ts';
 import { argument, expression, typeExpression } from './expressions.ts';
+import { dataSettings, trainSettings } from './settings.ts';
 
 /** Words that begin a setting, by block. */
 export const settings: Readonly<Record<BlockKind, readonly string[]>> = {
   model: [],
   augment: [],
-  data: ['augment', 'split', 'test', 'batch', 'sample', 'shuffle'],
-  train: [
-    'minimize',
-    'report',
-    'stop',
-    'show',
-    'init',
-    'freeze',
-    'sweep',
-    'clip',
-    'accumulate',
-    'precision',
-    'device',
-    'checkpoint',
-    'epochs',
-    'steps',
-    'seed',
-  ],
+  data: Object.keys(dataSettings),
+  train: Object.keys(trainSettings),
 };
 
 /** `{ statements }`. `outermost`: the body of a declaration, which surplus `}` don't end. */

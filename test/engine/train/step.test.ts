@@ -70,6 +70,106 @@ describe('batches', () => {
   });
 });
 
+describe('accumulated gradients', () => {
+  const features = Array.from({ length: 14 * 3 }, (_, i) => Math.sin(i * 1.7));
+  const labels = Array.from({ length: 14 }, (_, i) => i % 2);
+  const adam = call('adam', 'optimizer', { lr: call('exponential_decay', 'schedule', { lr: 0.1, gamma: 0.5 }) });
+
+  /** The parameters after each epoch of 14 samples. */
+  const trained = (batch: number, run: Program['run'] | object): number[][] => {
+    const from = mlpProgram({ sizes: [3, 4, 2], batch, optimizer: adam, run: { epochs: 3, ...run } });
+    const machine = machineOf(from, { ...none, train: 14 }, { 'train.features': features, 'train.label': labels });
+    const { layout } = buildSteps(from, { ...none, train: 14 });
+    machine.write(
+      'params',
+      Array.from({ length: layout.groups[0]!.length }, (_, i) => Math.cos(i)),
+    );
+    return [0, 1, 2].map(epoch => {
+      for (let i = 0; i < layout.stepsPerEpoch; i++) machine.run(trainEntry(layout, epoch * layout.stepsPerEpoch + i));
+      return [...machine.read('params')];
+    });
+  };
+
+  it.each([
+    ['a batch four times larger', 2, 4, 8],
+    ['a batch of the whole epoch where it is longer', 4, 9, 14],
+  ])('are those of %s, the partial one at the end of an epoch included', (_, batch, accumulate, large) => {
+    const [found, expected] = [trained(batch, { accumulate, clip: 0.5 }), trained(large, { clip: 0.5 })];
+    for (const [epoch, values] of found.entries())
+      for (const [i, value] of values.entries()) expect(value).toBeCloseTo(expected[epoch]![i]!, 7);
+  });
+
+  it('move the weights with the last of the batches alone', () => {
+    const from = meanProgram(1, { accumulate: 3, epochs: 1 });
+    const machine = machineOf(from, { ...none, train: 5 }, { 'train.x': [3, 6, 9, 2, 4], params: [1] });
+    const seen = Array.from({ length: 5 }, () => {
+      machine.run('train');
+      return [machine.read('params')[0]!, machine.read('params.gradient')[0]!].map(v => Number(v.toFixed(6)));
+    });
+    expect(seen).toEqual([
+      [1, 1],
+      [1, 3],
+      [0.4, 0],
+      [0.4, 1],
+      [0.1, 0],
+    ]);
+  });
+});
+
+describe('limits of gradients', () => {
+  it('by value leave each element within it, and notice what is not finite all the same', () => {
+    const from = meanProgram(1, { clipValue: 2 });
+    const machine = machineOf(
+      from,
+      { ...none, train: 4 },
+      { 'train.x': [1, -5, 7, Number.POSITIVE_INFINITY], params: [1] },
+    );
+    const seen = Array.from({ length: 4 }, () => {
+      machine.run('train');
+      return Number(machine.read('params')[0]!.toFixed(6));
+    });
+    expect(seen).toEqual([0.9, 1.1, 0.9, 0.9]);
+    expect(machine.read('bad')[0]).toBe(4);
+  });
+});
+
+describe('frozen weights', () => {
+  it('have no state of an optimiser, and the step computes no gradient for them', () => {
+    const base = mlpProgram({ sizes: [6, 5, 3], batch: 2, optimizer: call('adam', 'optimizer', {}) });
+    const cold = (name: string) => name.startsWith('net.fc1');
+    const from: Program = {
+      ...base,
+      parameters: base.parameters.map(p => ({ ...p, trainable: !cold(p.name) })),
+      objectives: base.objectives.map(o => ({ ...o, over: o.over.filter(name => !cold(name)) })),
+    };
+    const { layout, entries } = buildSteps(from, { ...none, train: 2 });
+    expect(layout.moments.map(m => [m.buffer, m.group.length])).toEqual([
+      ['params.m', 18],
+      ['params.v', 18],
+    ]);
+    expect(entries[0]!.outputs.map(o => o.name)).not.toContain('frozen');
+    const products = (graph: Program['train']) => graph.nodes.filter(n => n.op === 'matmul').length;
+    // Two products forwards, and one backwards: that of the second weight.
+    expect(products(entries[0]!)).toBe(3);
+    expect(products(buildSteps(base, { ...none, train: 2 }).entries[0]!)).toBeGreaterThan(3);
+  });
+});
+
+describe('the average of the weights', () => {
+  it('starts as the first updated ones, follows each update, and is what evaluation uses', () => {
+    const from = meanProgram(1, { average: 0.5, epochs: 1 });
+    const counts = { train: 3, validation: 1, test: 0 };
+    const machine = machineOf(from, counts, { 'train.x': [1, 2, 4], 'validation.x': [1], params: [1] });
+    const seen = [0, 1, 2].map(() => {
+      machine.run('train');
+      return Number(machine.read('params.average')[0]!.toFixed(6));
+    });
+    expect(seen).toEqual([0.9, 0.8, 0.55]); // of 0.9, 0.7, 0.3
+    machine.run('validation');
+    expect(machine.read('sums')[0]).toBeCloseTo(0.55, 6);
+  });
+});
+
 describe('evaluation', () => {
   it('weighs batches by their size, so that the sums are those of the split', () => {
     const counts = { train: 2, validation: 5, test: 1 };

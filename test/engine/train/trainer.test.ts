@@ -1,11 +1,11 @@
 /** The loop on the reference backend: events, epochs, checkpoints that resume bit for bit, stopping, and what can go wrong. */
-import { copyFileSync, readFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { referenceBackend } from '../../../engine/backend/reference/reference.ts';
 import { wasmBackend } from '../../../engine/backend/wasm/index.ts';
 import { workspacePaths } from '../../../engine/data/paths.ts';
-import type { Program } from '../../../engine/ir/program.ts';
+import type { Call, Program } from '../../../engine/ir/program.ts';
 import { readCheckpoint } from '../../../engine/train/checkpoint.ts';
 import { evaluateSplit } from '../../../engine/train/evaluate.ts';
 import type { DoneEvent, RunEvent, StepEvent } from '../../../engine/train/events.ts';
@@ -14,6 +14,7 @@ import { buildSteps } from '../../../engine/train/step.ts';
 import { createTrainer, type Trainer, type TrainerOptions } from '../../../engine/train/trainer.ts';
 import { EngineError } from '../../../engine/util/errors.ts';
 import { temporaryFolder } from '../../support/files.ts';
+import { call } from '../../support/macros.ts';
 import { moonsProgram } from '../../support/moons.ts';
 
 const paths = { last: 'last.safetensors', best: 'best.safetensors' };
@@ -150,6 +151,74 @@ test.each([3, 6, 8, 11])(
     expect(readFileSync(join(folder, paths.last))).toEqual(readFileSync(join(whole.folder, paths.last)));
   },
 );
+
+const settings: Readonly<Record<string, { run?: Partial<Program['run']>; optimizer?: Call }>> = {
+  'accumulated gradients': { run: { accumulate: 4 } },
+  'an average of the weights': { run: { average: 0.9 } },
+  'a plateau of the validation loss': {
+    optimizer: call('adam', 'optimizer', {
+      lr: call('plateau', 'schedule', { lr: 0.2, patience: 0, factor: 0.3 }),
+    }),
+  },
+  muon: { optimizer: call('muon', 'optimizer', { lr: 0.05 }) },
+  'all of them': {
+    run: { accumulate: 4, average: 0.9, clip: 1, clipValue: 0.3, checkpoint: { every: 1, keep: 2 } },
+    optimizer: call('muon', 'optimizer', {
+      lr: call('plateau', 'schedule', { lr: 0.2, patience: 0, factor: 0.3 }),
+    }),
+  },
+};
+
+describe.each(Object.entries(settings))('resumed with %s', (_, { run = {}, optimizer }) => {
+  test.each([3, 8, 12, 17])('after step %i: curve, epochs and weights are those of the uninterrupted run', async at => {
+    const base = moonsProgram({ run: { epochs: 4, ...run } });
+    const program = optimizer ? { ...base, objectives: base.objectives.map(o => ({ ...o, optimizer })) } : base;
+    const folder = temporaryFolder();
+    const kept = join(folder, 'kept.safetensors');
+    const whole = await train(program, { folder, pace: { ...oneByOne, checkpoint: -1 } }, event => {
+      if (event.type === 'checkpoint' && event.step === at && event.path === paths.last)
+        copyFileSync(join(folder, paths.last), kept);
+    });
+    const final = readFileSync(join(folder, paths.last));
+    const rest = await resume(program, folder, kept);
+    expect(rest.done.error).toBeUndefined();
+    expect(curve(rest.events)).toEqual(curve(whole.events).slice(at));
+    expect(epochsOf(rest.events)).toEqual(epochsOf(whole.events).slice(-epochsOf(rest.events).length));
+    expect(readFileSync(join(folder, paths.last))).toEqual(final);
+  });
+});
+
+test('a plateau lowers the learning rate from the epoch on after which its metric got no better', async () => {
+  const lr = call('plateau', 'schedule', { lr: 0.2, patience: 1, factor: 0.5, threshold: 10 });
+  const base = moonsProgram({ run: { epochs: 5 } });
+  const optimizer = call('adam', 'optimizer', { lr });
+  const program = { ...base, objectives: base.objectives.map(o => ({ ...o, optimizer })) };
+  const { events } = await train(program);
+  // Epoch 1 sets the mark that none can beat; the second and third miss it.
+  const rates = stepsOf(events).filter(event => event.step % 6 === 0);
+  expect(rates.map(event => Number(event.lr.toFixed(6)))).toEqual([0.2, 0.2, 0.2, 0.1, 0.1]);
+});
+
+test('checkpoints of epochs are kept as asked, the oldest give way', async () => {
+  const { folder, events } = await train(moonsProgram({ run: { epochs: 7, checkpoint: { every: 2, keep: 2 } } }));
+  const kept = readdirSync(folder).filter(name => name.startsWith('epoch-'));
+  expect(kept.sort()).toEqual(['epoch-4.safetensors', 'epoch-6.safetensors']);
+  const told = events.flatMap(event => (event.type === 'checkpoint' ? [event.path] : []));
+  expect(told.filter(path => path.startsWith('epoch-'))).toEqual([2, 4, 6].map(n => `epoch-${n}.safetensors`));
+  expect((await readCheckpoint(join(folder, 'epoch-4.safetensors'))).state.step).toBe(24);
+});
+
+test('with an average, checkpoints hold it under the names of the weights', async () => {
+  const program = moonsProgram({ run: { average: 0.9, epochs: 2 } });
+  const { folder, done } = await train(program);
+  const path = join(folder, paths.last);
+  const checkpoint = await readCheckpoint(path);
+  const name = 'net.fc1.weight';
+  expect(checkpoint.tensors.get(name)).not.toEqual(checkpoint.tensors.get(`training.${name}`));
+  const options = { program, resolvePath: workspacePaths(folder), open: { wasm: reference, webgpu: reference } };
+  const { metrics } = await evaluateSplit({ ...options, resumeFrom: { checkpoint, path } }, 'test');
+  expect(metrics.loss).toBe(done.metrics['test.loss']);
+});
 
 /** Every step is a chunk of its own and is told at once. */
 const oneByOne = { chunk: 0, drain: 0 };

@@ -181,7 +181,12 @@ const cases: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'one model anonymously twice': train(
       `  other = image |> Net\n  third = image |> Net\n//                 ^^^ warning[unshared-weights]\n${minimize.replace('logits,', 'logits + other + third,')}`,
     ),
-    'what is not there yet says so': train(`${minimize}\n  accumulate 4\n//^^^^^^^^^^ error[unsupported]`),
+    'what is not there yet says so': train(
+      `${minimize}\n  precision mixed\n//          ^^^^^ error[unsupported]: mixed`,
+    ),
+    'settings of updates': train(
+      `${minimize}\n  accumulate 0\n//           ^ error[value-out-of-range]\n  average 1\n//        ^ error[value-out-of-range]\n  clip size: 1\n//     ^^^^ error[unknown-argument]: norm\n  checkpoint every: 0.5\n//                  ^^^ error[value-out-of-range]`,
+    ),
     'objectives over parts': train(`${minimize.replace(' using', ' over net using')}`),
     'targets that would broadcast':
       `${data}train t on Digits {\n  minimize mse(image |> linear(1), label)\n//                                 ^^^^^ error[type-mismatch]\n    using adam()\n  epochs 1\n}\n`

@@ -49,6 +49,7 @@ describe('a train block', () => {
             beta2: 0.999,
             eps: 1e-8,
             weight_decay: 0,
+            decay_vectors: true,
           },
         },
       },
@@ -108,6 +109,18 @@ describe('settings', () => {
       device: 'cpu',
       clip: 1.5,
       stop: { monitor: 'validation.accuracy', patience: 4, minDelta: 0 },
+    });
+  });
+
+  it('of the updates too', () => {
+    const lines =
+      '  clip 2, value: 0.5\n  accumulate 4\n  average 0.99\n  checkpoint every: 2, keep: 3\n  precision float32';
+    expect(program(model + data + train(`${usual}\n${lines}`)).run).toMatchObject({
+      clip: 2,
+      clipValue: 0.5,
+      accumulate: 4,
+      average: 0.99,
+      checkpoint: { every: 2, keep: 3 },
     });
   });
 

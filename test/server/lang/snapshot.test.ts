@@ -52,7 +52,7 @@ describe('hover', () => {
     ['log$0its = net', 'logits: [B, 10]'],
     ['net    = Simple$0Net()', 'model SimpleNet(x: [B, 784]) -> [B, 10]'],
     ['fc1 = lin$0ear(128)', 'linear(x: [..., in], out: int, bias: bool = true) -> [..., out]'],
-    ['epo$0chs', 'epochs'],
+    ['epo$0chs', 'epochs 10'],
   ])('on %s', (place, code) => {
     const { analysis, cursor } = at(place);
     expect(analysis.hover(cursor)?.code).toBe(code);

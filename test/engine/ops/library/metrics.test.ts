@@ -70,7 +70,9 @@ describe('lion', () => {
     const { update, state, signature } = libraryFunction('lion', 'optimizer');
     const args = { ...defaultsOf(signature), weight_decay: 0.1 };
     expect(state(args)).toEqual(['m']);
-    const values = { p: flat('p'), g: flat('g'), lr: b.constant(0.5), step: b.constant(1), state: { m: flat('m') } };
+    const scalars = { lr: b.constant(0.5), step: b.constant(1) };
+    const places = [{ shape: [2], offset: 0, length: 2 }];
+    const values = { p: flat('p'), g: flat('g'), ...scalars, state: { m: flat('m') }, places };
     const { p, state: next } = update(b, values, args);
     const outputs = [p, next.m!].map((value, i) => ({ name: String(i), value }));
     const found = evaluateGraph(b.finish('lion', outputs), {

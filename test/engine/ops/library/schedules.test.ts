@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { evaluateGraph } from '../../../../engine/backend/reference/evaluateGraph.ts';
 import type { Call } from '../../../../engine/ir/program.ts';
 import { GraphBuilder } from '../../../../engine/ops/builder.ts';
+import { follow, UNREDUCED } from '../../../../engine/train/plateau.ts';
 import type { StepLayout } from '../../../../engine/train/step.ts';
-import { learningRate } from '../../../../engine/train/update.ts';
+import { learningRate, progressOf } from '../../../../engine/train/update.ts';
 import { golden, relativeError } from '../../../goldens/golden.ts';
 import { call } from '../../../support/macros.ts';
 
@@ -17,14 +18,21 @@ interface ScheduleGolden {
     readonly values: readonly number[];
   }[];
   readonly warmup_of_exponential: readonly number[];
+  readonly plateau: readonly {
+    readonly better: 'lower' | 'higher';
+    readonly args: Readonly<Record<string, number>>;
+    readonly base: number;
+    readonly metrics: readonly number[];
+    readonly values: readonly number[];
+  }[];
 }
 
 /** The learning rate of `lr` at steps 0 .. count - 1. */
 function sequence(lr: Call, count: number, stepsPerEpoch: number): number[] {
   const b = new GraphBuilder();
   const step = b.state('step', { dtype: 'i32', shape: [] });
-  const layout = { stepsPerEpoch, steps: count } as StepLayout;
-  const graph = b.finish('lr', [{ name: 'lr', value: learningRate(b, lr, { step, layout }) }]);
+  const layout = { stepsPerEpoch, steps: count, accumulate: 1 } as StepLayout;
+  const graph = b.finish('lr', [{ name: 'lr', value: learningRate(b, lr, progressOf(b, layout, step, 1)) }]);
   return Array.from({ length: count }, (_, i) => {
     const at = { dtype: 'i32' as const, shape: [], data: Float64Array.of(i) };
     return evaluateGraph(graph, { step: at }).lr!.data[0]!;
@@ -48,6 +56,23 @@ describe('schedules', () => {
     const warmup = call('linear_warmup', 'schedule', { lr: decay, steps: 8, start: 0.1 });
     const values = stored.warmup_of_exponential;
     expect(relativeError(sequence(warmup, values.length, 1), values, 0)).toBeLessThan(1e-6);
+  });
+
+  it('composes the other way: a schedule of a warmup', () => {
+    const warmup = call('linear_warmup', 'schedule', { lr: 1e-2, steps: 8, start: 0.1 });
+    const values = sequence(call('exponential_decay', 'schedule', { lr: warmup, gamma: 0.9 }), 30, 1);
+    expect(relativeError(values, stored.warmup_of_exponential, 0)).toBeLessThan(1e-6);
+  });
+
+  it.each(stored.plateau)('plateau in mode $better follows the metric as ReduceLROnPlateau', run => {
+    const schedule: Call = { name: 'plateau', args: { ...run.args, monitor: 'validation.loss' } };
+    let state = UNREDUCED;
+    const values = run.metrics.map(metric => {
+      state = follow(state, metric, run.better, schedule);
+      return Math.max(run.base * state.factor, run.args.min!);
+    });
+    expect(relativeError(values, run.values, 0)).toBeLessThan(1e-6);
+    expect(new Set(run.values).size).toBeGreaterThan(2);
   });
 
   it('takes the whole run as the length of a cosine without one', () => {
