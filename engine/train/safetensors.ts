@@ -1,4 +1,5 @@
 /** Safetensors files (huggingface.co/docs/safetensors): a bounded reader that trusts nothing, and the encoder. */
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { HostArray } from '../backend/backend.ts';
 import { EngineError } from '../util/errors.ts';
@@ -36,6 +37,32 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
     return parseSafetensors(await handle.readFile(), path);
   } finally {
     await handle.close();
+  }
+}
+
+/** Largest header that is read while somebody types. */
+const MAX_TYPED_HEADER = 4 << 20;
+
+/** Names and shapes of a file, from its header alone. Throws `checkpoint-missing`, `checkpoint-malformed`. */
+export function readShapes(path: string): ReadonlyMap<string, readonly number[]> {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined)
+    throw new EngineError('checkpoint-missing', `${path}: no such checkpoint; train first, or check the path`);
+  // Opening a pipe would wait for whoever writes to it.
+  if (!stat.isFile()) throw malformed(path, 'expected a file, found a folder or a device');
+  const file = openSync(path, 'r');
+  try {
+    const prefix = Buffer.alloc(Math.min(PREFIX, stat.size));
+    readSync(file, prefix, 0, prefix.length, 0);
+    const length = headerBytes(prefix, stat.size, path);
+    if (length > MAX_TYPED_HEADER)
+      throw malformed(path, `expected a header of at most ${MAX_TYPED_HEADER} bytes, found ${length}`);
+    const header = Buffer.alloc(length);
+    readSync(file, header, 0, length, PREFIX);
+    const { entries } = parseHeader(decodeUtf8(header, path), stat.size - PREFIX - length, path);
+    return new Map(entries.map(({ name, shape }) => [name, shape]));
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -6,6 +6,7 @@ import type { ResolvePath } from '../data/paths.ts';
 import type { Program } from '../ir/program.ts';
 import { type Checkpoint, demandSameData, restoreFitted, restoreWeights } from './checkpoint.ts';
 import { chooseDevice, type Openers, openers, type Trial } from './devices.ts';
+import { initializeFrom } from './initFrom.ts';
 import { initialParameters } from './initialize.ts';
 import { openSession, type Session, type Weights } from './session.ts';
 import { buildSteps, passOf, type StepLayout, type Steps } from './step.ts';
@@ -42,7 +43,7 @@ export async function prepareTraining({
   const loading = { resolvePath, seed: program.run.seed, backend: host, ...(fitted && { fitted }) };
   const data = await loadData(program.data, loading);
   const steps = buildSteps(program, data.counts);
-  const weights = initialWeights(program, steps.layout, data.fitted, resumeFrom);
+  const weights = await initialWeights(program, steps.layout, data.fitted, resolvePath, resumeFrom);
   const tryOn = async (backend: Backend, measure: boolean): Promise<Trial<Session>> => {
     const session = await openSession(program, steps, data, backend);
     const msPerStep = measure ? await timeSteps(session, weights) : 0;
@@ -55,15 +56,17 @@ export async function prepareTraining({
   return { session, steps, fitted: data.fitted };
 }
 
-function initialWeights(
+async function initialWeights(
   program: Program,
   layout: StepLayout,
   fitted: Fitted,
+  resolvePath: ResolvePath,
   resumeFrom: SetupOptions['resumeFrom'],
-): Weights {
+): Promise<Weights> {
   if (resumeFrom === undefined) {
     const names = program.parameters.map(parameter => parameter.name);
     const buffers = initialParameters(layout, names, program.run.seed, fitted);
+    await initializeFrom(program, layout, resolvePath, buffers);
     return { step: 0, buffers: { ...buffers, ...averages(layout, buffers) } };
   }
   demandSameData(resumeFrom.checkpoint.state, layout, resumeFrom.path);

@@ -95,12 +95,12 @@ function suggestion(item: CompletionItem, index: number): Suggestion {
   };
 }
 
-/** The inside of the string at `offset`, if it is the path of a source or an import. */
+/** The inside of the string at `offset`, if it is the path of a source, an import or of weights. */
 function pathAt(analysis: Analysis, offset: number): Span | undefined {
   const around = surroundings(analysis.text, offset);
   if (around.kind !== 'string') return undefined;
   const home = analysis.declarations.find(d => d.span.start <= offset && offset <= d.span.end);
-  if (home?.kind !== 'data' && home?.kind !== 'import') return undefined;
+  if (home?.kind !== 'data' && home?.kind !== 'import' && home?.kind !== 'train') return undefined;
   const rest = /^[^"\r\n]*/.exec(analysis.text.slice(offset, offset + 1000))?.[0] ?? '';
   return { start: around.start, end: offset + rest.length };
 }

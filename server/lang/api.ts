@@ -6,11 +6,13 @@ import type { LineIndex, Location, Span } from './text.ts';
 export type { DiagnosticFact, FactCode, FactData, NameKind, Related } from './facts.ts';
 export type { Encoding, LineIndex, Location, Position, Span, TextEdit } from './text.ts';
 
-/** What the pure language needs from outside. Both calls must be fast (cached) and never throw. */
+/** What the pure language needs from outside. The calls must be fast (cached) and never throw. */
 export interface LangHost {
   /** Text of an imported file; `uri` has been resolved against the importing one. Undefined if it can't be read. */
   readText(uri: string): string | undefined;
   readSchema(source: Call, fromUri: string): SchemaResult;
+  /** The names and shapes of the weights that `from` means: the newest run of that name, or a file. Headers alone are read. */
+  readWeights?(from: string, fromUri: string): WeightsResult;
   /** We are wrong: the declaration concerned goes unchecked. For the log; tests throw. */
   internalError?(error: unknown): void;
 }
@@ -27,6 +29,10 @@ export type SchemaResult =
       /** The argument of the source that is to blame, `images`. */
       readonly argument?: string;
     };
+
+export type WeightsResult =
+  | { readonly kind: 'weights'; readonly shapes: ReadonlyMap<string, readonly number[]> }
+  | { readonly kind: 'problem'; readonly code: 'data-missing' | 'data-malformed'; readonly message: string };
 
 /** An immutable snapshot of one file. All spans are absolute, in utf-16 units. Nothing here throws. */
 export interface Analysis {

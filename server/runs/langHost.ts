@@ -5,8 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { type ResolvePath, workspacePaths } from '../../engine/data/paths.ts';
 import { readSchema } from '../../engine/data/sources.ts';
 import type { Call } from '../../engine/ir/program.ts';
+import { readShapes } from '../../engine/train/safetensors.ts';
 import { EngineError } from '../../engine/util/errors.ts';
-import type { LangHost, SchemaResult } from '../lang/api.ts';
+import type { LangHost, SchemaResult, WeightsResult } from '../lang/api.ts';
+import { weightsPath } from './weights.ts';
 
 export interface LangHostOptions {
   /** Absolute path of the workspace folder that holds a file; undefined for what lies in none (untitled texts). */
@@ -36,7 +38,24 @@ export function createLangHost({ workspaceOf, openText }: LangHostOptions): Lang
       schemas.set(key, { stamp, result });
       return result;
     },
+    readWeights: (from, fromUri) => weightsResult(from, workspaceOf(fromUri), pathsFor(fromUri) ?? refuse),
   };
+}
+
+function weightsResult(from: string, workspace: string | undefined, resolvePath: ResolvePath): WeightsResult {
+  try {
+    return { kind: 'weights', shapes: readShapes(resolvePath(weightsPath(from, workspace ?? ''))) };
+  } catch (error) {
+    // A file may go, or be closed to us, between two looks at it.
+    if (!(error instanceof EngineError))
+      return {
+        kind: 'problem',
+        code: 'data-missing',
+        message: `${from}: the file can't be read; check its permissions`,
+      };
+    const code = error.code === 'checkpoint-malformed' ? 'data-malformed' : 'data-missing';
+    return { kind: 'problem', code, message: error.message };
+  }
 }
 
 /** A text in no workspace folder has no place to look from. */

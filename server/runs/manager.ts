@@ -10,6 +10,7 @@ import { createOfflineSummaries } from './offline.ts';
 import type { RunHistory, RunSummary } from './runs.ts';
 import { findRuntime } from './runtime.ts';
 import { createRun, hasCheckpoint, listRuns, type NewRun, readIdentity, requestResume } from './store.ts';
+import { pinWeights } from './weights.ts';
 
 export interface RunManagerOptions {
   /** Absolute path of the engine's entry file. */
@@ -101,7 +102,7 @@ export function createRunManager(options: RunManagerOptions): RunManager {
   };
 
   return {
-    start: run => launch(createRun(run)),
+    start: async run => launch(createRun({ ...run, program: pinWeights(run.program, run.request.workspace) })),
     resume: async folder => {
       const identity = demand(folder);
       if ((await attach(identity)) !== undefined)

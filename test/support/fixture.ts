@@ -23,11 +23,21 @@ function schemaOf({ name, args }: Call): SchemaResult {
   return { kind: 'schema', columns: [point, { ...label, classes: 2 }], samples: Number(args.samples ?? 1000) };
 }
 
+/** One run, whose weights are those of a `linear(64)` over 784 called `encoder`. */
+const pretrain = new Map<string, readonly number[]>([
+  ['encoder.weight', [64, 784]],
+  ['encoder.bias', [64]],
+]);
+
 /** A host without a disk. What would be logged as our mistake fails the test. */
 export function testHost(files: Readonly<Record<string, string>> = {}): LangHost {
   return {
     readText: uri => files[uri],
     readSchema: schemaOf,
+    readWeights: from =>
+      from === 'pretrain'
+        ? { kind: 'weights', shapes: pretrain }
+        : { kind: 'problem', code: 'data-missing', message: `${from}: expected a run of this workspace` },
     internalError: error => {
       throw error;
     },

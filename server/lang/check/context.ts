@@ -3,7 +3,7 @@
 import { isConstant, modDim, showDim } from '../../../engine/dim/dim.ts';
 import { decide, type Requirement, showRequirement } from '../../../engine/dim/facts.ts';
 import type { BuildContext } from '../../../engine/ops/library/function.ts';
-import type { SymbolKind } from '../api.ts';
+import type { SymbolKind, WeightsResult } from '../api.ts';
 import type { FactCode, FactData } from '../facts.ts';
 import type { AnyNode, Block, Expression, Name } from '../syntax/ast.ts';
 import type { Span } from '../text.ts';
@@ -53,6 +53,8 @@ export interface Context {
   readonly lenient?: boolean;
   /** False where the data of a train block has no validation split. */
   readonly validation?: boolean;
+  /** The names and shapes in what `init … from` names; undefined where the host knows no runs. */
+  readonly readWeights?: (from: string) => WeightsResult | undefined;
   /** Models applied without a name so far, where doing it twice is likely a mistake. */
   readonly anonymous?: Map<string, Span>;
   /** What is left of the turns of loops and the bodies of models that one check or lowering may run. */

@@ -5,6 +5,7 @@ import { closest } from '../names.ts';
 import { type Argument, type Expression, type Setting, type TrainDeclaration, walk } from '../syntax/ast.ts';
 import { settingOf, type TrainSetting, trainSettings } from '../syntax/settings.ts';
 import { settings } from '../syntax/statements.ts';
+import type { Span } from '../text.ts';
 import { libraryCallee } from './callee.ts';
 import { type Context, localTarget, refer, report } from './context.ts';
 import { firstOf, wholeSetting } from './data.ts';
@@ -17,8 +18,10 @@ export interface TrainFace {
   readonly reports: TrainReport[];
   /** Metrics that stop rules and schedules follow. */
   readonly monitors: { readonly call: Expression; readonly monitor: string }[];
-  /** Prefixes of the weights that stay as they are. */
-  readonly frozen: string[];
+  /** Layers whose weights stay as they are. */
+  readonly frozen: LayerPath[];
+  /** Layers that start from weights of a run or a file. */
+  readonly inits: (LayerPath & { readonly from: string; readonly fromSpan: Span })[];
   epochs?: number;
   steps?: number;
   seed: number;
@@ -29,6 +32,12 @@ export interface TrainFace {
   average?: number;
   checkpoint?: { readonly every: number; readonly keep?: number };
   stop?: Call;
+}
+
+/** Prefix of the names of a layer's weights, and where it is written. */
+interface LayerPath {
+  readonly path: string;
+  readonly span: Span;
 }
 
 interface Objective {
@@ -53,7 +62,7 @@ export function checkTrain(
   node: TrainDeclaration,
   fields: ReadonlyMap<string, Meaning> | undefined,
 ): TrainFace {
-  const face: TrainFace = { objectives: [], reports: [], monitors: [], frozen: [], seed: 0, device: 'auto' };
+  const face: TrainFace = { objectives: [], reports: [], monitors: [], frozen: [], inits: [], seed: 0, device: 'auto' };
   defineFields(context, node, fields);
   const seen = new Map<string, Setting>();
   const made: Binding[] = [];
@@ -146,7 +155,8 @@ const rules: Readonly<Record<TrainSetting, Rule>> = {
     for (const arg of s.args) reported(context, arg, face);
   },
   freeze: (context, s, face) => {
-    for (const arg of s.args) face.frozen.push(...layerPath(context, arg.value));
+    for (const { value } of s.args)
+      face.frozen.push(...layerPath(context, value, 'freeze').map(path => ({ path, span: value })));
   },
   epochs: (context, s, face) => {
     const value = wholeSetting(context, s, 1);
@@ -177,7 +187,7 @@ const rules: Readonly<Record<TrainSetting, Rule>> = {
   device: (context, s, face) => {
     face.device = wordOf(context, s, trainSettings.device.words) ?? face.device;
   },
-  init: notYet,
+  init,
   show: notYet,
   sweep: notYet,
   stop: (context, s, face) => {
@@ -199,7 +209,7 @@ const rules: Readonly<Record<TrainSetting, Rule>> = {
 function minimize(context: Context, s: Setting, face: TrainFace): void {
   const value = s.args[0]?.value;
   const loss = value ? scalarLoss(context, value) : failed;
-  const over = s.over?.flatMap(e => layerPath(context, e));
+  const over = s.over?.flatMap(e => layerPath(context, e, 'over'));
   const using = s.using && context.rules.evaluate({ ...context, places: ['optimizer'] }, s.using);
   if (using === undefined) report(context, 'missing-statement', s.keyword, { block: 'minimize', statement: 'using' });
   const optimizer = using && optimizerOf(context, s.using!, using);
@@ -261,7 +271,7 @@ function reported(context: Context, arg: Argument, face: TrainFace): void {
 }
 
 /** `d`, `encoder.embedding`: the prefix of the weights' names; none if it is no layer (reported). */
-function layerPath(context: Context, e: Expression): readonly string[] {
+function layerPath(context: Context, e: Expression, subject: string): readonly string[] {
   const members: string[] = [];
   let at = e;
   while (at.kind === 'member') {
@@ -272,11 +282,30 @@ function layerPath(context: Context, e: Expression): readonly string[] {
   if (m.kind === 'layer' && m.path !== '') return [[m.path, ...members].join('.')];
   if (!isError(m))
     report(context, 'type-mismatch', e, {
-      subject: 'over',
+      subject,
       expected: 'a layer or model bound above',
       found: kindOf(m),
     });
   return [];
+}
+
+function init(context: Context, s: Setting, face: TrainFace): void {
+  const paths = s.args.flatMap(({ value }) => layerPath(context, value, 'init').map(path => ({ path, span: value })));
+  const { from } = s;
+  if (from === undefined) {
+    report(context, 'missing-statement', s.keyword, { block: 'init', statement: 'from' });
+    return;
+  }
+  const m = context.rules.evaluate(context, from);
+  if (m.kind !== 'string' || m.value === undefined) {
+    const expected = 'the name of a run or the path of a .safetensors file, in quotes';
+    if (!isError(m)) report(context, 'type-mismatch', from, { subject: 'from', expected, found: kindOf(m) });
+    return;
+  }
+  const weights = context.readWeights?.(m.value);
+  if (weights?.kind === 'problem')
+    report(context, weights.code, from, { source: 'init', path: '', message: weights.message });
+  for (const path of paths) face.inits.push({ ...path, from: m.value, fromSpan: from });
 }
 
 function clip(context: Context, s: Setting, face: TrainFace): void {

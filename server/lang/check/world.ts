@@ -1,7 +1,7 @@
 /** The declarations of one file and what they mean to each other: checked on demand, each at most once, reused while nothing it looked at has changed. */
 
 import { showRequirement } from '../../../engine/dim/facts.ts';
-import type { LangHost } from '../api.ts';
+import type { LangHost, WeightsResult } from '../api.ts';
 import { closest } from '../names.ts';
 import type { DeclarationNode, ImportDeclaration, ModelDeclaration, TrainDeclaration } from '../syntax/ast.ts';
 import { type PlacedChunk, parse, type Tree } from '../syntax/parse.ts';
@@ -149,6 +149,7 @@ export class World {
   private keyOf(name: string): string {
     if (name === allNames) return this.names().join(' ');
     if (name.startsWith('schema:')) return this.schemaKey(name);
+    if (name.startsWith('weights:')) return weightsKey(this.readWeights(name.slice('weights:'.length)));
     if (name.startsWith('import:')) return this.importKey(name.slice('import:'.length));
     if (name.startsWith('data:')) return this.dataKey(name.slice('data:'.length));
     return globalKey(this.lookup(name));
@@ -278,8 +279,19 @@ export class World {
       report(context, 'unknown-name', node.on, { name: node.on.name, kind: 'data', candidates });
     }
     const validation = fields && this.hasValidation(node.on.name);
-    const train = checkTrain({ ...context, ...(validation !== undefined && { validation }) }, node, fields);
+    const readWeights = (from: string) => {
+      const weights = this.readWeights(from);
+      seen.set(`weights:${from}`, weightsKey(weights));
+      return weights;
+    };
+    const known = { ...context, readWeights, ...(validation !== undefined && { validation }) };
+    const train = checkTrain(known, node, fields);
     return { train, fields: new Map([...(fields ?? [])].map(([name, m]) => [name, batched(m)])) };
+  }
+
+  /** What `init … from` means in this file; undefined where the host knows no runs. */
+  readWeights(from: string): WeightsResult | undefined {
+    return this.host.readWeights?.(from, this.uri);
   }
 
   dataOf(name: string): DataFace | undefined {
@@ -403,6 +415,10 @@ function signatureKey(signature: Signature): string {
   const key = ['model', label, ...shown, ...requirements.map(showRequirement)].join('\n');
   signatureKeys.set(signature, key);
   return key;
+}
+
+function weightsKey(weights: WeightsResult | undefined): string {
+  return weights?.kind === 'weights' ? JSON.stringify([...weights.shapes]) : JSON.stringify(weights ?? '');
 }
 
 const dataKeys = new WeakMap<DataFace, string>();

@@ -106,7 +106,7 @@ function program(snapshot: Snapshot, name: string, dataName: string, data: DataF
 }
 
 function runPlan(face: TrainFace): RunPlan {
-  const { epochs, steps, seed, device, clip, clipValue, accumulate, average, checkpoint, stop } = face;
+  const { epochs, steps, seed, device, clip, clipValue, accumulate, average, checkpoint, inits, stop } = face;
   return {
     ...(steps !== undefined ? { steps } : { epochs: epochs ?? 1 }),
     seed,
@@ -116,6 +116,7 @@ function runPlan(face: TrainFace): RunPlan {
     ...(accumulate !== undefined && { accumulate }),
     ...(average !== undefined && { average }),
     ...(checkpoint && { checkpoint }),
+    ...(inits.length > 0 && { init: inits.map(({ path, from }) => ({ over: path, from })) }),
     ...(stop && {
       stop: {
         monitor: String(stop.args.monitor),

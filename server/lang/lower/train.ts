@@ -1,6 +1,7 @@
 /** The graphs of a train block: its statements walked once for training and once for evaluation, building nodes. */
 import type { Graph } from '../../../engine/ir/graph.ts';
 import type { Objective, ParameterSpec } from '../../../engine/ir/program.ts';
+import { isUnder } from '../../../engine/ir/weightNames.ts';
 import type { OutputSpec } from '../../../engine/ops/builder.ts';
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
 import { dce } from '../../../engine/passes/dce.ts';
@@ -113,7 +114,7 @@ function outputs(face: TrainFace): readonly OutputSpec[] {
 }
 
 function isFrozen({ name }: ParameterSpec, face: TrainFace): boolean {
-  return face.frozen.some(prefix => name === prefix || name.startsWith(`${prefix}.`));
+  return face.frozen.some(({ path }) => isUnder(name, path));
 }
 
 function objectives(

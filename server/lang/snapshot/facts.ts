@@ -1,6 +1,7 @@
 /** All facts of a file in order of position: syntax, limits and what the checks found, with absolute spans. */
 import type { FactRecord } from '../check/records.ts';
 import type { DiagnosticFact } from '../facts.ts';
+import { weightFacts } from '../lower/weights.ts';
 import type { PlacedChunk } from '../syntax/parse.ts';
 import { type Span, shiftSpan } from '../text.ts';
 import { withoutEchoes } from './echoes.ts';
@@ -47,7 +48,8 @@ function chunkFacts({ chunk, offset }: PlacedChunk): readonly DiagnosticFact[] {
 }
 
 export function partFacts(snapshot: Snapshot, part: Part): readonly DiagnosticFact[] {
-  return part.checked.sheet.facts.map(f => placed(snapshot, part, f));
+  const facts = [...part.checked.sheet.facts, ...weightFacts(snapshot.world, part.entry)];
+  return facts.map(f => placed(snapshot, part, f));
 }
 
 function placed(snapshot: Snapshot, part: Part, f: FactRecord): DiagnosticFact {

@@ -6,10 +6,12 @@ import { referenceBackend } from '../../../engine/backend/reference/reference.ts
 import { wasmBackend } from '../../../engine/backend/wasm/index.ts';
 import { workspacePaths } from '../../../engine/data/paths.ts';
 import type { Call, Program } from '../../../engine/ir/program.ts';
+import { writeAtomic } from '../../../engine/train/atomicFile.ts';
 import { readCheckpoint } from '../../../engine/train/checkpoint.ts';
 import { evaluateSplit } from '../../../engine/train/evaluate.ts';
 import type { DoneEvent, RunEvent, StepEvent } from '../../../engine/train/events.ts';
 import { createRecorder } from '../../../engine/train/recorder.ts';
+import { encodeSafetensors } from '../../../engine/train/safetensors.ts';
 import { buildSteps } from '../../../engine/train/step.ts';
 import { createTrainer, type Trainer, type TrainerOptions } from '../../../engine/train/trainer.ts';
 import { EngineError } from '../../../engine/util/errors.ts';
@@ -206,6 +208,38 @@ test('checkpoints of epochs are kept as asked, the oldest give way', async () =>
   const told = events.flatMap(event => (event.type === 'checkpoint' ? [event.path] : []));
   expect(told.filter(path => path.startsWith('epoch-'))).toEqual([2, 4, 6].map(n => `epoch-${n}.safetensors`));
   expect((await readCheckpoint(join(folder, 'epoch-4.safetensors'))).state.step).toBe(24);
+});
+
+describe('weights from before', () => {
+  const tensors = new Map([
+    ['fc1.weight', { shape: [8, 2], data: Float32Array.from({ length: 16 }, (_, i) => i / 16) }],
+    ['fc1.bias', { shape: [8], data: Float32Array.from({ length: 8 }, (_, i) => 1 - i) }],
+  ]);
+  const startFrom = async (over: string, hidden = 8) => {
+    const folder = temporaryFolder();
+    await writeAtomic(join(folder, 'old.safetensors'), encodeSafetensors({ tensors, metadata: {} }));
+    const init = [{ over, from: 'old.safetensors' }];
+    // A learning rate of 0: the weights at the end are those of the start.
+    return train(moonsProgram({ lr: 0, hidden, run: { init, steps: 1 } }), { folder });
+  };
+
+  test('fill the layer they are meant for, and no other', async () => {
+    const { folder, done } = await startFrom('net.fc1');
+    expect(done.error).toBeUndefined();
+    const plain = await train(moonsProgram({ lr: 0, run: { steps: 1 } }));
+    const read = async (at: string) => (await readCheckpoint(join(at, paths.last))).tensors;
+    const [found, fresh] = [await read(folder), await read(plain.folder)];
+    for (const name of ['fc1.weight', 'fc1.bias']) expect(found.get(`net.${name}`)).toEqual(tensors.get(name));
+    for (const name of ['net.fc2.weight', 'net.fc2.bias']) expect(found.get(name)).toEqual(fresh.get(name));
+  });
+
+  test.each([
+    ['net.fc1', 9, 'expected "fc1.weight" [9, 2], found [8, 2]'],
+    ['net.fc2', 8, 'found no tensor of that name'],
+  ])('that do not fit %s are refused', async (over, hidden, message) => {
+    const { done } = await startFrom(over, hidden);
+    expect(done.error).toMatchObject({ code: 'checkpoint-mismatch', message: expect.stringContaining(message) });
+  });
 });
 
 test('with an average, checkpoints hold it under the names of the weights', async () => {

@@ -38,6 +38,8 @@ describe('completion', () => {
     ['arguments by name', program().replace('lr: 0.001', '$0'), ['lr', 'beta1', 'step_decay'], ['relu', 'logits']],
     ['the splits', program().replace('validation: 0.1, test: 0.1', '$0'), ['validation', 'test'], ['image', 'scale']],
     ['the other split', program().replace('test: 0.1', '$0'), ['test'], ['validation', 'scale']],
+    ['limits of gradients', program('clip 1, $0'), ['value'], ['adam']],
+    ['checkpoints', program('checkpoint every: 2, $0'), ['keep'], ['every', 'adam']],
     ['devices', program('device $0'), ['auto', 'webgpu', 'cpu'], ['relu']],
     [
       'what to monitor',

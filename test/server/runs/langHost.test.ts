@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { encode } from 'fast-png';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { encodeSafetensors } from '../../../engine/train/safetensors.ts';
 import { analyze } from '../../../server/lang/analyze.ts';
 import { createLangHost } from '../../../server/runs/langHost.ts';
 
@@ -90,5 +91,42 @@ describe('imported texts', () => {
     expect(host({ [uri('a.strata')]: 'open' }).readText(uri('a.strata'))).toBe('open');
     expect(host().readText(uri('../b.strata'))).toBeUndefined();
     expect(host().readText(uri('none.strata'))).toBeUndefined();
+  });
+});
+
+describe('weights', () => {
+  const save = (folder: string, name: string, width: number, started: number, checkpoint = true): void => {
+    const run = join(workspace, '.strata', 'runs', folder);
+    mkdirSync(join(run, 'checkpoints'), { recursive: true });
+    writeFileSync(join(run, 'run.json'), JSON.stringify({ name, source: 'a.strata', started }));
+    const tensors = new Map([['fc.weight', { shape: [width], data: new Float32Array(width) }]]);
+    const bytes = Buffer.concat(encodeSafetensors({ tensors, metadata: {} }));
+    if (checkpoint) writeFileSync(join(run, 'checkpoints', 'last.safetensors'), bytes);
+    writeFileSync(join(workspace, `${folder}.safetensors`), bytes);
+  };
+  const shapes = (from: string) => {
+    const result = host().readWeights?.(from, uri('m.strata'));
+    return result?.kind === 'weights' ? Object.fromEntries(result.shapes) : result;
+  };
+
+  it('are those of the newest run of that name with a checkpoint, of a run by its id, or of a file', () => {
+    save('1-pretrain', 'pretrain', 2, 1);
+    save('2-pretrain', 'pretrain', 3, 2);
+    save('3-pretrain', 'pretrain', 4, 3, false);
+    save('4-other', 'other', 5, 4);
+    expect(shapes('pretrain')).toEqual({ 'fc.weight': [3] });
+    expect(shapes('1-pretrain')).toEqual({ 'fc.weight': [2] });
+    expect(shapes('4-other.safetensors')).toEqual({ 'fc.weight': [5] });
+  });
+
+  it('that are not there, cut or outside of the workspace are told, not thrown', () => {
+    writeFileSync(join(workspace, 'cut.safetensors'), 'abc');
+    writeFileSync(join(outer, 'far.safetensors'), 'abc');
+    mkdirSync(join(workspace, 'folder.safetensors'));
+    expect(shapes('pretrain')).toMatchObject({ kind: 'problem', code: 'data-missing' });
+    expect(shapes('none.safetensors')).toMatchObject({ kind: 'problem', code: 'data-missing' });
+    expect(shapes('../far.safetensors')).toMatchObject({ kind: 'problem', code: 'data-missing' });
+    for (const name of ['cut', 'folder'])
+      expect(shapes(`${name}.safetensors`)).toMatchObject({ kind: 'problem', code: 'data-malformed' });
   });
 });
