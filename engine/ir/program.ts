@@ -20,7 +20,12 @@ export interface Program {
   readonly objectives: readonly Objective[];
   readonly reports: readonly Report[];
   readonly run: RunPlan;
+  /** Of a sweep: the hyperparameters of this one. */
+  readonly choice?: Choice;
 }
+
+/** Swept hyperparameters by name. */
+export type Choice = Readonly<Record<string, number>>;
 
 export interface ParameterSpec {
   /** `net.fc1.weight`: the name the PyTorch module would give. */

@@ -113,4 +113,5 @@ const programSchema = v.object({
   objectives: v.array(v.object({ loss: v.string(), over: v.array(v.string()), optimizer: call })),
   reports: v.array(v.object({ name: v.string(), better: v.picklist(['lower', 'higher']), finish: v.optional(graph) })),
   run: runPlan,
+  choice: v.optional(v.record(v.string(), v.number())),
 });

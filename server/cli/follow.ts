@@ -18,11 +18,11 @@ export interface FollowOptions {
 /** The engine's entry lies beside the command line's in dist/. */
 export const enginePath = fileURLToPath(new URL('./engine.js', import.meta.url));
 
-/** Shows the run that `begin` starts or finds until it is done. A second Ctrl-C always leaves it to itself. */
+/** Shows the run that `begin` starts or finds until it is done; resolves with how it ended. A second Ctrl-C always leaves it to itself. */
 export async function follow(
   options: FollowOptions & { readonly past?: boolean; readonly interrupt?: 'stop' | 'leave' },
   begin: (manager: RunManager) => Promise<RunSummary>,
-): Promise<void> {
+): Promise<DoneEvent> {
   const manager = createRunManager({
     engine: enginePath,
     runtime: () => process.env.STRATA_RUNTIME,
@@ -33,6 +33,7 @@ export async function follow(
     const { done, summary } = await showUntilDone(manager, view, begin, options);
     if (options.json !== true) console.log(`run ${paint('cyan', shortPath(summary.folder, process.cwd()))}`);
     if (done.reason === 'failed') process.exitCode = exitCodes.environment;
+    return done;
   } finally {
     manager.dispose();
   }

@@ -1,5 +1,5 @@
 /** What the language offers to the editor features, the command line and the run manager: types of an immutable snapshot. */
-import type { Call, ColumnSchema, Program } from '../../engine/ir/program.ts';
+import type { Call, Choice, ColumnSchema, Program } from '../../engine/ir/program.ts';
 import type { DiagnosticFact } from './facts.ts';
 import type { LineIndex, Location, Span } from './text.ts';
 
@@ -229,7 +229,8 @@ export interface Fold {
 }
 
 export type LowerResult =
-  | { readonly kind: 'program'; readonly program: Program }
+  /** `choices`: those of a sweep, each a program of its own; none without one. */
+  | { readonly kind: 'program'; readonly program: Program; readonly choices: readonly Choice[] }
   /** The errors that stand in the way. */
   | { readonly kind: 'errors'; readonly facts: readonly DiagnosticFact[] }
   | { readonly kind: 'unknown-train'; readonly names: readonly string[] };
@@ -237,7 +238,7 @@ export type LowerResult =
 /*
  * The functions, each in the file of its name:
  *   analyze.ts        analyze(uri, text, host, previous?: Analysis): Analysis    reuses what `previous` has of unchanged declarations
- *   lower/lower.ts    lower(analysis, train: string | undefined): LowerResult      the first train block where no name is given
+ *   lower/lower.ts    lower(analysis, train?: string, choice?: Choice): LowerResult      the first train block where no name is given
  *   format/format.ts  format(text): string
  *   format/format.ts  formatEdits(text, within?: Span): readonly TextEdit[]
  *   text.ts           lineIndex(text), applyEdits(text, edits)

@@ -100,6 +100,8 @@ async function train(session: Session, runs: RunManager | undefined, argument: u
     const names = lowered.names.length === 0 ? 'the file has none' : `there are ${lowered.names.join(', ')}`;
     throw refused(`no train block is called ${wanted.train ?? 'anything'}: ${names}`);
   }
+  if (lowered.kind === 'program' && lowered.choices.length > 0)
+    throw refused(`${lowered.program.name} is a sweep of ${lowered.choices.length} runs: start it with "strata train"`);
   if (lowered.kind === 'errors') {
     const block = analysis.trains.find(t => wanted.train === undefined || t.name === wanted.train);
     throw refused(`can't train: ${(block && trainProblem(block)) ?? 'the file has errors'}`);

@@ -8,6 +8,8 @@ export interface RunIdentity {
   readonly folder: string;
   readonly name: string;
   readonly source: string;
+  /** The hyperparameters of one run of a sweep: `rate=0.1 width=64`. */
+  readonly choice?: string;
   /** Milliseconds since the epoch. */
   readonly started: number;
 }

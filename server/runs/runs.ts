@@ -11,6 +11,8 @@ export interface RunSummary {
   readonly name: string;
   /** Source file, relative to the workspace folder. */
   readonly source: string;
+  /** The hyperparameters of one run of a sweep: `rate=0.1 width=64`. */
+  readonly choice?: string;
   readonly state: RunState;
   readonly step: number;
   readonly steps: number;

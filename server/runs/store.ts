@@ -18,7 +18,12 @@ import type { RunIdentity } from './history.ts';
 
 /** Who a run is, beside the engine's files: `run.json`. */
 const IDENTITY_FILE = 'run.json';
-const identitySchema = v.object({ name: v.string(), source: v.string(), started: v.number() });
+const identitySchema = v.object({
+  name: v.string(),
+  source: v.string(),
+  started: v.number(),
+  choice: v.exactOptional(v.string()),
+});
 
 export interface NewRun {
   readonly program: Program;
@@ -48,7 +53,8 @@ export function createRun({ program, text, source, request, folder }: NewRun): R
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     if (folder === undefined) ignoreInGit(request.workspace);
-    const identity = { name: program.name, source, started };
+    const choice = Object.entries(program.choice ?? {}).map(([name, value]) => `${name}=${value}`);
+    const identity = { name: program.name, source, started, ...(choice.length > 0 && { choice: choice.join(' ') }) };
     writeFileSync(join(path, IDENTITY_FILE), `${JSON.stringify(identity, null, 2)}\n`);
     writeFileSync(join(path, PROGRAM_FILE), printProgram(program));
     writeFileSync(join(path, SOURCE_FILE), text);

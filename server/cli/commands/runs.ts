@@ -25,5 +25,5 @@ export async function runs(options: { readonly json?: boolean }): Promise<void> 
 
 function row(run: RunSummary): readonly string[] {
   const loss = run.loss === undefined ? '' : `loss ${run.loss.toPrecision(4)}`;
-  return [run.id, run.state, `step ${count(run.step)}/${count(run.steps)}`, loss, run.source];
+  return [run.id, run.state, `step ${count(run.step)}/${count(run.steps)}`, loss, run.choice ?? '', run.source];
 }

@@ -1,11 +1,14 @@
 /** `strata train`, `resume` and `attach`: starts an engine or finds a live one, and follows it to its end. */
 import { dirname } from 'node:path';
+import type { Choice, Program } from '../../../engine/ir/program.ts';
+import type { DoneEvent } from '../../../engine/train/events.ts';
 import { lower } from '../../lang/lower/lower.ts';
 import { findRun } from '../../runs/store.ts';
 import { printDiagnostics } from '../diagnostics.ts';
 import { ReportedError, UsageError } from '../exit.ts';
 import { type FollowOptions, follow } from '../follow.ts';
-import { readSource, shortPath } from '../source.ts';
+import { readSource, type Source, shortPath } from '../source.ts';
+import { paint } from '../terminal.ts';
 
 export interface TrainOptions extends FollowOptions {
   readonly device?: 'auto' | 'webgpu' | 'cpu';
@@ -20,16 +23,34 @@ export async function train(file: string, name: string | undefined, options: Tra
     throw new UsageError('expected one of --epochs and --steps, found both');
   }
   const source = readSource(file);
-  const lowered = lower(source.analysis, name);
+  const lowered = lowerOrReport(file, source, name);
+  if (options.run !== undefined && lowered.choices.length > 0) {
+    throw new UsageError('expected no --run for a sweep, which makes a folder for each of its runs');
+  }
+  for (const choice of lowered.choices.length > 0 ? lowered.choices : [undefined]) {
+    const { program } = choice === undefined ? lowered : lowerOrReport(file, source, name, choice);
+    if (choice !== undefined && options.json !== true) console.log(paint('dim', `sweep ${JSON.stringify(choice)}`));
+    const { reason } = await startAndFollow(source, program, options);
+    // A run that failed or was interrupted ends the sweep.
+    if (reason === 'failed' || reason === 'stopped') return;
+  }
+}
+
+function lowerOrReport(file: string, source: Source, name: string | undefined, choice?: Choice) {
+  const lowered = lower(source.analysis, name, choice);
   if (lowered.kind === 'unknown-train') throw unknownTrain(file, name, lowered.names);
   if (lowered.kind === 'errors') {
     printDiagnostics([source], process.stderr);
     throw new ReportedError(`${file} has errors`);
   }
+  return lowered;
+}
+
+async function startAndFollow(source: Source, program: Program, options: TrainOptions): Promise<DoneEvent> {
   const { device, epochs, steps, seed, run } = options;
-  await follow(options, manager =>
+  return follow(options, manager =>
     manager.start({
-      program: lowered.program,
+      program,
       text: source.text,
       source: shortPath(source.path, source.workspace),
       ...(run === undefined ? {} : { folder: run }),

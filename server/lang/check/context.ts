@@ -2,6 +2,7 @@
 
 import { isConstant, modDim, showDim } from '../../../engine/dim/dim.ts';
 import { decide, type Requirement, showRequirement } from '../../../engine/dim/facts.ts';
+import type { Choice } from '../../../engine/ir/program.ts';
 import type { BuildContext } from '../../../engine/ops/library/function.ts';
 import type { SymbolKind, WeightsResult } from '../api.ts';
 import type { FactCode, FactData } from '../facts.ts';
@@ -55,6 +56,8 @@ export interface Context {
   readonly validation?: boolean;
   /** The names and shapes in what `init … from` names; undefined where the host knows no runs. */
   readonly readWeights?: (from: string) => WeightsResult | undefined;
+  /** In lowering: the hyperparameters of one run of a sweep. */
+  readonly choice?: Choice;
   /** Models applied without a name so far, where doing it twice is likely a mistake. */
   readonly anonymous?: Map<string, Span>;
   /** What is left of the turns of loops and the bodies of models that one check or lowering may run. */

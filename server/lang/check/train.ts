@@ -12,6 +12,7 @@ import { firstOf, wholeSetting } from './data.ts';
 import { failed, isError, kindOf, type Meaning, showMeaning, tensorMeaning, wholeNumber } from './meaning.ts';
 import type { Binding } from './scope.ts';
 import { bind, unused } from './statements.ts';
+import { type SweptName, sweepNames } from './sweep.ts';
 
 export interface TrainFace {
   readonly objectives: Objective[];
@@ -22,6 +23,7 @@ export interface TrainFace {
   readonly frozen: LayerPath[];
   /** Layers that start from weights of a run or a file. */
   readonly inits: (LayerPath & { readonly from: string; readonly fromSpan: Span })[];
+  readonly swept: SweptName[];
   epochs?: number;
   steps?: number;
   seed: number;
@@ -62,7 +64,16 @@ export function checkTrain(
   node: TrainDeclaration,
   fields: ReadonlyMap<string, Meaning> | undefined,
 ): TrainFace {
-  const face: TrainFace = { objectives: [], reports: [], monitors: [], frozen: [], inits: [], seed: 0, device: 'auto' };
+  const face: TrainFace = {
+    objectives: [],
+    reports: [],
+    monitors: [],
+    frozen: [],
+    inits: [],
+    swept: [],
+    seed: 0,
+    device: 'auto',
+  };
   defineFields(context, node, fields);
   const seen = new Map<string, Setting>();
   const made: Binding[] = [];
@@ -189,7 +200,9 @@ const rules: Readonly<Record<TrainSetting, Rule>> = {
   },
   init,
   show: notYet,
-  sweep: notYet,
+  sweep: (context, s, face) => {
+    face.swept.push(...sweepNames(context, s));
+  },
   stop: (context, s, face) => {
     const value = s.args[0]?.value;
     const meaning = value && context.rules.evaluate({ ...context, places: ['stop'] }, value);

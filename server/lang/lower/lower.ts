@@ -1,11 +1,12 @@
 /** A checked train block to a Program: the graphs, the parameters, and the plans for data and run. */
-import { PROGRAM_VERSION, type Program, type RunPlan } from '../../../engine/ir/program.ts';
+import { type Choice, PROGRAM_VERSION, type Program, type RunPlan } from '../../../engine/ir/program.ts';
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
 import { snapshotOf } from '../analyze.ts';
 import type { Analysis, LowerResult } from '../api.ts';
 import type { DataFace } from '../check/data.ts';
 import type { Meaning } from '../check/meaning.ts';
 import type { Sheet } from '../check/records.ts';
+import { choicesOf } from '../check/sweep.ts';
 import type { TrainFace } from '../check/train.ts';
 import type { DiagnosticFact } from '../facts.ts';
 import { isError } from '../snapshot/facts.ts';
@@ -15,8 +16,11 @@ import type { TrainDeclaration } from '../syntax/ast.ts';
 import { dataPlan } from './data.ts';
 import { type TrainGraphs, trainGraphs } from './train.ts';
 
-/** The program of a train block (the first where no name is given), or the errors in it and in what it uses. */
-export function lower(analysis: Analysis, train?: string): LowerResult {
+/**
+ * The program of a train block (the first where no name is given), or the errors in it and in what it uses. Of a sweep it is the program of
+ * `choice`, the first one where it is left out.
+ */
+export function lower(analysis: Analysis, train?: string, choice?: Choice): LowerResult {
   const snapshot = snapshotOf(analysis);
   const trains = snapshot ? parts(snapshot).filter(p => p.entry.node.kind === 'train') : [];
   const part = train === undefined ? trains[0] : trains.find(p => p.entry.node.name.name === train);
@@ -27,7 +31,7 @@ export function lower(analysis: Analysis, train?: string): LowerResult {
   const data = node.kind === 'train' ? snapshot.world.dataOf(node.on.name) : undefined;
   if (node.kind !== 'train' || !data?.source || !data.fields) return { kind: 'errors', facts: [pending(part)] };
   try {
-    return lowered(snapshot, part, node, data, data.fields);
+    return lowered(snapshot, part, node, data, data.fields, choice);
   } catch (error) {
     return refused(snapshot, part, error);
   }
@@ -39,10 +43,14 @@ function lowered(
   node: TrainDeclaration,
   data: DataFace,
   fields: ReadonlyMap<string, Meaning>,
+  choice: Choice | undefined,
 ): LowerResult {
-  const graphs = trainGraphs(snapshot.world, part.entry, node, fields);
+  const choices = choicesOf(snapshot.world.check(part.entry).train?.swept ?? []);
+  const chosen = choice ?? choices[0];
+  const graphs = trainGraphs(snapshot.world, part.entry, node, fields, chosen);
   if (graphs.sheet.facts.some(isError)) return { kind: 'errors', facts: placedFacts(snapshot, part, graphs.sheet) };
-  return { kind: 'program', program: program(snapshot, node.name.name, node.on.name, data, graphs) };
+  const whole = program(snapshot, node.name.name, node.on.name, data, graphs);
+  return { kind: 'program', program: { ...whole, ...(chosen && { choice: chosen }) }, choices };
 }
 
 /** A type rule of the graph refused what only the sizes of this program show; anything else is our mistake. */

@@ -1,6 +1,6 @@
 /** The graphs of a train block: its statements walked once for training and once for evaluation, building nodes. */
 import type { Graph } from '../../../engine/ir/graph.ts';
-import type { Objective, ParameterSpec } from '../../../engine/ir/program.ts';
+import type { Choice, Objective, ParameterSpec } from '../../../engine/ir/program.ts';
 import { isUnder } from '../../../engine/ir/weightNames.ts';
 import type { OutputSpec } from '../../../engine/ops/builder.ts';
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
@@ -32,9 +32,10 @@ export function trainGraphs(
   entry: Entry,
   node: TrainDeclaration,
   fields: ReadonlyMap<string, Meaning>,
+  choice: Choice = {},
 ): TrainGraphs {
-  const training = emit(world, entry, node, fields, true);
-  const evaluating = emit(world, entry, node, fields, false);
+  const training = emit(world, entry, node, fields, true, choice);
+  const evaluating = emit(world, entry, node, fields, false, choice);
   const { face, sheet, emission } = training;
   const whole = emission.b.finish('train', [...outputs(face), ...emission.updates]);
   // Fields that nothing reads must be neither prepared nor held on the device.
@@ -77,6 +78,7 @@ function emit(
   node: TrainDeclaration,
   fields: ReadonlyMap<string, Meaning>,
   training: boolean,
+  choice: Choice,
 ): Emitted {
   const emission = builder(training);
   const sheet = emptySheet();
@@ -87,6 +89,7 @@ function emit(
     scope: new Scope(),
     naming: new Naming(''),
     emission,
+    choice,
   };
   const inputs = new Map([...fields].map(([name, m]) => [name, fieldInput(emission, name, m)]));
   const face = checkTrain(context, node, inputs);

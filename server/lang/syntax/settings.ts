@@ -60,7 +60,12 @@ export const trainSettings = {
     several: true,
   },
   freeze: { doc: 'Layers whose weights stay as they are.', example: 'freeze encoder.embedding', several: true },
-  sweep: { doc: 'Several runs over choices of hyperparameters.', example: 'sweep rate: [0.1, 0.01]' },
+  sweep: {
+    doc: 'Several runs, one after the other, over all combinations of the listed numbers; each name stands for one of its numbers in the lines below.',
+    example: 'sweep rate: [0.1, 0.01], width: [64, 128]',
+    form: '$1: [$0]',
+    several: true,
+  },
   clip: {
     doc: 'Limits the gradients: their global norm, longer ones being scaled down, and with `value:` each element.',
     example: 'clip 1',

@@ -168,6 +168,25 @@ describe('train', () => {
     await running.ended;
   }, 60_000);
 
+  it('a sweep makes a run of each combination, then fine-tunes from the last of them', async () => {
+    const train = (name: string, lines: string) => `train ${name} on D {\n  ${lines}\n  steps 2\n  device cpu\n}\n`;
+    const data = 'data D = moons() {\n  split validation: 0.1\n  batch 64\n}\n';
+    const objective = 'minimize cross_entropy(point |> net |> relu |> linear(2), label) using adam(lr: ';
+    const sweep = train('wide', `sweep rate: [0.1, 0.01]\n  net = linear(8)\n  ${objective}rate)`);
+    const tuned = train('tuned', `net = linear(8)\n  init net from "wide"\n  freeze net\n  ${objective}0.1)`);
+    write('sweep.strata', data + sweep);
+    const { code, err } = await run('train', 'sweep.strata');
+    expect([code, err]).toEqual([0, '']);
+    const { out } = await run('runs');
+    expect(out).toMatch(/rate=0\.01 [\s\S]*rate=0\.1 /);
+    write('tuned.strata', data + tuned);
+    expect(await run('train', 'tuned.strata', '--run', 'tuned')).toMatchObject({ code: 0 });
+    const program = readFileSync(join(folder.path, 'tuned', 'program.json'), 'utf8');
+    expect(program).toMatch(/"from": ".*-wide(-2)?\/checkpoints\/best\.safetensors"/);
+    write('wrong.strata', data + tuned.replace('linear(8)', 'linear(9)'));
+    expect(await run('check', 'wrong.strata')).toMatchObject({ code: 1, out: expect.stringContaining('[9, 2]') });
+  });
+
   it('evaluates a run, and lists it', async () => {
     write('first.strata', first);
     const trained = await run('train', 'first.strata', '--epochs', '3', '--device', 'cpu', '--json');

@@ -124,6 +124,30 @@ describe('settings', () => {
     });
   });
 
+  it('sweep makes a program of each combination', () => {
+    const { analysis } = fixture(
+      data +
+        train(
+          '  sweep rate: [0.1, 0.01], width: [8, 16]\n  minimize cross_entropy(image |> linear(width) |> linear(10), label) using sgd(lr: rate)',
+        ),
+    );
+    const first = lower(analysis);
+    const choices = first.kind === 'program' ? first.choices : [];
+    expect(choices).toEqual([
+      { rate: 0.1, width: 8 },
+      { rate: 0.1, width: 16 },
+      { rate: 0.01, width: 8 },
+      { rate: 0.01, width: 16 },
+    ]);
+    const made = [undefined, ...choices].map(choice => {
+      const result = lower(analysis, 't', choice);
+      if (result.kind !== 'program') throw new Error(JSON.stringify(result));
+      const { choice: chosen, parameters, objectives } = result.program;
+      return { chosen, width: parameters[0]!.shape[0], rate: objectives[0]!.optimizer.args.lr };
+    });
+    expect(made).toEqual([choices[0]!, ...choices].map(chosen => ({ chosen, ...chosen })));
+  });
+
   it('freeze leaves weights as they are', () => {
     const p = program(model + data + train(`${usual}\n  freeze net.fc1`));
     expect(p.parameters.filter(w => !w.trainable).map(w => w.name)).toEqual(['net.fc1.weight', 'net.fc1.bias']);
