@@ -5,7 +5,6 @@ import { isUnder } from '../../../engine/ir/weightNames.ts';
 import type { OutputSpec } from '../../../engine/ops/builder.ts';
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
 import { dce } from '../../../engine/passes/dce.ts';
-import { never } from '../../../engine/util/errors.ts';
 import { type Context, maxTurns, report } from '../check/context.ts';
 import type { Meaning } from '../check/meaning.ts';
 import { emptySheet, type Sheet } from '../check/records.ts';
@@ -127,8 +126,9 @@ function objectives(
   context: Context,
   node: TrainDeclaration,
 ): readonly Objective[] {
-  return face.objectives.map(({ loss, over, optimizer }, i) => {
-    if (!optimizer) throw never('an objective without optimizer');
+  return face.objectives.flatMap(({ loss, over, optimizer }, i) => {
+    // Reported by the same walk, even where the check of a damaged model stays silent.
+    if (!optimizer) return [];
     const reached = loss.kind === 'tensor' && loss.node ? statesBehind(train, loss.node.id) : new Set<string>();
     const chosen = parameters.filter(
       p => p.trainable && reached.has(p.name) && (!over || over.some(o => p.name.startsWith(`${o}.`))),

@@ -251,4 +251,9 @@ describe('refusals', () => {
     const { analysis } = fixture(`${data}${train('  minimize mean(image) using adam()')}`);
     expect(lower(analysis)).toMatchObject({ kind: 'errors', facts: [{ code: 'value-out-of-range' }] });
   });
+  it('an objective without optimiser, also where a damaged model has silenced that', () => {
+    const damaged = model.replace('-> [', '-> |> ');
+    const { analysis } = fixture(damaged + data + train(usual.replace(/ using .*/, '')));
+    expect(lower(analysis).kind).toBe('errors');
+  });
 });
