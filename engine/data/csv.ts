@@ -1,5 +1,5 @@
 /** The `csv` source: a table with a header, one column a field; types, categories and missing values are found in the file. */
-import type { ColumnSchema } from '../ir/program.ts';
+import type { Call, ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
 import { columnSchema, fillColumn } from './csvColumn.ts';
 import { parseTable, type Table } from './csvTable.ts';
@@ -8,8 +8,9 @@ import { LIMITS } from './limits.ts';
 import { type DataColumn, type DataSet, fileArgument, optionalText, type SourceReader, schemaOf } from './schema.ts';
 
 /**
- * `csv(path, target)`: a column a field, f32, i32 or category (i32 with classes). With `target`, which must have no missing values,
- * there is also `features`: all other numeric columns, in order, as f32 [F]. The schema is inferred from the first 16 MiB.
+ * `csv(path, target, categories)`: a column a field, f32, i32 or category (i32 with classes); columns named in `categories`, with commas
+ * between, are categories even where they hold numbers. With `target`, which must have no missing values, there is also `features`: all
+ * other numeric columns, in order, as f32 [F]. The schema is inferred from the first 16 MiB.
  */
 export const csvReader: SourceReader = {
   schema(args, resolvePath) {
@@ -18,23 +19,36 @@ export const csvReader: SourceReader = {
     const whole = bytes.length < LIMITS.schemaBytes;
     const text = decodeText(file, bytes, whole);
     const table = parseTable(file, whole ? text : text.slice(0, text.lastIndexOf('\n') + 1));
-    return schemaOf(toDataSet(file, table, optionalText(args, 'target')));
+    return schemaOf(toDataSet(file, table, wishesOf(args)));
   },
   async load(args, { resolvePath, expected }) {
     const file = fileArgument(args, 'path', resolvePath);
     const table = parseTable(file, decodeText(file, await readWhole(file, 2 ** 29), true));
-    return toDataSet(file, table, optionalText(args, 'target'), expected);
+    return toDataSet(file, table, wishesOf(args), expected);
   },
 };
+
+/** What a program says of the columns. */
+interface Wishes {
+  readonly target: string | undefined;
+  readonly categories: readonly string[];
+}
+
+function wishesOf(args: Call['args']): Wishes {
+  const categories = (optionalText(args, 'categories') ?? '').split(',').map(name => name.trim());
+  return { target: optionalText(args, 'target'), categories: categories.filter(name => name !== '') };
+}
 
 function toDataSet(
   file: DataFile,
   table: Table,
-  target: string | undefined,
+  { target, categories }: Wishes,
   expected?: readonly ColumnSchema[],
 ): DataSet {
+  for (const name of categories) demandColumn(file, table, name);
   const columns = table.header.map((name, at): DataColumn => {
-    const schema = expected?.find(column => column.name === name) ?? columnSchema(file, table, at);
+    const inferred = () => columnSchema(file, table, at, categories.includes(name));
+    const schema = expected?.find(column => column.name === name) ?? inferred();
     return fillColumn(file, table, at, schema);
   });
   if (target === undefined) return { samples: table.rows.length, columns };
@@ -43,14 +57,18 @@ function toDataSet(
   return { samples: table.rows.length, columns: [...columns, ...features], target };
 }
 
+/** Where the column stands. */
+function demandColumn(file: DataFile, table: Table, name: string): number {
+  const at = table.header.indexOf(name);
+  if (at >= 0) return at;
+  throw new EngineError(
+    'data-malformed',
+    `${file.name}: expected a column "${name}", found ${table.header.join(', ')}`,
+  );
+}
+
 function demandTarget(file: DataFile, table: Table, columns: readonly DataColumn[], target: string): void {
-  const at = table.header.indexOf(target);
-  if (at < 0) {
-    throw new EngineError(
-      'data-malformed',
-      `${file.name}: expected a column "${target}", found ${table.header.join(', ')}`,
-    );
-  }
+  const at = demandColumn(file, table, target);
   if (!columns[at]?.missing) return;
   const row = columns[at].data.findIndex(value => Number.isNaN(value) || value < 0);
   throw new EngineError(

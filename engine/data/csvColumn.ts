@@ -11,9 +11,9 @@ const MISSING = new Set(['', 'NA', 'N/A', 'n/a', 'NaN', 'nan', 'NULL', 'null', '
 
 /**
  * Whole numbers are i32, other numbers and whole numbers with gaps f32 (a gap is NaN), ISO dates f32 in days since 1970-01-01,
- * anything else a category: i32 with its names in alphabetical order, a gap is -1.
+ * anything else a category, and numbers too where `asCategory`: i32 with its names in order of the alphabet or of size, a gap is -1.
  */
-export function columnSchema(file: DataFile, table: Table, at: number): ColumnSchema {
+export function columnSchema(file: DataFile, table: Table, at: number, asCategory = false): ColumnSchema {
   const name = table.header[at]!;
   const values = new Set<string>();
   let missing = 0;
@@ -23,14 +23,21 @@ export function columnSchema(file: DataFile, table: Table, at: number): ColumnSc
     else values.add(cell);
   }
   const texts = [...values];
+  if (asCategory) return category(file, name, texts);
   demandNoStrays(file, table, at);
   if (texts.length > 0 && texts.every(text => daysOf(text) !== undefined)) return { name, dtype: 'f32', shape: [] };
   if (texts.every(isNumber)) {
     const whole = missing === 0 && texts.every(text => /^[+-]?\d+$/.test(text) && Math.abs(Number(text)) < 2 ** 31);
     return { name, dtype: whole ? 'i32' : 'f32', shape: [] };
   }
+  return category(file, name, texts);
+}
+
+function category(file: DataFile, name: string, texts: readonly string[]): ColumnSchema {
   demandWithin(`${file.name}, column "${name}"`, 'different texts', texts.length, LIMITS.categories);
-  return { name, dtype: 'i32', shape: [], classes: texts.length, classNames: texts.sort() };
+  const bySize = (a: string, b: string) => Number(a) - Number(b);
+  const classNames = texts.every(isNumber) ? texts.toSorted(bySize) : texts.toSorted();
+  return { name, dtype: 'i32', shape: [], classes: texts.length, classNames };
 }
 
 /** Above this share of numbers or dates, a text among them is taken for a mistake and not for one more category. */

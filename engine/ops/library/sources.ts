@@ -14,8 +14,8 @@ export const sources: readonly SourceFunction[] = [
   ),
   source(
     'csv',
-    'path: path, target: string = ""',
-    'A table with a header line; columns keep their names. Numbers are numbers, dates such as 2024-12-31 days since 1970, texts categories, and a gap is a missing value. With `target` there is also `features`: all other numeric columns, in order.',
+    'path: path, target: string = "", categories: string = ""',
+    'A table with a header line; columns keep their names. Numbers are numbers, dates such as 2024-12-31 days since 1970, texts categories, and a gap is a missing value. `categories` names the columns, with commas between, whose numbers are categories too, such as a target of 0 and 1. With `target` there is also `features`: all other numeric columns, in order.',
     'csv("iris.csv", target: "species")',
   ),
   source(

@@ -5,6 +5,10 @@ export const typeMismatch: Rule<'type-mismatch'> = {
   severity: 'error',
   message: ({ subject, callee, expected, found }) =>
     `expected ${expected} for ${subject}${callee === undefined ? '' : ` of ${callee}`}, found ${found}`,
+  help: ({ expected, found }) =>
+    expected.startsWith('index(') && found.startsWith('int[')
+      ? 'a column of a csv is an index where it is named: csv("…", categories: "column")'
+      : undefined,
   page: {
     title: 'another kind of value',
     about:

@@ -203,3 +203,14 @@ test.skipIf(penguins === undefined)('penguins: gaps and categories are found', (
     ['sex', 'i32', 2],
   ]);
 });
+
+test('numbers are categories where the program says so, in order of size; a column that is not there is named', async () => {
+  const resolvePath = workspacePaths(temporaryFolder({ 't.csv': 'a,y,grade\n0.5,10,1\n1.5,2,3\n2.5,10,1\n' }));
+  const args = { path: 't.csv', target: 'y', categories: 'y, grade' };
+  const set = await loadSource({ name: 'csv', args }, { resolvePath });
+  const y = { name: 'y', dtype: 'i32', shape: [], classes: 2, classNames: ['2', '10'], data: Int32Array.of(1, 0, 1) };
+  expect(set.columns.find(column => column.name === 'y')).toEqual(y);
+  expect(set.columns.find(column => column.name === 'features')?.shape).toEqual([1]);
+  const wrong = { name: 'csv', args: { ...args, categories: 'x' } };
+  await expect(loadSource(wrong, { resolvePath })).rejects.toThrow('t.csv: expected a column "x", found a, y, grade');
+});
