@@ -81,9 +81,9 @@ class ProgressView {
       this.print(`${paint(['bold', 'red'], 'failed')}[${event.error.code}]: ${event.error.message}`);
     const chart = lossPlot(this.losses);
     if (chart !== '') this.print(`\n${paint('dim', 'loss')}\n${chart}`);
-    this.print(
-      `${paint('bold', doneTexts[event.reason])} after ${count(event.step)} steps, ${count(event.stepsPerSecond)} steps/s on ${event.device}`,
-    );
+    // A run that fails while it loads has had no device yet.
+    const speed = event.device === '' ? '' : `, ${count(event.stepsPerSecond)} steps/s on ${event.device}`;
+    this.print(`${paint('bold', doneTexts[event.reason])} after ${count(event.step)} steps${speed}`);
     const final = metricsText(event.metrics);
     if (final !== '') this.print(final);
   }
