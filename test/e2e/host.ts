@@ -62,6 +62,8 @@ export interface Host {
 }
 
 const quiet = {
+  // A modal editor closes by keys alone, and loses them with the button that was clicked.
+  'workbench.editor.useModal': 'off',
   'workbench.startupEditor': 'none',
   'workbench.tips.enabled': false,
   'workbench.secondarySideBar.defaultVisibility': 'hidden',

@@ -1,6 +1,6 @@
 /** Workspace trust: without it the language works and training is refused with the reason; granted, training is offered at once. */
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launchBrowser } from './browser.ts';
 import { type Host, installHost, root, startHost } from './host.ts';
 import { openWorkbench, type Workbench } from './workbench.ts';
@@ -41,14 +41,9 @@ test('an untrusted workspace has the language, and a reason in place of Train', 
 test('trust granted, Train is offered and trains', async () => {
   await bench.command('Workspaces: Manage Workspace Trust');
   await bench.page.getByRole('button', { name: 'Trust', exact: true }).click();
-  // The trust editor is modal, and takes keys when its content is there.
-  const modal = bench.page.locator('.monaco-modal-editor-block');
-  const leave = async () => {
-    await bench.page.keyboard.press('Escape');
-    await modal.waitFor({ state: 'hidden', timeout: 1000 });
-  };
-  await vi.waitFor(leave, { timeout: 20_000, interval: 100 });
-  await bench.open('first.strata');
+  // Trust restarts what depends on it and dismisses lists that are open: it is there when the page says so.
+  await bench.page.getByText('You trust this folder', { exact: true }).waitFor({ timeout: 30_000 });
+  await bench.page.locator('.tab', { hasText: 'first.strata' }).click();
   await lens(/Train$/)
     .locator('a')
     .click({ timeout: 30_000 });
