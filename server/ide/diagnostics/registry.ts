@@ -6,6 +6,7 @@ import { classMismatch } from './classMismatch.ts';
 import { dataMalformed } from './dataMalformed.ts';
 import { dataMissing } from './dataMissing.ts';
 import { duplicateName } from './duplicateName.ts';
+import { habit } from './habits.ts';
 import { invalidImport } from './invalidImport.ts';
 import { layerReuse } from './layerReuse.ts';
 import { limitExceeded } from './limitExceeded.ts';
@@ -98,7 +99,16 @@ export function renderFact(fact: DiagnosticFact): Diagnostic {
 
 /** All diagnostics of a file, in order of position. */
 export function diagnostics(analysis: Analysis): readonly Diagnostic[] {
-  return analysis.facts.map(renderFact).sort((a, b) => a.span.start - b.span.start || a.span.end - b.span.end);
+  return analysis.facts
+    .map(fact => withHabit(fact, analysis.text))
+    .sort((a, b) => a.span.start - b.span.start || a.span.end - b.span.end);
+}
+
+/** Where the text looks like another language's, how Strata says it comes first. */
+function withHabit(fact: DiagnosticFact, text: string): Diagnostic {
+  const rendered = renderFact(fact);
+  const meant = habit(fact, text);
+  return meant ? { ...rendered, help: meant.help, fixes: [...meant.fixes, ...rendered.fixes] } : rendered;
 }
 
 function helpOf(fact: DiagnosticFact): string | undefined {

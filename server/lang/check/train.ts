@@ -126,10 +126,16 @@ export function batched(m: Meaning): Meaning {
 }
 
 function demanded(context: Context, node: TrainDeclaration, face: TrainFace, seen: ReadonlyMap<string, Setting>): void {
-  const lacks = (statement: string) =>
-    report(context, 'missing-statement', node.name, { block: `train ${node.name.name}`, statement });
+  const lacks = (statement: string, place: Span = node.name) =>
+    report(context, 'missing-statement', place, { block: `train ${node.name.name}`, statement });
   if (face.objectives.length === 0 && !seen.has('minimize')) lacks('minimize');
-  else if (!seen.has('epochs') && !seen.has('steps')) lacks('epochs');
+  else if (!seen.has('epochs') && !seen.has('steps')) lacks('epochs', boundInstead(node, ['epochs', 'steps']));
+}
+
+/** `epochs = 10` makes a name where the setting `epochs 10` was meant. */
+function boundInstead(node: TrainDeclaration, words: readonly string[]): Span | undefined {
+  const names = node.body.statements.flatMap(s => (s.kind === 'bind' ? s.targets : []));
+  return names.find(({ name }) => words.includes(name));
 }
 
 type Rule = (context: Context, s: Setting, face: TrainFace) => void;

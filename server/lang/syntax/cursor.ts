@@ -122,7 +122,9 @@ export class Cursor {
     if (this.lastProblem === this.position || swallowed) return;
     this.lastProblem = this.position;
     const { kind, text, start, end } = this.token;
-    const behind = kind === 'end' || (this.atLineStart && this.position > 0);
+    // A statement that can't even begin is damaged where it stands.
+    const begins = this.position === this.beginning && kind !== 'end';
+    const behind = kind === 'end' || (this.atLineStart && this.position > 0 && !begins);
     const at = this.previousEnd;
     this.problems.push(behind ? { expected, found: '', start: at, end: at } : { expected, found: text, start, end });
   }
