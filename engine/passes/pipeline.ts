@@ -6,6 +6,7 @@ import { never } from '../util/errors.ts';
 import { cse } from './cse.ts';
 import { dce } from './dce.ts';
 import { expand } from './expand.ts';
+import { lookups } from './lookups.ts';
 import { regroup } from './regroup.ts';
 import { simplify } from './simplify.ts';
 
@@ -17,6 +18,7 @@ interface Pass {
 const passes: readonly Pass[] = [
   { name: 'expand', run: expand },
   { name: 'simplify', run: simplify },
+  { name: 'lookups', run: lookups },
   { name: 'regroup', run: regroup },
   { name: 'cse', run: cse },
   { name: 'dce', run: dce },

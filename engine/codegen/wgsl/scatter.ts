@@ -1,8 +1,6 @@
 /** Scatter kernels in WGSL: each element of the result adds up its own updates, in order, so that the bits are the same every time. */
-import type { Scalar } from '../../ir/scalar.ts';
 import type { ScatterKernel, Schedule } from '../../kernel/kernel.ts';
-import { linear } from '../../kernel/scalar.ts';
-import { fromLinear } from '../../kernel/simplify.ts';
+import { rowIndex } from '../../kernel/rows.ts';
 import { defineAxes, product } from './loop.ts';
 import { indent, scalarWriter } from './scalarWriter.ts';
 import { finishShader, newModule, type Shader, storeText, type WgslOptions } from './shader.ts';
@@ -44,26 +42,4 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 ${indent(body)}}
 `;
   return finishShader(module, kernel.name, [x, Math.ceil(groups / x), 1], code);
-}
-
-/** The factor of the last axis' size in the index, where the rest is the last axis itself. */
-function rowIndex({ at, axes }: ScatterKernel): Scalar | undefined {
-  const last = axes.length - 1;
-  const size = axes[last];
-  if (size === undefined) return undefined;
-  const { offset, terms } = linear(at);
-  if (offset !== 0) return undefined;
-  const row = new Map<Scalar, number>();
-  let unit = false;
-  for (const [atom, factor] of terms) {
-    if (atom.kind === 'axis' && atom.axis === last) unit = factor === 1;
-    else if (factor % size === 0 && !mentions(atom, last)) row.set(atom, factor / size);
-    else return undefined;
-  }
-  return unit ? fromLinear({ offset: 0, terms: row }) : undefined;
-}
-
-function mentions(s: Scalar, axis: number): boolean {
-  if (s.kind === 'axis') return s.axis === axis;
-  return s.kind === 'apply' ? s.args.some(a => mentions(a, axis)) : s.kind === 'load' && mentions(s.at, axis);
 }

@@ -83,6 +83,11 @@ export const viewRules: readonly Rule[] = [
     rewrite: sliceOfConcat,
   },
   {
+    equation: 'slice(take(x, i)) = take(x, slice(i)) where only axes of i are cut',
+    ops: ['slice'],
+    rewrite: sliceOfTake,
+  },
+  {
     equation: 'pad(x, 0, 0) = x',
     ops: ['pad'],
     rewrite: (_, { inputs: [x], type }) => (sameShape(x!.type.shape, type.shape) ? x : undefined),
@@ -110,6 +115,11 @@ export const viewRules: readonly Rule[] = [
     },
   },
   {
+    equation: 'sum(reshape(x)) = sum(x) where the first axis of x is split, and all of it summed',
+    ops: ['sum'],
+    rewrite: sumOfSplit,
+  },
+  {
     equation: 'matmul(transpose(x), y) = matmul(x, y, transposeA), and so for y',
     ops: ['matmul'],
     rewrite: (b, { inputs, attributes, from }) => {
@@ -127,6 +137,26 @@ export const viewRules: readonly Rule[] = [
     },
   },
 ];
+
+function sliceOfTake(b: GraphBuilder, match: Match): Value | undefined {
+  const inner = match.from(0);
+  if (inner.op !== 'take' || !isPlain(match)) return undefined;
+  const [table, indices] = inner.inputs.map(id => b.value(id)) as [Value, Value];
+  const rank = indices.type.shape.length;
+  const isWhole = sameShape(match.type.shape.slice(rank), inner.type.shape.slice(rank));
+  if (rank === 0 || !isWhole) return undefined;
+  const starts = (match.attributes.starts as Shape).slice(0, rank);
+  return b.take(table, b.slice(indices, starts, match.type.shape.slice(0, rank)));
+}
+
+function sumOfSplit(b: GraphBuilder, { from, attributes }: Match): Value | undefined {
+  const inner = from(0);
+  const axes = attributes.axes as readonly number[];
+  if (inner.op !== 'reshape' || attributes.keep !== false || axes.length < 2) return undefined;
+  const x = b.value(inner.inputs[0]!);
+  const isSplit = sameShape(x.type.shape.slice(1), inner.type.shape.slice(axes.length));
+  return isSplit && axes.every((axis, i) => axis === i) ? b.op('sum', [x], { ...attributes, axes: [0] }) : undefined;
+}
 
 function sliceOfConcat(b: GraphBuilder, match: Match): Value | undefined {
   const inner = match.from(0);

@@ -181,6 +181,13 @@ const cases: readonly Case[] = [
     after: `${y}\nslice(%0) {starts: [0, 1], sizes: [2, 2]} : f32[2, 2]`,
   },
   {
+    equation: 'slice(take(x, i)) = take(x, slice(i)) where only axes of i are cut',
+    before: `${x}\niota {shape: [2, 4], axis: 1} : i32[2, 4]\ntake(%0, %1) : f32[2, 4, 3]
+slice(%2) {starts: [1, 0, 0], sizes: [1, 4, 3]} : f32[1, 4, 3]`,
+    after: `${x}\niota {shape: [2, 4], axis: 1} : i32[2, 4]\nslice(%1) {starts: [1, 0], sizes: [1, 4]} : i32[1, 4]
+take(%0, %2) : f32[1, 4, 3]`,
+  },
+  {
     equation: 'pad(x, 0, 0) = x',
     before: `${x}\npad(%0) {before: [0, 0], after: [0, 0], value: 0} : f32[2, 3]`,
     after: x,
@@ -210,6 +217,12 @@ pad(%2) {before: [0, 1], after: [0, 1], value: 0} : f32[2, 8]`,
     equation: 'sum(x) = max(x) = min(x) = reshape(x) over axes of 1',
     before: `input {name: "x"} : f32[2, 1]\nsum(%0) {axes: [1], keep: false} : f32[2]`,
     after: `input {name: "x"} : f32[2, 1]\nreshape(%0) {shape: [2]} : f32[2]`,
+  },
+  {
+    equation: 'sum(reshape(x)) = sum(x) where the first axis of x is split, and all of it summed',
+    before: `input {name: "x"} : f32[6, 5]\nreshape(%0) {shape: [2, 3, 5]} : f32[2, 3, 5]
+sum(%1) {axes: [0, 1], keep: false} : f32[5]`,
+    after: `input {name: "x"} : f32[6, 5]\nsum(%0) {axes: [0], keep: false} : f32[5]`,
   },
   {
     equation: 'matmul(transpose(x), y) = matmul(x, y, transposeA), and so for y',

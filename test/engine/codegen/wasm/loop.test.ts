@@ -244,17 +244,17 @@ describe('reductions', () => {
   });
 });
 
-test('scatter adds in order, clears first and skips what is outside', async () => {
-  const row = load(3, axis(0), 'i32');
-  await check(
-    {
-      kind: 'scatter',
-      name: 'scatter',
-      axes: [9, 17],
-      buffer: 2,
-      at: add(mul(row, int(17)), axis(1)),
-      value: x(at([17, 1])),
-    },
-    { index: [3, 3, 0, -500, 1, 3, 1000, 2, 0], out: random(LENGTH, 5) },
-  );
+const scatterRows = (width: number): Parameters<typeof check>[0] => ({
+  kind: 'scatter',
+  name: 'scatter',
+  axes: [9, width],
+  buffer: 2,
+  at: add(mul(load(3, axis(0), 'i32'), int(width)), axis(1)),
+  value: x(at([width, 1])),
+});
+
+// Rows that fill the buffer are added in vectors, others element by element.
+test.each([17, 4, 64])('scatter adds rows of %i in order, clears first and skips what is outside', async width => {
+  const index = [3, 3, 0, -500, 1, 3, 1000, 2, 0];
+  await check(scatterRows(width), { index, out: random(LENGTH, 5) });
 });
