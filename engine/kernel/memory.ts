@@ -68,7 +68,8 @@ interface Placed {
 
 /**
  * Gives each temporary its offset in the arena, greatest first, each into the tightest gap among those that live at the same time
- * (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020: greedy by size).
+ * (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020: greedy by size). Where it can, it takes the very
+ * place of another one of its size: threads that share both by rows then have their own rows in the same bytes, and needn't wait.
  */
 export function planMemory(schedule: Schedule): Schedule {
   const lives = lifetimes(schedule.kernels);
@@ -81,12 +82,17 @@ export function planMemory(schedule: Schedule): Schedule {
   for (const [id, buffer] of order) {
     const life = lives.get(id)!;
     const neighbours = placed.filter(p => p.life[0] <= life[1] && life[0] <= p.life[1]);
-    const start = bestFit(neighbours, bytes(buffer));
+    const start = sameSize(placed, neighbours, bytes(buffer)) ?? bestFit(neighbours, bytes(buffer));
     placed.push({ life, start, end: start + bytes(buffer) });
     offsets.set(id, start);
   }
   const buffers = schedule.buffers.map((b, id) => (offsets.has(id) ? { ...b, offset: offsets.get(id)! } : b));
   return { ...schedule, buffers, arenaBytes: Math.max(0, ...placed.map(p => p.end)) };
+}
+
+function sameSize(placed: readonly Placed[], neighbours: readonly Placed[], size: number): number | undefined {
+  const isFree = (start: number) => neighbours.every(n => n.end <= start || start + size <= n.start);
+  return placed.find(({ start, end }) => end - start === size && isFree(start))?.start;
 }
 
 function bestFit(neighbours: readonly Placed[], size: number): number {

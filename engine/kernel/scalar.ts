@@ -158,22 +158,28 @@ export function affine(s: Scalar): Affine | undefined {
 export type Range = readonly [low: number, high: number];
 const ANY: Range = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
 
-/** Bounds of the i32 (or bool, as 0 and 1) scalar `s` when axis `n` runs over 0..extents[n]-1. */
-export function rangeOf(s: Scalar, extents: readonly number[]): Range {
+const FROM_ZERO: readonly number[] = [];
+
+/** Bounds of the i32 (or bool, as 0 and 1) scalar `s` when axis `n` runs over starts[n]..extents[n]-1; it starts at 0 by default. */
+export function rangeOf(s: Scalar, extents: readonly number[], starts: readonly number[] = FROM_ZERO): Range {
   switch (s.kind) {
     case 'constant':
       return [s.value, s.value];
     case 'axis':
-      return [0, Math.max(0, (extents[s.axis] ?? Number.POSITIVE_INFINITY) - 1)];
+      return axisRange(starts[s.axis] ?? 0, extents[s.axis]);
     case 'apply':
-      return s.type === 'i32' ? applyRange(s, extents) : s.type === 'bool' ? [0, 1] : ANY;
+      return s.type === 'i32' ? applyRange(s, extents, starts) : s.type === 'bool' ? [0, 1] : ANY;
     default:
       return s.type === 'bool' ? [0, 1] : ANY;
   }
 }
 
-function applyRange(s: Scalar & { kind: 'apply' }, extents: readonly number[]): Range {
-  const of = (n: number) => rangeOf(s.args[n]!, extents);
+function axisRange(start: number, extent = Number.POSITIVE_INFINITY): Range {
+  return [start, Math.max(start, extent - 1)];
+}
+
+function applyRange(s: Scalar & { kind: 'apply' }, extents: readonly number[], starts: readonly number[]): Range {
+  const of = (n: number) => rangeOf(s.args[n]!, extents, starts);
   const corners = (f: (a: number, b: number) => number): Range => {
     const [a, b] = [of(0), of(1)];
     const values = [f(a[0], b[0]), f(a[0], b[1]), f(a[1], b[0]), f(a[1], b[1])].map(v => (Number.isNaN(v) ? 0 : v));

@@ -1,6 +1,7 @@
 /** Loop kernels: nests of loops over outer points, with reductions and stores inside, vectorised along one axis. */
 import type { Scalar } from '../../ir/scalar.ts';
 import type { LoopKernel, Phase, Store } from '../../kernel/kernel.ts';
+import { storesOf } from '../../kernel/memory.ts';
 import { intern, walkScalar } from '../../kernel/scalar.ts';
 import { PARAMETER_AXIS, type Place, strideOf } from './access.ts';
 import { Code, type Local } from './encoder.ts';
@@ -9,6 +10,7 @@ import type { Library } from './library.ts';
 import { mapPhase, mergeAxes, scalarsOf } from './merge.ts';
 import { type Accumulator, combineLanes, createAccumulator, emitAccumulate } from './reduce.ts';
 import { emitStores } from './store.ts';
+import { accessesOf, type TouchesOf, touchesOf } from './touches.ts';
 import { type Mode, type Plan, SCALAR, Values } from './values.ts';
 
 /** A kernel's function `(from, to, thread)` over the points of its first axis, and how many there are. */
@@ -18,6 +20,7 @@ export interface CompiledKernel {
   readonly points: number;
   /** Ranges should begin at multiples of this. */
   readonly granule: number;
+  readonly touches: TouchesOf;
 }
 
 const ELEMENTWISE_UNROLL = 2;
@@ -36,7 +39,16 @@ export function compileLoop(kernel: LoopKernel, places: readonly Place[], librar
   const merged = mergeAxes(kernel);
   const code = new Code(['i32', 'i32', 'i32']);
   new LoopEmitter(merged, code, places, library).emit();
-  return { code, points: merged.axes[0] ?? 1, granule: merged.axes.length === 1 ? 16 : 1 };
+  const granule = merged.axes.length === 1 ? 16 : 1;
+  return { code, points: merged.axes[0] ?? 1, granule, touches: loopTouches(merged, places) };
+}
+
+function loopTouches(kernel: LoopKernel, places: readonly Place[]): TouchesOf {
+  const reduced = kernel.phases.flatMap(phase => (phase.kind === 'reduce' ? phase.slots.map(s => s.value) : []));
+  const accesses = accessesOf(reduced, storesOf(kernel));
+  const extents = [...kernel.axes, ...kernel.inner];
+  const divided = kernel.axes.length > 0;
+  return (from, to) => touchesOf(accesses, places, divided ? extents.with(0, to) : extents, divided ? [from] : []);
 }
 
 /**

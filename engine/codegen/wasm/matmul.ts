@@ -1,17 +1,18 @@
 /** Matrix products: panels of B as wide as a register tile, packed where they don't lie well, times rows of A, with the stores at the tile's end. */
 import type { Scalar } from '../../ir/scalar.ts';
-import { flatten } from '../../ir/scalars.ts';
 import type { LoopKernel, MatmulKernel, Store } from '../../kernel/kernel.ts';
 import { add, apply, axis, constant, load, mapScalar, mul, substituteAxes } from '../../kernel/scalar.ts';
 import { accessOf, PARAMETER_AXIS, type Place, strideOf } from './access.ts';
 import { Code, type Local, type ModuleBuilder } from './encoder.ts';
-import { type Gathered, type Separated, separate, tableKernel } from './gather.ts';
+import { type Gathered, tableKernel } from './gather.ts';
 import type { Library } from './library.ts';
 import { type CompiledKernel, compileFragment, compileLoop } from './loop.ts';
+import { asLoop, B, copyRows, isFarApart, isStrided, K, M, N, packTiles, separateLoad } from './operands.ts';
 import { emitPackTransposed } from './pack.ts';
 import { operandKey, prepared, type SharedPanels } from './panels.ts';
 import { emitTile, type TileRows } from './tile.ts';
-import { Values } from './values.ts';
+import { accessesOf, shareOf, spanOf, type TouchesOf, touchesOf } from './touches.ts';
+import { type Nest, Values } from './values.ts';
 
 /** Shape of register tiles and the instructions they may use. */
 export interface TileOptions {
@@ -33,7 +34,6 @@ export interface ModuleContext {
   readonly shared: Map<string, SharedPanels>;
 }
 
-const [B, M, N, K] = [0, 1, 2, 3] as const;
 /** Parameters of fragments: thread, batch, first row, first column; and the number of the panel, which only the product knows. */
 const [THREAD, BATCH, ROW, COLUMN, POINT] = [0, 1, 2, 3, 4].map(i => axis(PARAMETER_AXIS + i)) as [
   Scalar,
@@ -43,9 +43,8 @@ const [THREAD, BATCH, ROW, COLUMN, POINT] = [0, 1, 2, 3, 4].map(i => axis(PARAME
   Scalar,
 ];
 const PARAMETERS = 4;
-/** Elements of a cache line, and how many lines apart from each other a tile may walk along k. */
-const LINE = 16;
-const MOST_LINES = 256;
+/** Rows of a product that threads share row by row, not tile by tile: elementwise kernels before and after it divide theirs likewise. */
+const FEW_ROWS = 256;
 
 /** A as kept in memory, through a table of offsets, or copied to memory by a kernel that runs before. */
 export function compileMatmul(
@@ -54,7 +53,7 @@ export function compileMatmul(
   context: ModuleContext,
 ): readonly CompiledKernel[] {
   const product = prepared(kernel);
-  const { batch, m, n, k, a, b } = product;
+  const { m, n, k, a, b } = product;
   const isDot = n === 1 || (m === 1 && b.kind === 'load' && strideOf(b.at, K) === 1);
   if (isDot) return [compileLoop(asLoop(product), places, context.library)];
   const strided = isStrided(a, places, [M, K]);
@@ -75,74 +74,9 @@ export function compileMatmul(
     const emitter = new MatmulEmitter(product, all, context, undefined, packed);
     return [compileLoop(packing, all, context.library), ...emitter.emit()];
   }
-  // An operand that is computed is written out row by row first.
-  const copy: Place = { base: context.scratch(batch * m * k * 4), dtype: 'f32', length: batch * m * k };
+  const { copying, copy, copied } = copyRows(product, context, places.length);
   const all = [...places, copy];
-  const at = add(mul(add(mul(axis(B), constant(m)), axis(M)), constant(k)), axis(K));
-  const flat = (s: Scalar) => substituteAxes(s, [axis(0), axis(1), constant(0), axis(2)]);
-  const packing: LoopKernel = {
-    kind: 'loop',
-    name: `${kernel.name}.a`,
-    axes: [batch, m, k],
-    inner: [],
-    phases: [{ kind: 'store', over: 'outer', stores: [{ buffer: places.length, at: flat(at), value: flat(a) }] }],
-  };
-  const copied = { ...product, a: load(places.length, at, 'f32') };
-  return [compileLoop(packing, all, context.library), ...new MatmulEmitter(copied, all, context).emit()];
-}
-
-/**
- * Copies A, contiguous along m, so that the rows of a tile lie side by side for every k: [batch, m / rows, k, rows]. What is read behind
- * the last row is never used.
- */
-function packTiles({ name, batch, m, k, a }: MatmulKernel, context: ModuleContext, target: number) {
-  const { rows } = context.tile;
-  const tiles = Math.ceil(m / rows);
-  const axes = [batch, tiles, k, rows];
-  const row = add(mul(axis(1), constant(rows)), axis(3));
-  const at = flatten([axis(0), axis(1), axis(2), axis(3)], axes);
-  const value = substituteAxes(a, [axis(0), row, constant(0), axis(2)]);
-  const packing: LoopKernel = {
-    kind: 'loop',
-    name: `${name}.a`,
-    axes,
-    inner: [],
-    phases: [{ kind: 'store', over: 'outer', stores: [{ buffer: target, at, value }] }],
-  };
-  const length = batch * tiles * rows * k;
-  const packed: Place = { base: context.scratch(4 * length), dtype: 'f32', length };
-  return { packing, packed };
-}
-
-/** A product with a vector is a reduction: tiles would be mostly padding. */
-function asLoop({ name, batch, m, n, k, a, b, stores }: MatmulKernel): LoopKernel {
-  const reduce = { kind: 'reduce', slots: [{ reducer: 'sum', value: apply('mul', [a, b], 'f32') }] } as const;
-  return {
-    kind: 'loop',
-    name,
-    axes: [batch, m, n],
-    inner: [k],
-    phases: [reduce, { kind: 'store', over: 'outer', stores }],
-  };
-}
-
-/** True if neighbours along k lie on different cache lines, and too many of them for the first-level cache, used by several panels. */
-function isFarApart(a: Scalar & { kind: 'load' }, { n, k }: MatmulKernel): boolean {
-  return strideOf(a.at, K)! >= LINE && k > MOST_LINES && n >= 4 * LINE;
-}
-
-/** The index of a plain load in two parts, one of them moving along k. */
-function separateLoad(s: Scalar, places: readonly Place[]): Separated | undefined {
-  return s.kind === 'load' && isFloat(s, places) ? separate(s.at, K) : undefined;
-}
-
-function isFloat(s: Scalar & { kind: 'load' }, places: readonly Place[]): boolean {
-  return s.type === 'f32' && places[s.buffer]!.dtype === 'f32';
-}
-
-/** A plain load with a constant, non-negative stride along each of the axes. */
-function isStrided(s: Scalar, places: readonly Place[], axes: readonly number[]): s is Scalar & { kind: 'load' } {
-  return s.kind === 'load' && isFloat(s, places) && axes.every(n => (strideOf(s.at, n) ?? -1) >= 0);
+  return [compileLoop(copying, all, context.library), ...new MatmulEmitter(copied, all, context).emit()];
 }
 
 class MatmulEmitter {
@@ -192,15 +126,7 @@ class MatmulEmitter {
     const panelBase = this.shared?.base ?? base + 4 * tileLength;
     this.panel = direct ? undefined : { base: panelBase, dtype: 'f32', length: panelLength };
     this.places = [...places, this.tile, this.panel ?? this.tile];
-    const nest = {
-      places: this.places,
-      extents: [],
-      lane: undefined,
-      outerDepth: 0,
-      written: new Set<number>(),
-      depthOf: () => 0,
-    };
-    this.values = new Values(this.code, context.library, nest);
+    this.values = new Values(this.code, context.library, straight(this.places));
     for (const [i, local] of [2, this.batch, this.row, this.column, this.point].entries()) {
       this.values.bindAxis(PARAMETER_AXIS + i, local);
     }
@@ -239,15 +165,28 @@ class MatmulEmitter {
         code.get(point).i32(panels).op('i32.rem_u').i32(width).op('i32.mul').call(pack);
       },
     );
-    return { code, points: batch * panels, granule: 1 };
+    const { panel } = this;
+    const touches: TouchesOf = () => ({
+      reads: touchesOf(accessesOf([this.kernel.b], []), this.places, [batch, 1, this.kernel.n, k], []).reads,
+      writes: [spanOf(panel!)],
+    });
+    return { code, points: batch * panels, granule: 1, touches };
   }
 
   private emitProduct(pack: number | undefined): CompiledKernel {
     const { code, kernel, panels } = this;
-    const { rows } = this.context.tile;
-    const rowTiles = Math.ceil(kernel.m / rows);
+    const { threads, tile } = this.context;
     const points = kernel.batch * panels;
-    const byColumns = points >= 4 * this.context.threads || points >= rowTiles;
+    const rowTiles = Math.ceil(kernel.m / tile.rows);
+    // Threads that share rows stay with them from kernel to kernel; but each would have to pack all panels.
+    const byRows =
+      pack === undefined &&
+      this.packed === undefined &&
+      kernel.batch === 1 &&
+      kernel.m <= FEW_ROWS &&
+      kernel.m >= 4 * threads;
+    if (byRows) return this.emitByRows();
+    const byColumns = points >= 4 * threads || points >= rowTiles;
     const from = (divided: boolean) => (divided ? code.get(0) : code.i32(0));
     const to = (divided: boolean, count: number) => () => (divided ? code.get(1) : code.i32(count));
     from(byColumns).count(this.point, 1, to(byColumns, points), () => {
@@ -256,7 +195,70 @@ class MatmulEmitter {
         code.i32(0).i32(kernel.k).get(2).get(this.batch).get(this.row).get(this.column).call(pack);
       from(!byColumns).count(this.rowTile, 1, to(!byColumns, rowTiles), () => this.emitRows(rowTiles));
     });
-    return { code, points: byColumns ? points : rowTiles, granule: 1 };
+    const touches = byColumns ? this.touchesByColumns() : this.touchesByRows(tile.rows);
+    return { code, points: byColumns ? points : rowTiles, granule: 1, touches };
+  }
+
+  /** Each thread takes some rows: whole tiles of them, and a lower one for the rest. */
+  private emitByRows(): CompiledKernel {
+    const { code, kernel, panels } = this;
+    const { threads, tile } = this.context;
+    const granule = Math.ceil(kernel.m / threads);
+    const last = kernel.m - granule * Math.floor((kernel.m - 1) / granule);
+    const rests = new Set([kernel.m, granule, last].map(count => count % tile.rows));
+    rests.delete(0);
+    const isLeft = (count: number) => code.get(this.row).i32(count).op('i32.add').get(1);
+    code.i32(0).count(
+      this.point,
+      1,
+      () => code.i32(panels),
+      () => {
+        this.emitPoint();
+        const end = () =>
+          code
+            .get(1)
+            .i32(tile.rows - 1)
+            .op('i32.sub');
+        code.get(0).count(this.row, tile.rows, end, () => this.emitColumns(tile.rows));
+        for (const rest of rests)
+          isLeft(rest)
+            .op('i32.eq')
+            .if(() => this.emitColumns(rest));
+      },
+    );
+    return { code, points: kernel.m, granule, touches: this.touchesByRows(1) };
+  }
+
+  /** What some panels, batch after batch, take: all columns of the batch where there are several of it. */
+  private touchesByColumns(): TouchesOf {
+    const { batch, m, n, k } = this.kernel;
+    const { panels, width } = this;
+    return (from, to, thread) => {
+      const [first, last] = [Math.floor(from / panels), Math.floor((to - 1) / panels)];
+      const columns =
+        first === last ? [(from % panels) * width, Math.min(n, (((to - 1) % panels) + 1) * width)] : [0, n];
+      return this.touches([batch, m, n, k].with(B, last + 1).with(N, columns[1]!), [first, 0, columns[0]!], thread);
+    };
+  }
+
+  private touchesByRows(unit: number): TouchesOf {
+    const { batch, m, n, k } = this.kernel;
+    return (from, to, thread) => this.touches([batch, Math.min(m, to * unit), n, k], [0, from * unit], thread);
+  }
+
+  private touches(extents: readonly number[], starts: readonly number[], thread: number) {
+    const { kernel, gathered, packed, panel, tile } = this;
+    const { threads } = this.context;
+    const scalars = [
+      ...(gathered === undefined && packed === undefined ? [kernel.a] : []),
+      ...(this.shared ? [] : [kernel.b]),
+    ];
+    const { reads, writes } = touchesOf(accessesOf(scalars, kernel.stores), this.places, extents, starts);
+    const table =
+      gathered === undefined ? [] : [gathered.table, this.places[(kernel.a as Scalar & { kind: 'load' }).buffer]!];
+    const whole = [...table, ...(packed ? [packed] : []), ...(this.shared && panel ? [panel] : [])].map(spanOf);
+    const own = [tile, ...(panel && !this.shared ? [panel] : [])].map(place => shareOf(place, thread, threads));
+    return { reads: [...reads, ...whole], writes: [...writes, ...own] };
   }
 
   /** Batch and first column of the panel numbered `point`. */
@@ -446,15 +448,7 @@ class MatmulEmitter {
   private transposingPack(b: Scalar & { kind: 'load' }, panel: Place): Code {
     const { n, k } = this.kernel;
     const code = new Code(Array.from({ length: 2 + PARAMETERS }, () => 'i32'));
-    const nest = {
-      places: this.places,
-      extents: [],
-      lane: undefined,
-      outerDepth: 0,
-      written: new Set<number>(),
-      depthOf: () => 0,
-    };
-    const values = new Values(code, this.context.library, nest);
+    const values = new Values(code, this.context.library, straight(this.places));
     for (let i = 0; i < PARAMETERS; i++) values.bindAxis(PARAMETER_AXIS + i, i + 2);
     const first = substituteAxes(b.at, [BATCH, constant(0), COLUMN, constant(0)]);
     const { address, offset } = accessOf(first, this.places[b.buffer]!, undefined, []);
@@ -492,4 +486,9 @@ class MatmulEmitter {
     }
     return code;
   }
+}
+
+/** No loops: what a product computes outside of its fragments are addresses. */
+function straight(places: readonly Place[]): Nest {
+  return { places, extents: [], lane: undefined, outerDepth: 0, written: new Set(), depthOf: () => 0 };
 }

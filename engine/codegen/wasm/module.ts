@@ -10,6 +10,7 @@ import { type CompiledKernel, compileLoop } from './loop.ts';
 import { compileMatmul, type ModuleContext, type TileOptions } from './matmul.ts';
 import { sharedOperands } from './panels.ts';
 import { compileScatter } from './scatter.ts';
+import { planTeam, type Share } from './team.ts';
 import { workFunction } from './worker.ts';
 
 export interface ModuleOptions {
@@ -51,7 +52,8 @@ export function sharedEntry(name: string): string {
 interface Step {
   readonly index: number;
   readonly kernel: CompiledKernel;
-  readonly parallel: boolean;
+  /** Dividing it among threads is worth their while. */
+  readonly worthwhile: boolean;
 }
 
 export function compileModule(schedules: readonly Schedule[], options: ModuleOptions): CompiledModule {
@@ -92,14 +94,16 @@ export function compileModule(schedules: readonly Schedule[], options: ModuleOpt
       for (const compiled of compileKernel(kernel, places, context)) {
         const name = `${schedule.name}:${infos.length}`;
         const index = module.add(compiled.code, name);
-        const parallel = options.threads > 1 && compiled.points > 1 && flops + bytes / 4 >= PARALLEL_WORK;
-        steps.push({ index, kernel: compiled, parallel });
+        steps.push({ index, kernel: compiled, worthwhile: flops + bytes / 4 >= PARALLEL_WORK });
         infos.push({ name: kernel.name, export: name, points: compiled.points, flops, bytes });
       }
     }
-    module.add(entryFunction(steps, 1, barrier), schedule.name);
-    if (options.threads > 1)
-      shared.push(module.add(entryFunction(steps, options.threads, barrier), sharedEntry(schedule.name)));
+    module.add(entryFunction(steps, [], barrier), schedule.name);
+    if (options.threads > 1) {
+      const team = steps.map(({ kernel, worthwhile }) => ({ ...kernel, worthwhile }));
+      const shares = planTeam(team, options.threads);
+      shared.push(module.add(entryFunction(steps, shares, barrier), sharedEntry(schedule.name)));
+    }
     entries.set(schedule.name, infos);
   }
   if (options.threads > 1) module.add(workFunction(shared), 'work');
@@ -119,34 +123,35 @@ function compileKernel(kernel: Kernel, places: readonly Place[], context: Module
   }
 }
 
-/** `(thread, times)`: all kernels in order, `times` times. Each thread takes a fixed part of each parallel kernel. */
-function entryFunction(steps: readonly Step[], threads: number, barrier: number): Code {
+/**
+ * `(thread, times)`: all kernels in order, `times` times; with `shares`, each thread takes its own of every kernel, and all wait for each
+ * other where they say so and at the end of a step, which may also be the end of the run.
+ */
+function entryFunction(steps: readonly Step[], shares: readonly Share[], barrier: number): Code {
   const code = new Code(['i32', 'i32']);
   const done = code.local('i32');
+  const emitStep = ({ index, kernel: { points } }: Step, share: Share | undefined) => {
+    if (share?.waits) code.call(barrier);
+    const whole = () => code.i32(0).i32(points).i32(0).call(index);
+    if (share === undefined) whole();
+    else if (share.chunk >= points) code.get(0).op('i32.eqz').if(whole);
+    else emitPart(code, index, points, share.chunk);
+  };
   code.i32(0).count(
     done,
     1,
     () => code.get(1),
     () => {
       steps.forEach((step, i) => {
-        const next = steps[(i + 1) % steps.length]!;
-        if (threads > 1 && step.parallel) emitPart(code, step, threads);
-        else if (threads > 1) {
-          code.get(0).op('i32.eqz');
-          code.if(() => code.i32(0).i32(step.kernel.points).i32(0).call(step.index));
-        } else code.i32(0).i32(step.kernel.points).i32(0).call(step.index);
-        // Between two kernels of thread 0 nobody waits; the last barrier also ends the run.
-        const isLast = i === steps.length - 1;
-        if (threads > 1 && (step.parallel || next.parallel || isLast)) code.call(barrier);
+        emitStep(step, shares[i]);
       });
+      if (shares.length > 0) code.call(barrier);
     },
   );
   return code;
 }
 
-function emitPart(code: Code, { index, kernel }: Step, threads: number): void {
-  const { points, granule } = kernel;
-  const chunk = Math.ceil(points / threads / granule) * granule;
+function emitPart(code: Code, index: number, points: number, chunk: number): void {
   const bound = (add: number) => {
     const local = code.local('i32');
     code.get(0).i32(add).op('i32.add').i32(chunk).op('i32.mul').tee(local).i32(points);

@@ -9,6 +9,7 @@ import { Code } from './encoder.ts';
 import { guardLoads } from './guard.ts';
 import type { Library } from './library.ts';
 import type { CompiledKernel } from './loop.ts';
+import { accessesOf, spanOf, type TouchesOf, touchesOf } from './touches.ts';
 import { type Mode, type Plan, SCALAR, Values } from './values.ts';
 
 /** Vectors of a row that are added at once, one after the other, and single elements at its end. */
@@ -28,7 +29,13 @@ export function compileScatter(kernel: ScatterKernel, places: readonly Place[], 
   const hasRows = dtype === 'f32' && rowIndex(prepared) !== undefined && length % axes[last]! === 0;
   const code = new Code(['i32', 'i32', 'i32']);
   new ScatterEmitter(kernel, code, places, library, hasRows).emit();
-  return { code, points: hasRows ? axes[last]! : 1, granule: hasRows ? LINE : 1 };
+  const accesses = accessesOf([prepared.at, kernel.value], []);
+  const touches: TouchesOf = (from, to) => {
+    const [extents, starts] = hasRows ? [axes.with(last, to), axes.map((_, n) => (n === last ? from : 0))] : [axes, []];
+    const { reads } = touchesOf(accesses, places, extents, starts);
+    return { reads, writes: [spanOf(places[kernel.buffer]!)] };
+  };
+  return { code, points: hasRows ? axes[last]! : 1, granule: hasRows ? LINE : 1, touches };
 }
 
 class ScatterEmitter {
