@@ -117,6 +117,10 @@ export interface FactData {
   'unshared-weights': { readonly model: string };
   /** A loss whose operands broadcast: `[B, 1]` against `[B]`. */
   'broadcast-target': { readonly callee: string; readonly prediction: string; readonly target: string };
+  /** A loss whose gradient stops before the `layer` that stands behind `over`, or before all weights. */
+  'no-gradient': { readonly layer?: string };
+  /** One loss raises what the other lowers, and both move `weights`; `over`: what this loss alone moves, empty if that is nothing. */
+  'opposing-objectives': { readonly weights: readonly string[]; readonly over: readonly string[] };
 }
 
 export type FactCode = keyof FactData;

@@ -14,9 +14,11 @@ import { misplacedTransform } from './misplacedTransform.ts';
 import { missingArgument } from './missingArgument.ts';
 import { missingStatement } from './missingStatement.ts';
 import { modelWithoutResult } from './modelWithoutResult.ts';
+import { noGradient } from './noGradient.ts';
 import { notAValue } from './notAValue.ts';
 import { notCallable } from './notCallable.ts';
 import { notConstant } from './notConstant.ts';
+import { opposingObjectives } from './opposingObjectives.ts';
 import { recursiveModel } from './recursiveModel.ts';
 import { requirementFailed } from './requirementFailed.ts';
 import type { Fix, Rule, Rules, Severity } from './rule.ts';
@@ -64,6 +66,8 @@ export const rules: Rules = {
   'unused-binding': unusedBinding,
   'unshared-weights': unsharedWeights,
   'broadcast-target': broadcastTarget,
+  'no-gradient': noGradient,
+  'opposing-objectives': opposingObjectives,
 };
 
 export type { Severity } from './rule.ts';

@@ -97,7 +97,8 @@ function apply(
   if (callee.plan) return matched.failed ? failed : plan(callee, matched, callee.plan);
   const u = unifier(callee.signature, callee.model?.uri);
   bindSizes(u, matched);
-  if (!unifyAll(context, callee, matched, u) || matched.failed) return failed;
+  // What is missing comes first; the shapes are looked at when the call is whole.
+  if (matched.failed || !unifyAll(context, callee, matched, u)) return failed;
   if (!requirementsHold(context, callee, u, span)) return failed;
   if (callee.model) return applyModel(context, callee, matched, u, path, span);
   return applyLibrary(context, callee, matched, u, path, span, layer);

@@ -10,6 +10,7 @@ import { libraryCallee } from './callee.ts';
 import { type Context, localTarget, refer, report } from './context.ts';
 import { firstOf, wholeSetting } from './data.ts';
 import { failed, isError, kindOf, type Meaning, showMeaning, tensorMeaning, wholeNumber } from './meaning.ts';
+import { checkObjectives } from './objectives.ts';
 import type { Binding } from './scope.ts';
 import { bind, unused } from './statements.ts';
 import { type SweptName, sweepNames } from './sweep.ts';
@@ -89,6 +90,7 @@ export function checkTrain(
   for (const { call, monitor } of face.monitors) checkMonitor(lenient, call, monitor, face);
   if (!context.emission) {
     for (const binding of made) unused(context, binding);
+    checkObjectives(context, node, face);
     demanded(context, node, face, seen);
   }
   return face;

@@ -133,12 +133,7 @@ function objectives(
     const chosen = parameters.filter(
       p => p.trainable && reached.has(p.name) && (!over || over.some(o => p.name.startsWith(`${o}.`))),
     );
-    if (chosen.length === 0)
-      report(context, 'value-out-of-range', node.name, {
-        subject: 'minimize',
-        expected: 'a loss that depends on weights',
-        found: 'none',
-      });
+    if (chosen.length === 0) report(context, 'no-gradient', node.name, {});
     return { loss: lossName(face, i), over: chosen.map(p => p.name), optimizer };
   });
 }

@@ -13,6 +13,7 @@ const lints: ReadonlySet<DiagnosticFact['code']> = new Set<DiagnosticFact['code'
   'softmax-before-cross-entropy',
   'unshared-weights',
   'broadcast-target',
+  'opposing-objectives',
 ]);
 
 export function isError(fact: Pick<DiagnosticFact, 'code'>): boolean {

@@ -249,7 +249,7 @@ describe('refusals', () => {
   });
   it('a loss without weights', () => {
     const { analysis } = fixture(`${data}${train('  minimize mean(image) using adam()')}`);
-    expect(lower(analysis)).toMatchObject({ kind: 'errors', facts: [{ code: 'value-out-of-range' }] });
+    expect(lower(analysis)).toMatchObject({ kind: 'errors', facts: [{ code: 'no-gradient' }] });
   });
   it('an objective without optimiser, also where a damaged model has silenced that', () => {
     const damaged = model.replace('-> [', '-> |> ');

@@ -217,6 +217,39 @@ train gan on Digits {
 }
 `;
 
+const critics = `model Generator(z: [B, 32]) -> [B, 784] {
+  z |> linear(64) |> relu |> linear(784)
+}
+
+model Critic(x: [B, 784]) -> [B, 1] {
+  x |> linear(64) |> relu |> linear(1)
+}
+
+data Digits = digits() {
+  image = image |> flatten
+  batch 64
+}
+
+train wasserstein on Digits {
+  g    = Generator()
+  d    = Critic()
+  fake = normal([B, 32]) |> g
+  minimize mean(d(fake)) - mean(d(image))⟦ over d¦¦ over g¦ over d, g¦opposing losses⟧ using rmsprop(lr: 5e-5)
+  minimize -mean(d(fake⟦¦ |> detach¦misplaced detach⟧))⟦ over g¦¦ over d¦opposing losses⟧ using rmsprop(lr: 5e-5)
+  epochs 20
+}
+
+train squares on Digits {
+  g    = Generator()
+  d    = Critic()
+  fake = normal([B, 32]) |> g
+  real = mse(d(image), 1)
+  minimize real + mse(fake⟦ |> detach¦¦detach forgotten⟧ |> d, 0) using adam(lr: 2e-4)
+  minimize mse(⟦d(fake)¦d(fake) |> detach¦d(image)¦misplaced detach⟧, 1) over ⟦g¦d¦opposing losses⟧ using adam(lr: 2e-4)
+  epochs 20
+}
+`;
+
 const variational = `model Encoder(x: [B, 784], code: int = 16) -> ([B, code], [B, ⟦code¦2¦declared result⟧]) {
   h = x |> linear(128) |> relu
   (h |> linear(⟦code¦code + 1¦layer size⟧), h |> linear(code))
@@ -286,6 +319,7 @@ export const markedPrograms: readonly string[] = [
   recurrent,
   words,
   adversarial,
+  critics,
   variational,
   table,
   photographs,

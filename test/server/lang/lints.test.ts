@@ -1,0 +1,157 @@
+/** Lints that read more than one expression: what losses move, batches of one sample, axes out of order. Each also says where it stays silent. */
+import { describe, expect, it } from 'vitest';
+import { renderFact } from '../../../server/ide/diagnostics/registry.ts';
+import { fixture } from '../../support/fixture.ts';
+
+/** Marked text, code and message of each fact. */
+function found(program: string): readonly string[] {
+  const { analysis } = fixture(program);
+  return analysis.facts.map(f => `${program.slice(f.span.start, f.span.end)}: [${f.code}] ${renderFact(f).message}`);
+}
+
+const gan = (...lines: string[]) => `model Generator(z: [B, 8]) -> [B, 2] {
+  z |> linear(16) |> relu |> linear(2)
+}
+
+model Critic(x: [B, 2]) -> [B, 1] {
+  x |> linear(16) |> relu |> linear(1)
+}
+
+data Points = moons() {
+  batch 50
+}
+
+train t on Points {
+  g    = Generator()
+  d    = Critic()
+  fake = normal([B, 8]) |> g
+${lines.map(line => `  ${line}`).join('\n')}
+  epochs 1
+}
+`;
+
+const real = 'bce(d(point), 1)';
+const opposite = (weights: string) => `[opposing-objectives] this loss and its opposite both move ${weights}`;
+const lacking = (layer: string) =>
+  `[no-gradient] expected a loss whose gradient reaches ${layer}, found one that stops before`;
+
+describe('opposing losses', () => {
+  it.each([
+    [
+      'the discriminator moves the generator',
+      [`minimize ${real} + bce(d(fake), 0) using adam()`, 'minimize bce(d(fake), 1) over g using adam()'],
+      [`${real} + bce(d(fake), 0): ${opposite('g')}`],
+    ],
+    [
+      'the generator moves the discriminator',
+      [`minimize ${real} + bce(d(fake), 0) over d using adam()`, 'minimize bce(d(fake), 1) using adam()'],
+      [`bce(d(fake), 1): ${opposite('d')}`],
+    ],
+    [
+      'behind names',
+      [
+        'fooled = fake |> d',
+        'loss = 0.5 * (bce(d(point), 1) + bce(fooled, 0))',
+        'minimize loss using adam()',
+        'minimize bce(fooled, 1) using adam()',
+      ],
+      [`bce(fooled, 1): ${opposite('g and d')}`],
+    ],
+    [
+      'by sign',
+      ['minimize mean(d(fake) - d(point)) using adam()', 'minimize -mean(d(fake)) over g using adam()'],
+      [`mean(d(fake) - d(point)): ${opposite('g')}`],
+    ],
+    [
+      'anonymous layers',
+      [
+        'judged = fake |> linear(1)',
+        'minimize bce(judged, 0) using adam()',
+        'minimize bce(judged, 1) over g using adam()',
+      ],
+      [`bce(judged, 0): ${opposite('g')}`],
+    ],
+  ])('%s', (_, lines, expected) => {
+    expect(found(gan(...lines))).toEqual(expected);
+  });
+
+  it.each([
+    [
+      'over each',
+      [`minimize ${real} + bce(d(fake), 0) over d using adam()`, 'minimize bce(d(fake), 1) over g using adam()'],
+    ],
+    [
+      'detach',
+      [`minimize ${real} + bce(fake |> detach |> d, 0) using adam()`, 'minimize bce(d(fake), 1) over g using adam()'],
+    ],
+    [
+      'two tasks',
+      ['h = g(normal([B, 8]))', 'minimize mse(h, point) using adam()', 'minimize cross_entropy(h, label) using adam()'],
+    ],
+    [
+      'the same target',
+      [
+        'minimize bce(d(fake), 1) over g using adam()',
+        'minimize bce(d(fake), 1) over d using adam()',
+        `minimize ${real} over d using sgd()`,
+      ],
+    ],
+    ['another slice', ['minimize mean(fake[:, 0]) using adam()', 'minimize -mean(fake[:, 1]) using adam()']],
+    [
+      'a frozen layer',
+      ['freeze d', 'minimize bce(d(fake), 0) over d using adam()', 'minimize bce(d(fake), 1) over g, d using adam()'],
+    ],
+  ])('not with %s', (_, lines) => {
+    expect(found(gan(...lines)).filter(f => f.includes('opposing'))).toEqual([]);
+  });
+});
+
+describe('a loss without gradient', () => {
+  it.each([
+    [
+      'behind detach',
+      ['minimize bce(d(fake), 0) over d using adam()', 'minimize bce(fake |> detach |> d, 1) over g using adam()'],
+      [`g: ${lacking('g')}`],
+    ],
+    [
+      'behind whole numbers',
+      ['minimize mean(argmax(fake) |> one_hot) over g using adam()', `minimize ${real} over d using adam()`],
+      [`g: ${lacking('g')}`],
+    ],
+    [
+      'of another layer',
+      [`minimize ${real} + mean(fake) over d, g using adam()`, `minimize ${real} over d, g using adam()`],
+      [`g: ${lacking('g')}`],
+    ],
+    [
+      'of no layer',
+      [`minimize ${real} + mean(fake) using adam()`, 'minimize mean(point) using adam()'],
+      [`mean(point): ${lacking('weights')}`],
+    ],
+  ])('%s', (_, lines, expected) => {
+    expect(found(gan(...lines))).toEqual(expected);
+  });
+
+  it.each([
+    [
+      'scan',
+      [
+        'minimize mean(scan t in point |> unsqueeze(1) from h = (point |> linear(2)) { h = h + (t |> linear(2)) }) using adam()',
+        `minimize ${real} + mean(fake) using adam()`,
+      ],
+    ],
+    [
+      'parts of a model',
+      [`minimize ${real} over d.linear_1 using adam()`, 'minimize bce(d(fake), 1) over g using adam()'],
+    ],
+    [
+      'a soft choice',
+      [
+        'minimize mean(select(label > 0, sum(fake, -1), sum(point, -1))) over g using adam()',
+        `minimize ${real} over d using adam()`,
+      ],
+    ],
+  ])('not through %s', (_, lines) => {
+    expect(found(gan(...lines)).filter(f => f.includes('no-gradient'))).toEqual([]);
+  });
+});
