@@ -117,6 +117,13 @@ export interface FactData {
   'unshared-weights': { readonly model: string };
   /** A loss whose operands broadcast: `[B, 1]` against `[B]`. */
   'broadcast-target': { readonly callee: string; readonly prediction: string; readonly target: string };
+  /** `callee` takes a statistic of one value a channel, in all batches or, where there are `samples`, in the last; `better`: a batch that doesn't. */
+  'batch-of-one': {
+    readonly callee: string;
+    readonly batch: number;
+    readonly samples?: number;
+    readonly better?: number;
+  };
   /** A loss whose gradient stops before the `layer` that stands behind `over`, or before all weights. */
   'no-gradient': { readonly layer?: string };
   /** One loss raises what the other lowers, and both move `weights`; `over`: what this loss alone moves, empty if that is nothing. */

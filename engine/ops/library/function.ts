@@ -73,6 +73,8 @@ export interface TensorFunction extends Declaration {
   readonly type?: (args: TypeArguments) => ResultType;
   /** What `type` takes for granted of symbolic sizes, and `where` can't say: `H >= 3`. Discharged at the call or floated to its callers. */
   readonly requires?: (args: TypeArguments) => readonly SizeRequirement[];
+  /** How many values a statistic that training takes of a batch is over: one alone has no spread. */
+  readonly spread?: (args: TypeArguments) => Dim;
   /** Named arguments beyond the signature are sizes: the `h: 4` of rearrange. */
   readonly sizes?: true;
   readonly build: (context: BuildContext, args: Arguments) => Value;

@@ -1,7 +1,7 @@
 /** Normalisation layers; weights and running statistics have the names and starts of PyTorch's modules. */
 import { type Dim, floorDivDim, isConstant, sizeOf } from '../../dim/dim.ts';
 import type { Value } from '../builder.ts';
-import { demand, flag, known, number, tensor } from './arguments.ts';
+import { demand, flag, known, number, tensor, typeOf } from './arguments.ts';
 import type { Arguments, BuildContext, TensorFunction } from './function.ts';
 import { countOf, mean, moments } from './numerics.ts';
 
@@ -117,6 +117,7 @@ export const normalizationLayers: readonly TensorFunction[] = [
     name: 'batch_norm',
     signature: 'batch_norm(x: [B, C, ...], momentum: float = 0.1, eps: float = 1e-5) -> [B, C, ...]',
     doc: 'Each channel to mean 0 and variance 1 over the batch, times weight plus bias; evaluation uses running statistics (Ioffe and Szegedy, 2015).',
+    spread: args => sizeOf(typeOf(args, 'x').shape.toSpliced(1, 1)),
     build: batchNorm,
   },
   {

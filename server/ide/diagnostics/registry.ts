@@ -1,5 +1,6 @@
 /** All diagnostic codes, and how a fact becomes what an editor or terminal shows. */
 import type { Analysis, DiagnosticFact, FactCode, Location, Related, Span } from '../../lang/api.ts';
+import { batchOfOne } from './batchOfOne.ts';
 import { batchTooLarge } from './batchTooLarge.ts';
 import { broadcastTarget } from './broadcastTarget.ts';
 import { classMismatch } from './classMismatch.ts';
@@ -66,6 +67,7 @@ export const rules: Rules = {
   'unused-binding': unusedBinding,
   'unshared-weights': unsharedWeights,
   'broadcast-target': broadcastTarget,
+  'batch-of-one': batchOfOne,
   'no-gradient': noGradient,
   'opposing-objectives': opposingObjectives,
 };

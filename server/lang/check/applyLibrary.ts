@@ -16,7 +16,7 @@ import { closest } from '../names.ts';
 import type { Span } from '../text.ts';
 import type { Bound, Matched } from './arguments.ts';
 import type { Callee } from './callee.ts';
-import { type Context, declaredRelated, demand, report } from './context.ts';
+import { type Context, declaredRelated, demand, noteSpread, report } from './context.ts';
 import { failed, type LayerMeaning, type Meaning, showMeaning, showShape, type TensorMeaning } from './meaning.ts';
 import { elementCount } from './operators.ts';
 import { resultOf, type Unifier } from './unify.ts';
@@ -39,6 +39,7 @@ export function applyLibrary(
   if (fn.name === 'cross_entropy') softmaxTwice(context, matched.bound.get('logits'), fn.name);
   const args = buildArguments(matched, u);
   if (!context.emission) {
+    if ('spread' in fn && fn.spread) noteSpread(context, fn.spread(typeArguments(matched, u)), fn.name, span);
     const weights = tryBuild(context, fn, matched, args, span);
     return weights && layer && !sameWeights(context, layer, weights, callee, matched, span)
       ? failed

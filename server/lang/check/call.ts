@@ -1,5 +1,5 @@
 /** Calls: layer values, applications of library functions and of models, and plans (optimisers, schedules, sources). */
-import { isConstant } from '../../../engine/dim/dim.ts';
+import { isConstant, substituteDim } from '../../../engine/dim/dim.ts';
 import { substituteRequirement } from '../../../engine/dim/facts.ts';
 import type { Call, CallArgument } from '../../../engine/ir/program.ts';
 import type { Argument } from '../syntax/ast.ts';
@@ -7,7 +7,7 @@ import type { Span } from '../text.ts';
 import { applyLibrary, inputText } from './applyLibrary.ts';
 import { type Bound, fillDefaults, type Matched, matchArguments, missing, type Piped } from './arguments.ts';
 import type { Callee, PlanPlace } from './callee.ts';
-import { type Context, demand, localTarget, report } from './context.ts';
+import { type Context, demand, localTarget, noteSpread, report } from './context.ts';
 import {
   failed,
   isError,
@@ -190,7 +190,8 @@ function applyModel(context: Context, callee: Callee, matched: Matched, u: Unifi
     if (u.rest) values.set('...', { kind: 'list', items: u.rest.map(d => wholeNumber(d)) });
     return context.rules.instantiate(context, callee, values, path, span);
   }
-  const { results } = callee.signature;
+  const { results, spreads = [] } = callee.signature;
+  for (const s of spreads) noteSpread(context, substituteDim(s.count, u.bindings), s.callee, span);
   if (results === undefined) return failed;
   const meanings = results.map(r => resultOf(u, r) ?? failed).map(m => withDeclaredOrigins(callee, m));
   return meanings.length === 1 ? meanings[0]! : { kind: 'tuple', items: meanings };

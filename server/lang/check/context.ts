@@ -1,6 +1,6 @@
 /** What every rule of the checker works with: names, places, assumptions, the sheet it writes on, and in lowering the graph it builds. */
 
-import { isConstant, modDim, showDim } from '../../../engine/dim/dim.ts';
+import { type Dim, isConstant, modDim, sameDim, showDim } from '../../../engine/dim/dim.ts';
 import { decide, type Requirement, showRequirement } from '../../../engine/dim/facts.ts';
 import type { Choice } from '../../../engine/ir/program.ts';
 import type { BuildContext } from '../../../engine/ops/library/function.ts';
@@ -54,6 +54,8 @@ export interface Context {
   readonly lenient?: boolean;
   /** False where the data of a train block has no validation split. */
   readonly validation?: boolean;
+  /** Of the data of a train block, where they are known: training samples, and how many make a batch. */
+  readonly batches?: { readonly samples: number; readonly batch: number };
   /** The names and shapes in what `init … from` names; undefined where the host knows no runs. */
   readonly readWeights?: (from: string) => WeightsResult | undefined;
   /** In lowering: the hyperparameters of one run of a sweep. */
@@ -77,6 +79,9 @@ export interface Rules {
 }
 
 export type RelatedRecord = FactRecord['related'][number];
+
+/** The batch dimension of every field of a train block. */
+export const batchVariable = 'B';
 
 /** Enough for any net, and little enough that no program stalls the editor. */
 export const maxTurns = 10_000;
@@ -177,6 +182,13 @@ export function demand(
     { related },
   );
   return false;
+}
+
+/** Notes over how many values `callee` takes a statistic in training; the same once. */
+export function noteSpread(context: Context, count: Dim, callee: string, span: Span): void {
+  const { spreads } = context.sheet;
+  if (isConstant(count) || spreads.some(s => sameDim(s.count, count) && s.callee === callee)) return;
+  spreads.push({ count, callee, span: { start: span.start, end: span.end } });
 }
 
 /** "This is declared here": where the name that stands at `span` comes from. */

@@ -33,6 +33,8 @@ export interface DataFace {
   readonly test?: Call;
   readonly columns: readonly ColumnSchema[];
   readonly samples?: number;
+  /** Those that the splits leave for training. */
+  readonly training?: number;
   readonly split: { validation?: number; test?: number };
   readonly batch: number;
   readonly shuffle: boolean;
@@ -60,13 +62,14 @@ export function checkData(context: Context, node: DataDeclaration, host: LangHos
       report(context, 'syntax-error', s, { expected: 'a field, as in image = image |> flatten', found: '' });
   }
   checkBalance({ ...inner, lenient: schema === undefined }, face, seen);
-  if (schema) checkCounts(context, node, face, seen, schema.samples);
+  const training = schema && checkCounts(context, node, face, seen, schema.samples);
   return {
     name: node.name.name,
     ...(source && { source }),
     ...(face.test && { test: face.test }),
     columns: schema?.columns ?? [],
     ...(schema?.samples !== undefined && { samples: schema.samples }),
+    ...(training !== undefined && { training }),
     split: face.split,
     batch: face.batch,
     shuffle: face.shuffle,
@@ -418,23 +421,23 @@ function splitPart(context: Context, arg: Argument, face: Draft): void {
   report(context, 'split-out-of-range', arg.value, data);
 }
 
-/** Every part gets at least one sample, and a batch is no larger than the training part. */
+/** Every part gets at least one sample, and a batch is no larger than the training part, whose size comes back where all is well. */
 function checkCounts(
   context: Context,
   node: DataDeclaration,
   face: Draft,
   seen: Map<string, Setting>,
   samples: number | undefined,
-): void {
+): number | undefined {
   const split = seen.get('split');
   const { validation = 0, test = 0 } = face.split;
   const argument = (name: string) => split?.args.find(a => a.name?.name === name)?.value ?? split ?? node.name;
   if (validation < 1 && test < 1 && validation + test >= 1) {
     const expected = `less than ${Number((1 - validation).toPrecision(6))}, what validation leaves`;
     report(context, 'split-out-of-range', argument('test'), { split: 'test', value: String(test), expected });
-    return;
+    return undefined;
   }
-  if (samples === undefined) return;
+  if (samples === undefined) return undefined;
   const counted = { validation: countOf(validation, samples), test: countOf(test, samples) };
   for (const [name, part] of [
     ['validation', validation],
@@ -444,18 +447,18 @@ function checkCounts(
     if (counted[name] >= 1 && counted[name] < samples) continue;
     const expected = `a part of the ${samples} samples that is not empty and leaves some for training`;
     report(context, 'split-out-of-range', argument(name), { split: name, value: String(part), expected });
-    return;
+    return undefined;
   }
   const left = samples - counted.validation - counted.test;
   if (left < 1) {
     const expected = `parts that leave some of the ${samples} samples for training`;
     report(context, 'split-out-of-range', argument('test'), { split: 'test', value: String(test), expected });
-  } else if (face.batch > left) {
-    report(context, 'batch-too-large', seen.get('batch')?.args[0]?.value ?? node.name, {
-      batch: face.batch,
-      samples: left,
-    });
+    return undefined;
   }
+  if (face.batch <= left) return left;
+  const at = seen.get('batch')?.args[0]?.value ?? node.name;
+  report(context, 'batch-too-large', at, { batch: face.batch, samples: left });
+  return undefined;
 }
 
 function countOf(part: number, samples: number): number {

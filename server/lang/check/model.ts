@@ -63,7 +63,9 @@ export function checkModel(context: Context, node: ModelDeclaration, signature: 
   const floated = context.sheet.requirements.map(r =>
     substituteRequirement(r.requirement, ownVariables(r.requirement)),
   );
-  return { ...signature, ...(results && { results }), requirements: [...signature.requirements, ...floated] };
+  const spreads = context.sheet.spreads.map(({ count, callee }) => ({ count: owned(count), callee }));
+  const requirements = [...signature.requirements, ...floated];
+  return { ...signature, ...(results && { results }), requirements, ...(spreads.length > 0 && { spreads }) };
 }
 
 function withVia(pattern: TensorPattern, result: Meaning, i: number): TensorPattern {
@@ -224,8 +226,11 @@ function inferredResults(result: Meaning, rest: boolean): readonly TensorPattern
   return patterns.length === items.length ? patterns : undefined;
 }
 
+function owned(d: Dim): Dim {
+  return substituteDim(d, new Map([...freeVariables(d)].map(n => [n, own(n)])));
+}
+
 function inferredPattern({ dtype, shape, classes }: TensorMeaning, rest: boolean): TensorPattern {
-  const owned = (d: Dim): Dim => substituteDim(d, new Map([...freeVariables(d)].map(n => [n, own(n)])));
   const restAt = rest ? shape.findIndex(d => showDim(d) === restVariable) : -1;
   const dims = shape.filter((_, i) => i !== restAt).map(owned);
   return { dtype, dims, ...(restAt >= 0 && { restAt }), ...(classes !== undefined && { classes: owned(classes) }) };

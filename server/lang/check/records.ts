@@ -1,4 +1,5 @@
 /** What checking a declaration leaves behind for the editor: types, uses of names, calls, bindings, and facts with places that survive edits elsewhere. */
+import type { Dim } from '../../../engine/dim/dim.ts';
 import type { Requirement } from '../../../engine/dim/facts.ts';
 import type { SymbolKind } from '../api.ts';
 import type { FactCode, FactData, Related } from '../facts.ts';
@@ -75,6 +76,8 @@ export interface Sheet {
   /** Names of parameters before positional hyperparameters. */
   readonly hints: { readonly at: number; readonly name: string }[];
   readonly requirements: { readonly requirement: Requirement; readonly span: Span }[];
+  /** Numbers of values that `callee` takes a statistic over in training, where they depend on the caller's sizes. */
+  readonly spreads: { readonly count: Dim; readonly callee: string; readonly span: Span }[];
 }
 
 export function emptySheet(): Sheet {
@@ -88,5 +91,6 @@ export function emptySheet(): Sheet {
     flows: [],
     hints: [],
     requirements: [],
+    spreads: [],
   };
 }

@@ -85,6 +85,14 @@ export interface Signature {
   /** Variables bound by the arguments' shapes and classes; int parameters are not among them. */
   readonly flexible: ReadonlySet<string>;
   readonly requirements: readonly Requirement[];
+  /** Of a model: see `Sheet.spreads`. */
+  readonly spreads?: readonly Spread[];
+}
+
+/** `callee` takes a statistic of `count` values. */
+export interface Spread {
+  readonly count: Dim;
+  readonly callee: string;
 }
 
 /** What is wrong in a header, and names that are known sizes (`const hidden = 128`). */

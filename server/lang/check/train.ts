@@ -6,8 +6,9 @@ import { type Argument, type Expression, type Setting, type TrainDeclaration, wa
 import { settingOf, type TrainSetting, trainSettings } from '../syntax/settings.ts';
 import { settings } from '../syntax/statements.ts';
 import type { Span } from '../text.ts';
+import { checkBatchOfOne } from './batchOfOne.ts';
 import { libraryCallee } from './callee.ts';
-import { type Context, localTarget, refer, report } from './context.ts';
+import { batchVariable, type Context, localTarget, refer, report } from './context.ts';
 import { firstOf, wholeSetting } from './data.ts';
 import { failed, isError, kindOf, type Meaning, showMeaning, tensorMeaning, wholeNumber } from './meaning.ts';
 import { checkObjectives } from './objectives.ts';
@@ -56,9 +57,6 @@ interface TrainReport {
   readonly meaning: Meaning;
 }
 
-/** The batch dimension of every field. */
-export const batchVariable = 'B';
-
 /** `fields`: per sample; undefined where the data is not known, so that names of fields stay silent. */
 export function checkTrain(
   context: Context,
@@ -91,6 +89,7 @@ export function checkTrain(
   if (!context.emission) {
     for (const binding of made) unused(context, binding);
     checkObjectives(context, node, face);
+    checkBatchOfOne(context, node);
     demanded(context, node, face, seen);
   }
   return face;

@@ -1,5 +1,6 @@
 /** The declarations of one file and what they mean to each other: checked on demand, each at most once, reused while nothing it looked at has changed. */
 
+import { showDim } from '../../../engine/dim/dim.ts';
 import { showRequirement } from '../../../engine/dim/facts.ts';
 import type { LangHost, WeightsResult } from '../api.ts';
 import { closest } from '../names.ts';
@@ -284,7 +285,13 @@ export class World {
       seen.set(`weights:${from}`, weightsKey(weights));
       return weights;
     };
-    const known = { ...context, readWeights, ...(validation !== undefined && { validation }) };
+    const batches = fields && this.batchesOf(node.on.name);
+    const known = {
+      ...context,
+      readWeights,
+      ...(validation !== undefined && { validation }),
+      ...(batches && { batches }),
+    };
     const train = checkTrain(known, node, fields);
     return { train, fields: new Map([...(fields ?? [])].map(([name, m]) => [name, batched(m)])) };
   }
@@ -306,6 +313,13 @@ export class World {
     if (entry?.node.kind !== 'data' || entry.placed.chunk.problems.length > 0) return undefined;
     const { data, sheet } = this.check(entry);
     return sheet.facts.length > 0 ? undefined : data?.split.validation !== undefined;
+  }
+
+  /** Undefined where the data block has mistakes, which come first. */
+  private batchesOf(name: string): Context['batches'] {
+    const data = this.dataOf(name);
+    if (data?.training === undefined) return undefined;
+    return { samples: data.training, batch: data.batch };
   }
 
   private runImport(context: Context, node: ImportDeclaration): void {
@@ -410,9 +424,10 @@ const signatureKeys = new WeakMap<Signature, string>();
 function signatureKey(signature: Signature): string {
   const known = signatureKeys.get(signature);
   if (known !== undefined) return known;
-  const { label, results = [], requirements } = signature;
+  const { label, results = [], requirements, spreads = [] } = signature;
   const shown = results.map(r => `${showPattern(r)} ${r.via ?? ''}`);
-  const key = ['model', label, ...shown, ...requirements.map(showRequirement)].join('\n');
+  const norms = spreads.map(s => `${s.callee} ${showDim(s.count)}`);
+  const key = ['model', label, ...shown, ...requirements.map(showRequirement), ...norms].join('\n');
   signatureKeys.set(signature, key);
   return key;
 }

@@ -5,12 +5,11 @@ import type { ColumnSchema, DataPlan, Fit } from '../../../engine/ir/program.ts'
 import type { OutputSpec, Value } from '../../../engine/ops/builder.ts';
 import { dce } from '../../../engine/passes/dce.ts';
 import { never } from '../../../engine/util/errors.ts';
-import type { Context } from '../check/context.ts';
+import { batchVariable, type Context } from '../check/context.ts';
 import { type DataFace, emitAugment, emitFields, fieldOf } from '../check/data.ts';
 import type { Meaning, TensorMeaning } from '../check/meaning.ts';
 import { emptySheet } from '../check/records.ts';
 import { Scope } from '../check/scope.ts';
-import { batchVariable } from '../check/train.ts';
 import type { World } from '../check/world.ts';
 import type { DataDeclaration } from '../syntax/ast.ts';
 import { type Builder, builder, type FitSpec } from './emission.ts';

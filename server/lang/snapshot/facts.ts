@@ -14,6 +14,7 @@ const lints: ReadonlySet<DiagnosticFact['code']> = new Set<DiagnosticFact['code'
   'unshared-weights',
   'broadcast-target',
   'opposing-objectives',
+  'batch-of-one',
 ]);
 
 export function isError(fact: Pick<DiagnosticFact, 'code'>): boolean {

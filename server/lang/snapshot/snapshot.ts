@@ -81,8 +81,10 @@ export function locate({ world }: Snapshot, target: Target, part: Part): Locatio
   return { uri: target.uri, ...shiftSpan(demanded ?? parameter?.name ?? field ?? node.name, placed.offset) };
 }
 
-/** The binding that gives a field its final type. */
+/** The binding that gives a field its final type, or what a setting of that name says. */
 function fieldName(node: Extract<AnyNode, { kind: 'data' }>, field: string): Span | undefined {
-  const binds = node.body?.statements.flatMap(s => (s.kind === 'bind' ? s.targets : [])) ?? [];
-  return binds.findLast(t => t.name === field);
+  const statements = node.body?.statements ?? [];
+  const binds = statements.flatMap(s => (s.kind === 'bind' ? s.targets : []));
+  const setting = statements.find(s => s.kind === 'setting' && s.keyword.name === field);
+  return binds.findLast(t => t.name === field) ?? (setting?.kind === 'setting' ? setting.args[0] : undefined);
 }

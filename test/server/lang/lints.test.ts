@@ -106,6 +106,55 @@ describe('opposing losses', () => {
   });
 });
 
+const normed = (batch: number, layers: string, samples = 400) => `model Net(x: [B, 2]) -> [B, 2] {
+  x |> ${layers} |> linear(2)
+}
+
+model Outer(x: [B, 2]) -> [B, 2] {
+  x |> Net
+}
+
+data Points = moons(samples: ${samples}) {
+  split validation: 0.5
+  batch ${batch}
+}
+
+train t on Points {
+  net = Outer()
+  minimize cross_entropy(net(point), label) using adam()
+  epochs 1
+}
+`;
+const last = (rest: string) => `net: [batch-of-one] expected several values a channel for batch_norm, found ${rest}`;
+
+describe('a batch of one sample', () => {
+  it.each([
+    [
+      'at the end of an epoch',
+      normed(199, 'linear(8) |> batch_norm'),
+      [last('one sample in the last batch: 200 in batches of 199 leave 1')],
+    ],
+    ['always', normed(1, 'linear(8) |> batch_norm'), [last('batches of one sample')]],
+    [
+      'pooled images',
+      normed(1, 'reshape([B, 1, 1, 2]) |> conv2d(4, kernel: [1, 2]) |> batch_norm |> flatten'),
+      [last('batches of one sample')],
+    ],
+    ['no batch norm', normed(199, 'linear(8) |> layer_norm'), []],
+    ['batches that divide', normed(50, 'linear(8) |> batch_norm'), []],
+    ['images', normed(1, 'reshape([B, 1, 1, 2]) |> batch_norm |> flatten'), []],
+  ])('%s', (_, program, expected) => {
+    expect(found(program)).toEqual(expected);
+  });
+
+  it('names the nearest batch that leaves more, and where the batch is said', () => {
+    const text = normed(3, 'linear(8) |> batch_norm', 200);
+    const [fact] = fixture(text).analysis.facts;
+    expect(renderFact(fact!).help).toBe('use batches of 4');
+    expect(fact!.related.map(r => text.slice(r.location.start, r.location.end))).toEqual(['3']);
+  });
+});
+
 describe('a loss without gradient', () => {
   it.each([
     [

@@ -250,6 +250,23 @@ train squares on Digits {
 }
 `;
 
+const normed = `model Net(x: [B, D], width: int = 16) -> [B, 2] {
+  x |> linear(width) |> batch_norm |> relu |> linear(2)
+}
+
+data Points = moons(samples: 500) {
+  split validation: 0.2
+  batch ⟦32¦57¦133¦1¦batch of one⟧
+}
+
+train smooth on Points {
+  net = Net()
+  logits = net(point)
+  minimize cross_entropy(logits, label) using adam(lr: 0.01)
+  epochs 5
+}
+`;
+
 const variational = `model Encoder(x: [B, 784], code: int = 16) -> ([B, code], [B, ⟦code¦2¦declared result⟧]) {
   h = x |> linear(128) |> relu
   (h |> linear(⟦code¦code + 1¦layer size⟧), h |> linear(code))
@@ -320,6 +337,7 @@ export const markedPrograms: readonly string[] = [
   words,
   adversarial,
   critics,
+  normed,
   variational,
   table,
   photographs,
