@@ -124,6 +124,17 @@ export interface FactData {
     readonly samples?: number;
     readonly better?: number;
   };
+  /**
+   * The axis `axis` of `callee` has the size of the batch, which is not known before training. `at`: where the batch stands in the argument,
+   * if it does; `piped`: the argument flows into what is underlined.
+   */
+  'batch-axis': {
+    readonly callee: string;
+    readonly axis: string;
+    readonly size: string;
+    readonly at?: number;
+    readonly piped: boolean;
+  };
   /** A loss whose gradient stops before the `layer` that stands behind `over`, or before all weights. */
   'no-gradient': { readonly layer?: string };
   /** One loss raises what the other lowers, and both move `weights`; `over`: what this loss alone moves, empty if that is nothing. */

@@ -107,6 +107,7 @@ export const attentionLayers: readonly TensorFunction[] = [
       'self_attention(x: [B, T, D], heads: int, causal: bool = false, mask?: bool[B, T]) -> [B, T, D] where D % heads == 0',
     doc: 'softmax(Q K^T / sqrt(D / heads)) V for each head, then a linear layer; `causal` hides later positions, `mask` those that are false, such as padding (Vaswani et al., 2017).',
     example: 'x |> self_attention(heads: 4, causal: true)',
+    fixed: ['D'],
     build: (context, args) => {
       const masks = { causal: flag(args, 'causal'), mask: optionalTensor(args, 'mask') };
       return multiHead('self_attention', context, args, tensor(args, 'x'), masks);
@@ -119,6 +120,7 @@ export const attentionLayers: readonly TensorFunction[] = [
       'cross_attention(x: [B, T, D], context: [B, S, D], heads: int, mask?: bool[B, S]) -> [B, T, D] where D % heads == 0',
     doc: 'Attention of x to `context`: queries from x, keys and values from the context; `mask` hides the places of the context that are false (Vaswani et al., 2017).',
     example: 'y |> cross_attention(encoded, heads: 4)',
+    fixed: ['D'],
     build: (context, args) => {
       const masks = { causal: false, mask: optionalTensor(args, 'mask') };
       return multiHead('cross_attention', context, args, tensor(args, 'context'), masks);

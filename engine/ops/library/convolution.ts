@@ -56,6 +56,7 @@ function conv(rank: number, spatial: string, example: string): TensorFunction {
     signature: `${name}(x: [B, C, ${spatial}], out: int, kernel: sizes, stride: sizes = 1, padding: padding = 0, dilation: sizes = 1, groups: int = 1, bias: bool = true) -> [B, out, ${results.join(', ')}]`,
     doc: `Cross-correlation with \`out\` kernels; each size becomes (size + 2 padding - dilation (kernel - 1) - 1) / stride + 1, and stays with padding: "same". Weight [out, C / groups, ...kernel] and bias start uniform within 1 / sqrt(C / groups * kernel size), as torch.nn.Conv${rank}d.`,
     example,
+    fixed: ['C'],
     type: args => windowedType(name, args, windowsOf(name, args, rank), dimension(args, 'out')),
     requires: args => [...groupsDivide(name, args), ...windowsFit(args, windowsOf(name, args, rank))],
     build: (context, args) => convolved(name, rank, context, args),
@@ -104,6 +105,7 @@ function convTransposed(rank: number, spatial: string, example: string): TensorF
     signature: `${name}(x: [B, C, ${spatial}], out: int, kernel: sizes, stride: sizes = 1, padding: sizes = 0, output_padding: sizes = 0, dilation: sizes = 1, groups: int = 1, bias: bool = true) -> [B, out, ${results.join(', ')}]`,
     doc: `The adjoint of a convolution, which enlarges: each size becomes (size - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1. Weight [C, out / groups, ...kernel] and bias start as torch.nn.ConvTranspose${rank}d.`,
     example,
+    fixed: ['C'],
     type: (args): TensorType => {
       const x = typeOf(args, 'x');
       expectDType(name, [x], 0, ['f32']);

@@ -75,6 +75,8 @@ export interface TensorFunction extends Declaration {
   readonly requires?: (args: TypeArguments) => readonly SizeRequirement[];
   /** How many values a statistic that training takes of a batch is over: one alone has no spread. */
   readonly spread?: (args: TypeArguments) => Dim;
+  /** Variables of the signature whose sizes must be known before training, since weights or loops depend on them: no batch may stand there. */
+  readonly fixed?: readonly string[];
   /** Named arguments beyond the signature are sizes: the `h: 4` of rearrange. */
   readonly sizes?: true;
   readonly build: (context: BuildContext, args: Arguments) => Value;

@@ -29,6 +29,7 @@ export const layers: readonly TensorFunction[] = [
     signature: 'linear(x: [..., in], out: int, bias: bool = true) -> [..., out]',
     doc: 'x W^T + b over the last axis. W is [out, in]; both start uniform within 1 / sqrt(in), as torch.nn.Linear.',
     example: 'x |> linear(128)',
+    fixed: ['in'],
     build: (context, args) =>
       project(context, tensor(args, 'x'), dimension(args, 'out'), {
         weight: 'weight',

@@ -103,6 +103,7 @@ export const normalizationLayers: readonly TensorFunction[] = [
     name: 'layer_norm',
     signature: 'layer_norm(x: [..., D], eps: float = 1e-5) -> [..., D]',
     doc: '(x - mean) / sqrt(variance + eps) over the last axis, times weight plus bias (Ba et al., 2016).',
+    fixed: ['D'],
     build: layerNorm,
   },
   {
@@ -110,6 +111,7 @@ export const normalizationLayers: readonly TensorFunction[] = [
     name: 'rms_norm',
     signature: 'rms_norm(x: [..., D], eps: float = 1e-6) -> [..., D]',
     doc: 'x / sqrt(mean of squares + eps) over the last axis, times weight (Zhang and Sennrich, 2019).',
+    fixed: ['D'],
     build: rmsNorm,
   },
   {
@@ -118,6 +120,7 @@ export const normalizationLayers: readonly TensorFunction[] = [
     signature: 'batch_norm(x: [B, C, ...], momentum: float = 0.1, eps: float = 1e-5) -> [B, C, ...]',
     doc: 'Each channel to mean 0 and variance 1 over the batch, times weight plus bias; evaluation uses running statistics (Ioffe and Szegedy, 2015).',
     spread: args => sizeOf(typeOf(args, 'x').shape.toSpliced(1, 1)),
+    fixed: ['C'],
     build: batchNorm,
   },
   {
@@ -126,6 +129,7 @@ export const normalizationLayers: readonly TensorFunction[] = [
     signature: 'group_norm(x: [B, C, ...], groups: int, eps: float = 1e-5) -> [B, C, ...] where C % groups == 0',
     doc: 'Each group of channels of a sample to mean 0 and variance 1, times weight plus bias a channel (Wu and He, 2018).',
     example: 'x |> group_norm(4)',
+    fixed: ['C'],
     build: groupNorm,
   },
   {
@@ -133,6 +137,7 @@ export const normalizationLayers: readonly TensorFunction[] = [
     name: 'instance_norm',
     signature: 'instance_norm(x: [B, C, ...], eps: float = 1e-5, affine: bool = false) -> [B, C, ...]',
     doc: 'Each channel of a sample to mean 0 and variance 1; with `affine` times weight plus bias (Ulyanov et al., 2016).',
+    fixed: ['C'],
     build: instanceNorm,
   },
 ];

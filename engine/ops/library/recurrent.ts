@@ -107,6 +107,7 @@ function layer(kind: Kind, doc: string): TensorFunction {
     signature: `${name}(x: [B, T, in], size: int, layers: int = 1, bidirectional: bool = false, ${given.join(', ')}) -> [B, T, out]`,
     doc: `${doc} Gives the output of every step, \`[:, -1]\` the last; both directions side by side are 2 size wide. Starts from \`${['state', 'cell'].slice(0, states).join('` and `')}\`, or 0; all weights start uniform within 1 / sqrt(size).`,
     example: `x |> ${name}(128)`,
+    fixed: ['T', 'in'],
     type: args => {
       const { shape } = typeOf(args, 'x');
       const width = mulDim(dimension(args, 'size'), args.bidirectional === true ? 2 : 1);

@@ -1,5 +1,6 @@
 /** All diagnostic codes, and how a fact becomes what an editor or terminal shows. */
 import type { Analysis, DiagnosticFact, FactCode, Location, Related, Span } from '../../lang/api.ts';
+import { batchAxis } from './batchAxis.ts';
 import { batchOfOne } from './batchOfOne.ts';
 import { batchTooLarge } from './batchTooLarge.ts';
 import { broadcastTarget } from './broadcastTarget.ts';
@@ -67,6 +68,7 @@ export const rules: Rules = {
   'unused-binding': unusedBinding,
   'unshared-weights': unsharedWeights,
   'broadcast-target': broadcastTarget,
+  'batch-axis': batchAxis,
   'batch-of-one': batchOfOne,
   'no-gradient': noGradient,
   'opposing-objectives': opposingObjectives,

@@ -16,9 +16,10 @@ import { closest } from '../names.ts';
 import type { Span } from '../text.ts';
 import type { Bound, Matched } from './arguments.ts';
 import type { Callee } from './callee.ts';
-import { type Context, declaredRelated, demand, noteSpread, report } from './context.ts';
+import { type Context, declaredRelated, demand, noteSize, report } from './context.ts';
 import { failed, type LayerMeaning, type Meaning, showMeaning, showShape, type TensorMeaning } from './meaning.ts';
 import { elementCount } from './operators.ts';
+import { ownName } from './signature.ts';
 import { resultOf, type Unifier } from './unify.ts';
 
 type Macro = TensorFunction | MetricFunction | TransformFunction;
@@ -39,7 +40,7 @@ export function applyLibrary(
   if (fn.name === 'cross_entropy') softmaxTwice(context, matched.bound.get('logits'), fn.name);
   const args = buildArguments(matched, u);
   if (!context.emission) {
-    if ('spread' in fn && fn.spread) noteSpread(context, fn.spread(typeArguments(matched, u)), fn.name, span);
+    if (!sizesFit(context, fn, matched, u, span)) return failed;
     const weights = tryBuild(context, fn, matched, args, span);
     return weights && layer && !sameWeights(context, layer, weights, callee, matched, span)
       ? failed
@@ -56,6 +57,20 @@ export function applyLibrary(
     reportShapeError(context, error, span, fn.name);
     return failed;
   }
+}
+
+/** What the function wants of sizes that may be the batch's. */
+function sizesFit(context: Context, fn: Macro, matched: Matched, u: Unifier, span: Span): boolean {
+  if (!('spread' in fn || 'fixed' in fn)) return true;
+  const size = fn.spread?.(typeArguments(matched, u));
+  if (size !== undefined) noteSize(context, { wants: 'several', size, callee: fn.name }, span);
+  const input = [...matched.bound.values()].find(b => b.meaning.kind === 'tensor');
+  const found = input?.meaning.kind === 'tensor' ? input.meaning.shape : [];
+  return (fn.fixed ?? []).every(axis => {
+    const dim = u.bindings.get(ownName(axis));
+    const note = dim !== undefined && ({ wants: 'known', size: dim, callee: fn.name, axis } as const);
+    return !note || noteSize(context, note, input?.span ?? span, { found, piped: input?.span.start === span.start });
+  });
 }
 
 function together(results: readonly TensorMeaning[]): Meaning {

@@ -7,9 +7,10 @@ import { batchVariable, type Context, report } from './context.ts';
 export function checkBatchOfOne(context: Context, node: TrainDeclaration): void {
   if (context.batches === undefined) return;
   const { batch, samples } = context.batches;
-  const found = context.sheet.spreads.flatMap(s => {
-    const size = [batch, samples % batch].find(size => size > 0 && valuesOf(s.count, size) === 1);
-    return size === undefined ? [] : [{ ...s, size }];
+  const found = context.sheet.sizes.flatMap(s => {
+    if (s.wants !== 'several') return [];
+    const small = [batch, samples % batch].find(size => size > 0 && valuesOf(s.size, size) === 1);
+    return small === undefined ? [] : [{ ...s, batch: small }];
   });
   const [first] = found;
   if (first === undefined) return;
@@ -19,11 +20,12 @@ export function checkBatchOfOne(context: Context, node: TrainDeclaration): void 
       role: 'value' as const,
       text: `the batch of ${node.on.name}`,
     },
+    ...(first.within ? [{ target: first.within, role: 'value' as const, text: first.callee }] : []),
   ];
   const fits = (size: number) =>
-    found.every(s => valuesOf(s.count, size) !== 1 && valuesOf(s.count, samples % size) !== 1);
+    found.every(s => valuesOf(s.size, size) !== 1 && valuesOf(s.size, samples % size) !== 1);
   const better = betterThan(batch, samples, fits);
-  const data = { callee: first.callee, batch, ...(first.size !== batch && { samples }), ...(better && { better }) };
+  const data = { callee: first.callee, batch, ...(first.batch !== batch && { samples }), ...(better && { better }) };
   report(context, 'batch-of-one', first.span, data, { related });
 }
 

@@ -7,7 +7,7 @@ import type { Span } from '../text.ts';
 import { applyLibrary, inputText } from './applyLibrary.ts';
 import { type Bound, fillDefaults, type Matched, matchArguments, missing, type Piped } from './arguments.ts';
 import type { Callee, PlanPlace } from './callee.ts';
-import { type Context, demand, localTarget, noteSpread, report } from './context.ts';
+import { type Context, demand, localTarget, noteSize, report } from './context.ts';
 import {
   failed,
   isError,
@@ -190,8 +190,11 @@ function applyModel(context: Context, callee: Callee, matched: Matched, u: Unifi
     if (u.rest) values.set('...', { kind: 'list', items: u.rest.map(d => wholeNumber(d)) });
     return context.rules.instantiate(context, callee, values, path, span);
   }
-  const { results, spreads = [] } = callee.signature;
-  for (const s of spreads) noteSpread(context, substituteDim(s.count, u.bindings), s.callee, span);
+  const { results, sizes = [], name } = callee.signature;
+  for (const [i, note] of sizes.entries()) {
+    const within = { kind: 'global' as const, uri: callee.model!.uri, name, size: i };
+    if (!noteSize(context, { ...note, size: substituteDim(note.size, u.bindings) }, span, { within })) return failed;
+  }
   if (results === undefined) return failed;
   const meanings = results.map(r => resultOf(u, r) ?? failed).map(m => withDeclaredOrigins(callee, m));
   return meanings.length === 1 ? meanings[0]! : { kind: 'tuple', items: meanings };

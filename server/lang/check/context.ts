@@ -1,6 +1,6 @@
 /** What every rule of the checker works with: names, places, assumptions, the sheet it writes on, and in lowering the graph it builds. */
 
-import { type Dim, isConstant, modDim, sameDim, showDim } from '../../../engine/dim/dim.ts';
+import { type Dim, dimVar, freeVariables, isConstant, modDim, sameDim, showDim } from '../../../engine/dim/dim.ts';
 import { decide, type Requirement, showRequirement } from '../../../engine/dim/facts.ts';
 import type { Choice } from '../../../engine/ir/program.ts';
 import type { BuildContext } from '../../../engine/ops/library/function.ts';
@@ -12,6 +12,7 @@ import type { Callee, CallPlace } from './callee.ts';
 import type { Meaning, Origin } from './meaning.ts';
 import type { FactRecord, Sheet, Target } from './records.ts';
 import type { Binding, Naming, Scope } from './scope.ts';
+import type { SizeNote } from './signature.ts';
 
 /** A declaration seen from another. */
 export type Global = { readonly target: Target } & (
@@ -54,6 +55,8 @@ export interface Context {
   readonly lenient?: boolean;
   /** False where the data of a train block has no validation split. */
   readonly validation?: boolean;
+  /** The variable `B` stands for the batch: in train blocks, and in models whose inputs begin with it. */
+  readonly batchFirst?: true;
   /** Of the data of a train block, where they are known: training samples, and how many make a batch. */
   readonly batches?: { readonly samples: number; readonly batch: number };
   /** The names and shapes in what `init … from` names; undefined where the host knows no runs. */
@@ -184,11 +187,38 @@ export function demand(
   return false;
 }
 
-/** Notes over how many values `callee` takes a statistic in training; the same once. */
-export function noteSpread(context: Context, count: Dim, callee: string, span: Span): void {
-  const { spreads } = context.sheet;
-  if (isConstant(count) || spreads.some(s => sameDim(s.count, count) && s.callee === callee)) return;
-  spreads.push({ count, callee, span: { start: span.start, end: span.end } });
+interface NotedAt {
+  /** The place in a model that wants it. */
+  readonly within?: Target;
+  /** Shape of the argument at the span, and whether it is piped into what stands there. */
+  readonly found?: readonly Dim[];
+  readonly piped?: boolean;
+}
+
+/**
+ * Notes what is wanted of a size that the callers may bring; the same once. False, and reported at `span`, if it is the batch, whose size
+ * differs from step to step.
+ */
+export function noteSize(
+  context: Context,
+  note: SizeNote,
+  span: Span,
+  { within, found = [], piped = false }: NotedAt = {},
+): boolean {
+  const { size, callee, wants, axis } = note;
+  if (isConstant(size)) return true;
+  if (wants === 'known' && context.batchFirst && freeVariables(size).has(batchVariable)) {
+    const at = found.findIndex(d => sameDim(d, dimVar(batchVariable)));
+    const related = within ? [{ target: within, role: 'requirement' as const, text: axis ?? '' }] : [];
+    const data = { callee, axis: axis ?? '', size: showDim(size), ...(at > 0 && { at }), piped };
+    report(context, 'batch-axis', span, data, { related });
+    return false;
+  }
+  const { sizes } = context.sheet;
+  if (sizes.some(s => sameDim(s.size, size) && s.callee === callee && s.wants === wants && s.axis === axis))
+    return true;
+  sizes.push({ ...note, span: { start: span.start, end: span.end }, ...(within && { within }) });
+  return true;
 }
 
 /** "This is declared here": where the name that stands at `span` comes from. */

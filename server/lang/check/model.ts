@@ -1,11 +1,11 @@
 /** Checking a model: its body once, with the header's variables rigid; and running it with known ones when a program is lowered. */
-import { type Dim, dimVar, freeVariables, showDim, substituteDim } from '../../../engine/dim/dim.ts';
+import { type Dim, dimVar, freeVariables, sameDim, showDim, substituteDim } from '../../../engine/dim/dim.ts';
 import { type Requirement, substituteRequirement } from '../../../engine/dim/facts.ts';
 import type { Expression, ModelDeclaration, Name, ShapeExpression, TypeExpression } from '../syntax/ast.ts';
 import { walk } from '../syntax/ast.ts';
 import { convert } from './arguments.ts';
 import type { Callee } from './callee.ts';
-import { bindName, type Context, localTarget, record, refer, report, sizeRelated } from './context.ts';
+import { batchVariable, bindName, type Context, localTarget, record, refer, report, sizeRelated } from './context.ts';
 import { headerContext } from './header.ts';
 import {
   failed,
@@ -54,7 +54,7 @@ export function checkModel(context: Context, node: ModelDeclaration, signature: 
     parameters.push(bindName(context, p.node.name, 'parameter', meaning));
   }
   const assumed = signature.requirements.map(rigidRequirement);
-  const inner: Context = { ...context, assumed, rigid: true };
+  const inner: Context = { ...context, assumed, rigid: true, ...(batchFirst(signature) && { batchFirst: true }) };
   const body = context.rules.block(inner, node.body);
   for (const p of parameters) unused(context, p);
   const result = node.body.statements.length === 0 || body !== undefined ? (body ?? failed) : noResult(context, node);
@@ -63,9 +63,22 @@ export function checkModel(context: Context, node: ModelDeclaration, signature: 
   const floated = context.sheet.requirements.map(r =>
     substituteRequirement(r.requirement, ownVariables(r.requirement)),
   );
-  const spreads = context.sheet.spreads.map(({ count, callee }) => ({ count: owned(count), callee }));
+  const sizes = context.sheet.sizes.map(({ wants, size, callee, axis }) => ({
+    wants,
+    size: owned(size),
+    callee,
+    ...(axis && { axis }),
+  }));
   const requirements = [...signature.requirements, ...floated];
-  return { ...signature, ...(results && { results }), requirements, ...(spreads.length > 0 && { spreads }) };
+  return { ...signature, ...(results && { results }), requirements, ...(sizes.length > 0 && { sizes }) };
+}
+
+/** By custom `B` is the batch: the first axis of what a train block hands to a model. */
+function batchFirst({ parameters }: Signature): boolean {
+  const batch = own(batchVariable);
+  return parameters.some(
+    ({ type: t }) => t.kind === 'tensor' && t.pattern.restAt !== 0 && sameDim(t.pattern.dims[0] ?? 0, batch),
+  );
 }
 
 function withVia(pattern: TensorPattern, result: Meaning, i: number): TensorPattern {

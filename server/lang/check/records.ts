@@ -1,5 +1,4 @@
 /** What checking a declaration leaves behind for the editor: types, uses of names, calls, bindings, and facts with places that survive edits elsewhere. */
-import type { Dim } from '../../../engine/dim/dim.ts';
 import type { Requirement } from '../../../engine/dim/facts.ts';
 import type { SymbolKind } from '../api.ts';
 import type { FactCode, FactData, Related } from '../facts.ts';
@@ -7,6 +6,7 @@ import type { AnyNode, CallExpression } from '../syntax/ast.ts';
 import type { Span, TextEdit } from '../text.ts';
 import type { Callee } from './callee.ts';
 import type { Meaning } from './meaning.ts';
+import type { SizeNote } from './signature.ts';
 
 /**
  * A place. Local ones are relative to the chunk of the declaration that was checked; places in other declarations are named,
@@ -21,6 +21,8 @@ export type Target =
       readonly parameter?: string;
       /** What its body demands, counted from the last, 1. */
       readonly requirement?: number;
+      /** What its body wants of a size, counted from 0. */
+      readonly size?: number;
     };
 
 export interface FactRecord<C extends FactCode = FactCode> {
@@ -76,8 +78,7 @@ export interface Sheet {
   /** Names of parameters before positional hyperparameters. */
   readonly hints: { readonly at: number; readonly name: string }[];
   readonly requirements: { readonly requirement: Requirement; readonly span: Span }[];
-  /** Numbers of values that `callee` takes a statistic over in training, where they depend on the caller's sizes. */
-  readonly spreads: { readonly count: Dim; readonly callee: string; readonly span: Span }[];
+  readonly sizes: (SizeNote & { readonly span: Span; readonly within?: Target })[];
 }
 
 export function emptySheet(): Sheet {
@@ -91,6 +92,6 @@ export function emptySheet(): Sheet {
     flows: [],
     hints: [],
     requirements: [],
-    spreads: [],
+    sizes: [],
   };
 }

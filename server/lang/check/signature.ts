@@ -85,14 +85,19 @@ export interface Signature {
   /** Variables bound by the arguments' shapes and classes; int parameters are not among them. */
   readonly flexible: ReadonlySet<string>;
   readonly requirements: readonly Requirement[];
-  /** Of a model: see `Sheet.spreads`. */
-  readonly spreads?: readonly Spread[];
+  /** Of a model: what its body wants of sizes that the callers bring. */
+  readonly sizes?: readonly SizeNote[];
 }
 
-/** `callee` takes a statistic of `count` values. */
-export interface Spread {
-  readonly count: Dim;
+/**
+ * What `callee` wants of a size, which only shows where the batch is known: `several`, the number of values that it takes a statistic
+ * over in training; `known` before training, the size of its axis `axis`, on which weights or loops depend.
+ */
+export interface SizeNote {
+  readonly wants: 'several' | 'known';
+  readonly size: Dim;
   readonly callee: string;
+  readonly axis?: string;
 }
 
 /** What is wrong in a header, and names that are known sizes (`const hidden = 128`). */

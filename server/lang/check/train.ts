@@ -76,7 +76,7 @@ export function checkTrain(
   defineFields(context, node, fields);
   const seen = new Map<string, Setting>();
   const made: Binding[] = [];
-  const lenient: Context = { ...context, lenient: fields === undefined, anonymous: new Map() };
+  const lenient: Context = { ...context, lenient: fields === undefined, anonymous: new Map(), batchFirst: true };
   for (const s of node.body.statements) {
     if (s.kind === 'bind') bind(lenient, s, made);
     else if (s.kind === 'setting') trainSetting(lenient, s, face, seen);

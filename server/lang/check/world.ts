@@ -424,10 +424,10 @@ const signatureKeys = new WeakMap<Signature, string>();
 function signatureKey(signature: Signature): string {
   const known = signatureKeys.get(signature);
   if (known !== undefined) return known;
-  const { label, results = [], requirements, spreads = [] } = signature;
+  const { label, results = [], requirements, sizes = [] } = signature;
   const shown = results.map(r => `${showPattern(r)} ${r.via ?? ''}`);
-  const norms = spreads.map(s => `${s.callee} ${showDim(s.count)}`);
-  const key = ['model', label, ...shown, ...requirements.map(showRequirement), ...norms].join('\n');
+  const wanted = sizes.map(s => `${s.wants} ${s.callee} ${s.axis} ${showDim(s.size)}`);
+  const key = ['model', label, ...shown, ...requirements.map(showRequirement), ...wanted].join('\n');
   signatureKeys.set(signature, key);
   return key;
 }

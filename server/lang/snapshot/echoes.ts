@@ -16,6 +16,10 @@ const consequences: ReadonlySet<DiagnosticFact['code']> = new Set<DiagnosticFact
   'layer-reuse',
   'model-without-result',
   'missing-statement',
+  'batch-axis',
+  'batch-of-one',
+  'no-gradient',
+  'opposing-objectives',
   'unused-binding',
 ]);
 

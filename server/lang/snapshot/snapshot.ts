@@ -76,9 +76,10 @@ export function locate({ world }: Snapshot, target: Target, part: Part): Locatio
   const parameter =
     node.kind === 'model' ? node.header.parameters.find(p => p.name.name === target.parameter) : undefined;
   const field = target.parameter !== undefined && node.kind === 'data' ? fieldName(node, target.parameter) : undefined;
-  const demanded =
-    target.requirement === undefined ? undefined : home?.check(entry).sheet.requirements.at(-target.requirement)?.span;
-  return { uri: target.uri, ...shiftSpan(demanded ?? parameter?.name ?? field ?? node.name, placed.offset) };
+  const sheet = target.requirement === undefined && target.size === undefined ? undefined : home?.check(entry).sheet;
+  const wanted =
+    target.size === undefined ? sheet?.requirements.at(-(target.requirement ?? 0)) : sheet?.sizes[target.size];
+  return { uri: target.uri, ...shiftSpan(wanted?.span ?? parameter?.name ?? field ?? node.name, placed.offset) };
 }
 
 /** The binding that gives a field its final type, or what a setting of that name says. */

@@ -151,7 +151,53 @@ describe('a batch of one sample', () => {
     const text = normed(3, 'linear(8) |> batch_norm', 200);
     const [fact] = fixture(text).analysis.facts;
     expect(renderFact(fact!).help).toBe('use batches of 4');
-    expect(fact!.related.map(r => text.slice(r.location.start, r.location.end))).toEqual(['3']);
+    expect(fact!.related.map(r => text.slice(r.location.start, r.location.end))).toEqual(['3', 'Net']);
+  });
+});
+
+const layers = (body: string, call = 'net(point)', header = 'x: [B, T, D]') => `model Net(${header}) {
+  ${body}
+}
+
+data Points = moons() {
+  point = point |> reshape([2, 1])
+  batch 50
+}
+
+train t on Points {
+  net = Net()
+  minimize mean(${call}) using adam()
+  epochs 1
+}
+`;
+const decided = (axis: string, size = 'B') =>
+  `[batch-axis] expected a size known before training for ${axis}, found ${size}, which the batch decides`;
+
+describe('the batch out of place', () => {
+  it.each([
+    ['recurrent', layers('x |> transpose(0, 1) |> lstm(8)'), [`lstm: ${decided('T of lstm')}`]],
+    ['as an argument', layers('gru(x |> transpose(0, 1), 8)'), [`x |> transpose(0, 1): ${decided('T of gru')}`]],
+    ['scan', layers('scan t in x |> transpose(0, 1) { t }'), [`x |> transpose(0, 1): ${decided('T of scan')}`]],
+    ['linear', layers('x |> transpose(0, 2) |> linear(3)'), [`linear: ${decided('in of linear')}`]],
+    ['folded', layers('x |> transpose(0, 1) |> flatten |> linear(3)'), [`linear: ${decided('in of linear', 'B * D')}`]],
+    ['convolution', layers('x |> transpose(0, 1) |> conv1d(3, kernel: 1)'), [`conv1d: ${decided('C of conv1d')}`]],
+    [
+      'known at the call alone',
+      layers('y |> lstm(8)', 'net(point |> transpose(0, 1))', 'y: [S, T, D]'),
+      [`net: ${decided('T of lstm')}`],
+    ],
+    ['first', layers('x |> lstm(8)'), []],
+    ['another name', layers('y |> transpose(0, 1) |> lstm(8)', 'net(point |> transpose(0, 1))', 'y: [T, S, D]'), []],
+    ['attention over the batch', layers('x |> transpose(0, 1) |> self_attention(heads: 1)'), []],
+    ['a table', layers('y |> transpose |> linear(3)', 'net(normal([6, 4]))', 'y: [N, D]'), []],
+  ])('%s', (_, program, expected) => {
+    expect(found(program)).toEqual(expected);
+  });
+
+  it('names the place in the model that counts on it', () => {
+    const text = layers('y |> lstm(8)', 'net(point |> transpose(0, 1))', 'y: [S, T, D]');
+    const [fact] = fixture(text).analysis.facts;
+    expect(fact!.related.map(r => text.slice(r.location.start, r.location.end))).toEqual(['lstm']);
   });
 });
 

@@ -153,7 +153,7 @@ model Net(x: [B, 16, 8]) -> [B, 16, width] {
 
 const recurrent = `model Reader(tokens: index(V)[B, T], size: int = 24) -> [B, ⟦V¦T¦declared result⟧] {
   e  = tokens |> embedding(⟦16¦"16"¦1.5¦wrong kind of argument⟧)
-  hs = e |> ⟦lstm¦lstmm¦misspelt⟧(size)
+  hs = e ⟦¦|> transpose(0, 1) ¦time and batch confused⟧|> ⟦lstm¦lstmm¦misspelt⟧(size)
   hs⟦[:, -1]¦¦[-1]¦time and batch confused⟧ |> linear(V)
 }
 
