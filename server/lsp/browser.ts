@@ -7,6 +7,7 @@ import { sequencesReader } from '../../engine/data/sequences.ts';
 import type { Call } from '../../engine/ir/program.ts';
 import { EngineError } from '../../engine/util/errors.ts';
 import type { SchemaResult } from '../lang/api.ts';
+import { createGate } from './gate.ts';
 import type { ServerHost } from './host.ts';
 import { startServer } from './server.ts';
 
@@ -41,4 +42,5 @@ const host: ServerHost = {
   ownsRun: () => false,
 };
 
-startServer(createConnection(new BrowserMessageReader(globalThis), new BrowserMessageWriter(globalThis)), host);
+const [reader, writer] = [new BrowserMessageReader(globalThis), new BrowserMessageWriter(globalThis)];
+startServer(createConnection(reader, writer, { messageStrategy: createGate() }), host);

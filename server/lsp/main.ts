@@ -2,8 +2,10 @@
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { createConnection, ProposedFeatures } from 'vscode-languageserver/node';
+import { createGate } from './gate.ts';
 import { createNodeHost } from './nodeHost.ts';
 import { startServer } from './server.ts';
+import { stdioConnection } from './stdio.ts';
 
 // An editor's server lives for days beside other programs: the heap grows in small steps, for a few more collections.
 setFlagsFromString('--heap-growing-percent=40');
@@ -13,7 +15,10 @@ const transports = ['--stdio', '--node-ipc', '--socket', '--pipe'];
 if (!process.argv.some(argument => transports.some(t => argument.startsWith(t)))) process.argv.push('--stdio');
 
 // Whatever fails outside of a request must not take the editor's server with it; the log has it.
-const connection = createConnection(ProposedFeatures.all);
+const gate = createGate();
+const connection = process.argv.includes('--stdio')
+  ? stdioConnection(gate)
+  : createConnection(ProposedFeatures.all, { messageStrategy: gate });
 process.on('uncaughtException', error => connection.console.error(error.stack ?? error.message));
 process.on('unhandledRejection', error => connection.console.error(String(error)));
 

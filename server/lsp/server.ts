@@ -15,6 +15,7 @@ import { tokenModifiers, tokenTypes } from '../ide/semanticTokens.ts';
 import { createDiagnostics, type DiagnosticsService } from './diagnostics.ts';
 import type { Change } from './documents.ts';
 import { registerEditing } from './editing.ts';
+import { registerRefusals } from './gate.ts';
 import type { ServerHost } from './host.ts';
 import { registerInspection } from './inspect.ts';
 import { type FilesParams, filesNotification, type InitializationOptions, serverCommands } from './protocol.ts';
@@ -32,6 +33,7 @@ const watched = ['**/*.strata', '**/*.{csv,tsv,npy,npz,gz,parquet,safetensors,wa
 /** Serves `connection` until it is closed. */
 export function startServer(connection: Connection, host: ServerHost): void {
   let stop = (): void => {};
+  registerRefusals(connection);
   connection.onInitialize(params => {
     const options = record(params.initializationOptions) as InitializationOptions;
     const folders = params.workspaceFolders?.map(folder => folder.uri) ?? (params.rootUri ? [params.rootUri] : []);

@@ -10,12 +10,12 @@ export interface LspClient {
   close(): Promise<void>;
 }
 
-interface Message {
-  readonly id?: number;
+export interface Message {
+  readonly id?: number | null;
   readonly method?: string;
   readonly params?: unknown;
   readonly result?: unknown;
-  readonly error?: { readonly message: string };
+  readonly error?: { readonly code: number; readonly message: string };
 }
 
 /** Starts `node server --stdio`. */
@@ -37,7 +37,7 @@ export function startLspClient(server: string): LspClient {
         waiting.delete(waiter);
         waiter.resolve(message.params);
       }
-    } else if (message.id !== undefined) {
+    } else if (typeof message.id === 'number') {
       const call = pending.get(message.id);
       pending.delete(message.id);
       if (message.error) call?.reject(new Error(message.error.message));
@@ -67,7 +67,7 @@ export function startLspClient(server: string): LspClient {
 }
 
 /** Cuts a stream of bytes into messages. */
-function frames(receive: (message: Message) => void): (chunk: Buffer) => void {
+export function frames(receive: (message: Message) => void): (chunk: Buffer) => void {
   let buffer = Buffer.alloc(0);
   return chunk => {
     buffer = Buffer.concat([buffer, chunk]);

@@ -11,6 +11,7 @@ import {
   StreamMessageReader,
   StreamMessageWriter,
 } from 'vscode-languageserver/node';
+import { createGate } from '../../../server/lsp/gate.ts';
 import type { ServerHost } from '../../../server/lsp/host.ts';
 import { startServer } from '../../../server/lsp/server.ts';
 import { createLangHost } from '../../../server/runs/langHost.ts';
@@ -54,7 +55,9 @@ export async function startTestClient({ capabilities = {}, ...options }: TestOpt
   const runs = recorder(calls, options.runs ?? [], listener => {
     emit = listener;
   });
-  const server = createConnection(new StreamMessageReader(toServer), new StreamMessageWriter(toClient));
+  const server = createConnection(new StreamMessageReader(toServer), new StreamMessageWriter(toClient), {
+    messageStrategy: createGate(),
+  });
   startServer(server, { ...testHost(runs), ...options.host });
   const connection = createMessageConnection(new StreamMessageReader(toClient), new StreamMessageWriter(toServer));
   const received: { method: string; params: unknown }[] = [];
