@@ -34,7 +34,12 @@ const programs = [
     banner: requireBanner,
     // The native WebGPU addon is loaded where it is installed, and only by the engine.
     external: ['webgpu'],
-    entryPoints: { server: 'server/lsp/main.ts', cli: 'server/cli/main.ts', engine: 'engine/process/main.ts' },
+    entryPoints: {
+      server: 'server/lsp/main.ts',
+      schemas: 'server/data/schemaThread.ts',
+      cli: 'server/cli/main.ts',
+      engine: 'engine/process/main.ts',
+    },
   },
   {
     ...shared,

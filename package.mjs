@@ -13,7 +13,7 @@ const require = createRequire(import.meta.url);
 const here = `${process.platform}-${process.arch}`;
 /** What only one kind of host loads. */
 const programs = {
-  machine: ['dist/extension.cjs', 'dist/server.js', 'dist/engine.js', 'dist/cli.js'],
+  machine: ['dist/extension.cjs', 'dist/server.js', 'dist/schemas.js', 'dist/engine.js', 'dist/cli.js'],
   browser: ['dist/browser.cjs', 'dist/serverWorker.js'],
 };
 const { values } = parseArgs({

@@ -4,7 +4,7 @@ import { GLYPHS } from './glyphs.ts';
 import { LIMITS } from './limits.ts';
 import { createRandom, type Random, STREAMS } from './random.ts';
 import { createRaster, type Raster } from './raster.ts';
-import { countArgument, type SourceColumn, type SourceReader } from './schema.ts';
+import { countArgument, type ProceduralReader, type SourceColumn } from './schema.ts';
 
 const SIDE = 28;
 
@@ -33,7 +33,7 @@ const JITTER = {
 } as const;
 
 /** `digits(samples, seed)`: columns `image` f32 [28, 28] in 0 … 1, ink and paper of either polarity, and `label` index(10), classes in equal shares. */
-export const digitsReader: SourceReader = {
+export const digitsReader: ProceduralReader = {
   schema: args => ({ columns: [imageColumn, labelColumn], samples: samplesOf(args) }),
   async load(args) {
     const samples = samplesOf(args);

@@ -7,8 +7,8 @@ import {
   type DataColumn,
   type DataSet,
   floatArgument,
+  type ProceduralReader,
   type SourceColumn,
-  type SourceReader,
 } from './schema.ts';
 
 /** Places sample `i` of class `label`. */
@@ -28,13 +28,13 @@ const moon: Curve = (label, _classes, random) => {
 };
 
 /** `spirals(samples, classes, noise, seed)`: columns `point` [2] and `label`. */
-export const spiralsReader: SourceReader = pointsReader(spiral, 0.02, args =>
+export const spiralsReader: ProceduralReader = pointsReader(spiral, 0.02, args =>
   countArgument(args, 'classes', 2, 2, 100),
 );
 /** `moons(samples, noise, seed)`: columns `point` [2] and `label`. */
-export const moonsReader: SourceReader = pointsReader(moon, 0.1, () => 2);
+export const moonsReader: ProceduralReader = pointsReader(moon, 0.1, () => 2);
 
-function pointsReader(curve: Curve, noise: number, classesOf: (args: Call['args']) => number): SourceReader {
+function pointsReader(curve: Curve, noise: number, classesOf: (args: Call['args']) => number): ProceduralReader {
   const columns = (args: Call['args']): SourceColumn[] => [
     { name: 'point', dtype: 'f32', shape: [2] },
     { name: 'label', dtype: 'i32', shape: [], classes: classesOf(args) },

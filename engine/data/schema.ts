@@ -38,8 +38,14 @@ export interface LoadOptions {
 
 /** Reads one kind of source. Both throw EngineError with the file as the user wrote it, the place and a remedy. */
 export interface SourceReader {
-  readonly schema: (args: Call['args'], resolvePath: ResolvePath) => DataSchema;
+  /** Runs beside the server where it reads files, so it may take its time; what it reads is capped. */
+  readonly schema: (args: Call['args'], resolvePath: ResolvePath) => DataSchema | Promise<DataSchema>;
   readonly load: (args: Call['args'], options: LoadOptions) => Promise<DataSet>;
+}
+
+/** A reader of no file: its schema follows from the arguments at once. */
+export interface ProceduralReader extends SourceReader {
+  readonly schema: (args: Call['args']) => DataSchema;
 }
 
 /** The schema of loaded columns: the same without their contents. */

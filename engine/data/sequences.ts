@@ -2,13 +2,13 @@
 import type { Call } from '../ir/program.ts';
 import { LIMITS } from './limits.ts';
 import { createRandom, type Random, STREAMS } from './random.ts';
-import { countArgument, type SourceColumn, type SourceReader } from './schema.ts';
+import { countArgument, type ProceduralReader, type SourceColumn } from './schema.ts';
 
 /** Symbols that may follow a pair, and how likely each is: an ideal model has a loss of 0.80 (the entropy), one that sees a single symbol does far worse. */
 const FOLLOWERS = [0.7, 0.2, 0.1] as const;
 
 /** `sequences(samples, length, symbols, seed)`: columns `tokens` and `next`, index(symbols) [length], the second one symbol ahead of the first. */
-export const sequencesReader: SourceReader = {
+export const sequencesReader: ProceduralReader = {
   schema(args) {
     const size = sizeOf(args);
     return { samples: size.samples, columns: columnsOf(size) };

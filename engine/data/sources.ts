@@ -3,34 +3,29 @@ import type { Call, ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
 import { audioReader } from './audio.ts';
 import { csvReader } from './csv.ts';
-import { digitsReader } from './digits.ts';
 import { idxReader } from './idx.ts';
 import { imagesReader } from './images.ts';
 import { npyReader, npzReader } from './numpy.ts';
 import type { ResolvePath } from './paths.ts';
-import { moonsReader, spiralsReader } from './points.ts';
+import { procedural } from './procedural.ts';
 import { safetensorsReader } from './safetensors.ts';
 import type { DataSchema, DataSet, LoadOptions, SourceReader } from './schema.ts';
-import { sequencesReader } from './sequences.ts';
 import { textReader } from './text.ts';
 
 export const readers: Readonly<Record<string, SourceReader>> = {
+  ...procedural,
   audio: audioReader,
   csv: csvReader,
-  digits: digitsReader,
   idx: idxReader,
   images: imagesReader,
-  moons: moonsReader,
   npy: npyReader,
   npz: npzReader,
   safetensors: safetensorsReader,
-  sequences: sequencesReader,
-  spirals: spiralsReader,
   text: textReader,
 };
 
-/** What `source` holds, from headers and capped reads. Synchronous, for the checker; throws EngineError. */
-export function readSchema(source: Call, resolvePath: ResolvePath): DataSchema {
+/** What `source` holds, from headers and capped reads. Throws EngineError. */
+export async function readSchema(source: Call, resolvePath: ResolvePath): Promise<DataSchema> {
   return readerOf(source).schema(source.args, resolvePath);
 }
 

@@ -4,9 +4,8 @@ import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isInside } from '../../engine/data/paths.ts';
 import { EngineError } from '../../engine/util/errors.ts';
-import { analyze } from '../lang/analyze.ts';
 import type { Analysis } from '../lang/api.ts';
-import { createLangHost } from '../runs/langHost.ts';
+import { analyzeSettled, createLangHost } from '../runs/langHost.ts';
 
 export interface Source {
   /** As the user named it. */
@@ -19,14 +18,15 @@ export interface Source {
   readonly analysis: Analysis;
 }
 
-export function readSource(name: string): Source {
+/** With the schemas of its data files. */
+export async function readSource(name: string): Promise<Source> {
   const path = resolve(name);
   const workspace = workspaceOf(path);
   const text = readText(path, name);
   const host = createLangHost({
     workspaceOf: uri => (uri.startsWith('file:') ? workspaceOf(fileURLToPath(uri)) : undefined),
   });
-  return { name, path, workspace, text, analysis: analyze(pathToFileURL(path).href, text, host) };
+  return { name, path, workspace, text, analysis: await analyzeSettled(pathToFileURL(path).href, text, host) };
 }
 
 export function readText(path: string, name: string): string {

@@ -3,7 +3,7 @@ import type { Diagnostic, DocumentDiagnosticReport, WorkspaceDocumentDiagnosticR
 import { diagnostics } from '../ide/diagnostics/registry.ts';
 import { toDiagnostic } from './convert.ts';
 import { refresh } from './refresh.ts';
-import { answer, guarded, type Session } from './session.ts';
+import { answerSettled, dataRead, guarded, type Session } from './session.ts';
 import { inSlices } from './slices.ts';
 
 export interface DiagnosticsService {
@@ -29,10 +29,11 @@ export function createDiagnostics(session: Session): DiagnosticsService {
   let cost = 0;
   let before = 0;
 
-  const publish = (): void => {
+  const publish = async (): Promise<void> => {
     timer = undefined;
     const uris = [...waiting];
     waiting.clear();
+    for (const uri of uris) await dataRead(session, uri);
     const started = performance.now();
     for (const uri of uris) {
       const version = workspace.document(uri)?.version;
@@ -50,7 +51,7 @@ export function createDiagnostics(session: Session): DiagnosticsService {
     // A burst of changes is one analysis: behind all messages that have already arrived, or when typing pauses if analysing is slow.
     if (timer !== undefined && cost < slow) return;
     clearTimeout(timer);
-    timer = setTimeout(publish, cost < slow ? 0 : Math.min(2 * cost, 500));
+    timer = setTimeout(() => void publish(), cost < slow ? 0 : Math.min(2 * cost, 500));
   };
 
   let refreshing = false;
@@ -95,7 +96,7 @@ function answerPulls(session: Session): void {
   const { connection } = session;
   connection.languages.diagnostics.on((params, token) => {
     const { uri } = params.textDocument;
-    return answer<DocumentDiagnosticReport>(session, uri, token, { kind: 'full', items: [] }, () => {
+    return answerSettled<DocumentDiagnosticReport>(session, uri, token, { kind: 'full', items: [] }, () => {
       const resultId = resultIdOf(session, uri);
       if (params.previousResultId === resultId) return { kind: 'unchanged', resultId };
       return { kind: 'full', resultId, items: compute(session, uri) };

@@ -1,4 +1,5 @@
 /** What the server needs from the machine it runs on; a browser worker offers little of it. */
+import type { SchemaStore } from '../data/schemaStore.ts';
 import type { LangHost } from '../lang/api.ts';
 import type { RunManager } from '../runs/manager.ts';
 
@@ -23,13 +24,18 @@ export interface RunsOptions {
   readonly log: (message: string) => void;
 }
 
+/** `schemas` is absent where no data files are read. */
+export interface DiskView extends LangHost {
+  readonly schemas?: Pick<SchemaStore, 'lookAgain' | 'waiting' | 'settled'>;
+}
+
 export interface ServerHost {
   /** Uris of the workspace folders; called at the start and whenever they change. */
   setFolders(uris: readonly string[]): void;
   /** Absolute paths of the workspace folders. */
   folders(): readonly string[];
-  /** The view of the disk that the checker gets; open texts win over it. */
-  langHost(openText: (uri: string) => string | undefined): LangHost;
+  /** The view of the disk that the checker gets; open texts win over it. `arrived` is told which files asked for a schema that is now known. */
+  langHost(openText: (uri: string) => string | undefined, arrived: (uris: readonly string[]) => void): DiskView;
   /** Files and folders of the workspace, `path` counted from the folder of `fromUri`; nothing outside of it. */
   listFolder(path: string, fromUri: string): readonly FolderEntry[];
   /** Uri of an existing file of the workspace. */

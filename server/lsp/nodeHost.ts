@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isInside, workspacePaths } from '../../engine/data/paths.ts';
+import { createSchemaWorker } from '../data/schemaWorker.ts';
 import { createLangHost } from '../runs/langHost.ts';
 import { createRunManager } from '../runs/manager.ts';
 import { isRunOf } from '../runs/store.ts';
@@ -12,7 +13,7 @@ import type { FolderEntry, ServerHost } from './host.ts';
 const maxFiles = 5000;
 const skipped = new Set(['node_modules', 'dist', '__pycache__']);
 
-/** `home`: the folder of the bundle, where the engine and the documentation pages lie. */
+/** `home`: the folder of the bundle, where the engine, the thread that reads schemas and the documentation pages lie. */
 export function createNodeHost(home: string): ServerHost {
   let roots: readonly string[] = [];
   /** Folders of files opened alone: their runs are kept there. */
@@ -29,13 +30,15 @@ export function createNodeHost(home: string): ServerHost {
     const workspace = workspaceOf(fromUri);
     return workspace === undefined ? undefined : workspacePaths(workspace, dirname(fileURLToPath(fromUri)));
   };
+  const entry = join(home, 'schemas.js');
+  const thread = existsSync(entry) ? createSchemaWorker(entry) : {};
   const pages = join(home, 'docs', 'diagnostics');
   return {
     setFolders: uris => {
       roots = uris.flatMap(uri => pathOf(uri) ?? []);
     },
     folders,
-    langHost: openText => createLangHost({ workspaceOf, openText }),
+    langHost: (openText, arrived) => createLangHost({ workspaceOf, openText, arrived, ...thread }),
     listFolder: (path, fromUri) => listFolder(() => resolver(fromUri)?.(path === '' ? '.' : path)),
     linkTarget: (path, fromUri) => attempt(() => uriOf(resolver(fromUri)?.(path))),
     sourceFiles: () =>

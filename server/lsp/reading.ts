@@ -17,7 +17,7 @@ import { encodeTokens, semanticTokens, tokensDelta } from '../ide/semanticTokens
 import { documentSymbols, type SymbolNode, workspaceSymbols } from '../ide/symbols.ts';
 import type { Analysis, Location as LangLocation, Span } from '../lang/api.ts';
 import { symbolKind } from './convert.ts';
-import { answer, guarded, type Session, settingsFor } from './session.ts';
+import { answer, answerSettled, guarded, type Session, settingsFor } from './session.ts';
 import { searchFiles } from './slices.ts';
 
 export function registerReading(session: Session): void {
@@ -144,7 +144,7 @@ function registerTokens(session: Session): void {
 function registerHints(session: Session): void {
   const { connection, convert } = session;
   connection.languages.inlayHint.on(({ textDocument: { uri }, range }, token) =>
-    answer(session, uri, token, [], analysis =>
+    answerSettled(session, uri, token, [], analysis =>
       inlayHints(analysis, convert.span(analysis.lines, range), settingsFor(session, uri).inlayHints).map(hint => ({
         position: convert.range(analysis.lines, { start: hint.offset, end: hint.offset }).start,
         label: hint.text,

@@ -38,8 +38,9 @@ export function startServer(connection: Connection, host: ServerHost): void {
     const options = record(params.initializationOptions) as InitializationOptions;
     const folders = params.workspaceFolders?.map(folder => folder.uri) ?? (params.rootUri ? [params.rootUri] : []);
     host.setFolders(folders);
-    const session = createSession({ connection, host, capabilities: params.capabilities, options });
-    const diagnostics = createDiagnostics(session);
+    const arrived = (uris: readonly string[]): void => diagnostics.affected(uris);
+    const session = createSession({ connection, host, capabilities: params.capabilities, options, arrived });
+    const diagnostics: DiagnosticsService = createDiagnostics(session);
     registerDocuments(session, diagnostics);
     registerEditing(session);
     registerReading(session);

@@ -25,15 +25,17 @@ export interface SessionStart {
   readonly host: ServerHost;
   readonly capabilities: ClientCapabilities;
   readonly options: InitializationOptions;
+  /** Told the files whose data is known now, or differently. */
+  readonly arrived: (uris: readonly string[]) => void;
 }
 
-export function createSession({ connection, host, capabilities, options }: SessionStart): Session {
+export function createSession({ connection, host, capabilities, options, arrived }: SessionStart): Session {
   return {
     connection,
     host,
     capabilities,
     options,
-    workspace: createWorkspace(host),
+    workspace: createWorkspace(host, arrived),
     convert: createConvert(agreedEncoding(capabilities)),
     settings: readSettings(options, defaultSettings),
     folderSettings: new Map(),
@@ -70,6 +72,29 @@ export function answer<R>(
     const analysis = session.workspace.analysis(uri);
     return analysis === undefined ? otherwise : work(analysis);
   });
+}
+
+/** An answer that would differ once a data file has been read waits for it so long (milliseconds). */
+const patience = 300;
+
+/** The same, once the data files that the document names have been read: what is shown beside the text must not vanish while they are. */
+export async function answerSettled<R>(
+  session: Session,
+  uri: string,
+  token: CancellationToken,
+  otherwise: R,
+  work: (analysis: Analysis) => R,
+): Promise<R> {
+  await dataRead(session, uri, token);
+  return answer(session, uri, token, otherwise, work);
+}
+
+/** Waits, but not for long, for the data files that the document names. */
+export async function dataRead(session: Session, uri: string, token?: CancellationToken): Promise<void> {
+  if (token?.isCancellationRequested) return;
+  // The analysis is what asks for them; one after it may ask for more.
+  guarded(session, undefined, () => session.workspace.analysis(uri));
+  await session.workspace.settled(patience);
 }
 
 /** Analyses of the files in which a name may occur; only those need a look at its uses. */

@@ -4,13 +4,15 @@ import * as v from 'valibot';
 import { type Command, ErrorCodes, LSPErrorCodes, ResponseError } from 'vscode-languageserver';
 import { EngineError } from '../../engine/util/errors.ts';
 import { codeLenses, type Lens, type ResumableRun, trainProblem } from '../ide/codeLens.ts';
+import type { Analysis } from '../lang/api.ts';
 import { lower } from '../lang/lower/lower.ts';
 import type { RunManager } from '../runs/manager.ts';
 import type { RunSummary } from '../runs/runs.ts';
 import { attachRequest, runNotification, runsRequest, serverCommands } from './protocol.ts';
 import { refresh } from './refresh.ts';
 import { createRunProgress } from './runProgress.ts';
-import { answer, logFailure, type Session, settingsFor } from './session.ts';
+import { answerSettled, logFailure, type Session, settingsFor } from './session.ts';
+import type { Workspace } from './workspace.ts';
 
 const trainArguments = v.object({
   uri: v.string(),
@@ -92,7 +94,7 @@ async function train(session: Session, runs: RunManager | undefined, argument: u
   const wanted = parse(trainArguments, argument);
   const reason = refusal(session, wanted.uri);
   if (reason !== undefined) throw refused(`can't train: ${reason}`);
-  const analysis = workspace.analysis(wanted.uri);
+  const analysis = await settledAnalysis(workspace, wanted.uri);
   const place = host.trainingPlace(wanted.uri);
   if (analysis === undefined || place === undefined) throw refused(`no file ${wanted.uri} can be read`);
   const lowered = lower(analysis, wanted.train);
@@ -115,6 +117,13 @@ async function train(session: Session, runs: RunManager | undefined, argument: u
   });
 }
 
+/** Once all data is known: reading it may take longer than an answer to an editor waits. */
+async function settledAnalysis(workspace: Workspace, uri: string): Promise<Analysis | undefined> {
+  workspace.analysis(uri);
+  await workspace.settled(60_000);
+  return workspace.analysis(uri);
+}
+
 function registerRequests(session: Session, runs: RunManager | undefined): void {
   const { connection, host } = session;
   connection.onRequest(runsRequest, () =>
@@ -132,7 +141,7 @@ function registerRequests(session: Session, runs: RunManager | undefined): void 
 function registerLenses(session: Session, resumableRuns: (uri: string) => readonly ResumableRun[]): void {
   const { connection, convert } = session;
   connection.onCodeLens(({ textDocument: { uri } }, token) =>
-    answer(session, uri, token, [], analysis => {
+    answerSettled(session, uri, token, [], analysis => {
       if (!settingsFor(session, uri).codeLens) return [];
       const reason = refusal(session, uri);
       const context = { resumable: resumableRuns(uri), ...(reason === undefined ? {} : { refusal: reason }) };

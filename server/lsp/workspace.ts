@@ -4,7 +4,7 @@ import { analyze } from '../lang/analyze.ts';
 import type { Analysis, Encoding, LangHost, LineIndex } from '../lang/api.ts';
 import { lineIndex } from '../lang/text.ts';
 import { applyChanges, type Change, type OpenDocument } from './documents.ts';
-import type { ServerHost } from './host.ts';
+import type { DiskView, ServerHost } from './host.ts';
 import type { FilesParams } from './protocol.ts';
 
 export interface Workspace {
@@ -31,6 +31,8 @@ export interface Workspace {
   /** Analyses of the files that `wanted` picks by uri and text, one after the other: what references, renames and call hierarchy look through. */
   filesWith(wanted: (uri: string, text: string) => boolean): Iterable<Analysis>;
   linesOf(uri: string): LineIndex | undefined;
+  /** Resolves when the data files that analyses have asked for are known, or after `patience` milliseconds: an answer without them may differ for a moment. */
+  settled(patience: number): Promise<void>;
 }
 
 interface Entry {
@@ -42,13 +44,20 @@ interface Entry {
 /** Texts of closed files whose analyses are kept, in characters: an analysis is about a hundred times its text. */
 const keptText = 300_000;
 
-export function createWorkspace(host: ServerHost): Workspace {
+/** `arrived` is told the files to analyse again, open or not, when the schema of a data file is there. */
+export function createWorkspace(host: ServerHost, arrived: (uris: readonly string[]) => void = () => {}): Workspace {
   const documents = new Map<string, OpenDocument>();
   const provided = new Map<string, string>();
   const entries = new Map<string, Entry>();
   const index = new Map<string, DeclaredFile>();
   const stamps = createStamps();
-  const lang: LangHost = host.langHost(uri => documents.get(uri)?.text ?? provided.get(uri));
+  const lang: DiskView = host.langHost(
+    uri => documents.get(uri)?.text ?? provided.get(uri),
+    uris => {
+      for (const uri of uris) touch(uri);
+      arrived([...new Set(uris.flatMap(uri => [uri, ...stamps.dependents(uri)]))]);
+    },
+  );
   const closed = createClosed(lang, stamps.read);
 
   const invalidate = (uri: string): void => {
@@ -135,6 +144,7 @@ export function createWorkspace(host: ServerHost): Workspace {
       const sources = typeof changed === 'string' ? [] : changed.filter(uri => uri.endsWith('.strata'));
       for (const uri of sources) index.delete(uri);
       closed.clear();
+      if (typeof changed === 'string' || changed.length > sources.length) lang.schemas?.lookAgain();
       const stale = stamps.changed(sources, typeof changed === 'string' || changed.length > sources.length);
       for (const uri of stale) invalidate(uri);
       return stale.filter(uri => documents.has(uri));
@@ -158,6 +168,10 @@ export function createWorkspace(host: ServerHost): Workspace {
       const known = entries.get(uri)?.analysis;
       if (known !== undefined && known.text === text) return known.lines;
       return text === undefined ? undefined : lineIndex(text);
+    },
+    settled: async patience => {
+      if (lang.schemas?.waiting !== true) return;
+      await Promise.race([lang.schemas.settled(), new Promise(resolve => setTimeout(resolve, patience))]);
     },
   };
 }

@@ -1,45 +1,56 @@
-/** What the language needs from a disk: imported texts and schemas of data files, both cached by time stamp and kept inside the workspace. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+/** What the language needs from a disk: imported texts, schemas of data files and shapes of weights, kept inside the workspace. */
+import { readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ResolvePath, workspacePaths } from '../../engine/data/paths.ts';
-import { readSchema } from '../../engine/data/sources.ts';
-import type { Call } from '../../engine/ir/program.ts';
 import { readShapes } from '../../engine/train/safetensors.ts';
 import { EngineError } from '../../engine/util/errors.ts';
-import type { LangHost, SchemaResult, WeightsResult } from '../lang/api.ts';
+import { runSchemaJob } from '../data/schemaJob.ts';
+import { createSchemaStore, type SchemaStore, type SchemaStoreOptions } from '../data/schemaStore.ts';
+import { analyze } from '../lang/analyze.ts';
+import type { Analysis, LangHost, WeightsResult } from '../lang/api.ts';
 import { weightsPath } from './weights.ts';
 
-export interface LangHostOptions {
+export interface LangHostOptions extends Partial<Pick<SchemaStoreOptions, 'run' | 'arrived'>> {
   /** Absolute path of the workspace folder that holds a file; undefined for what lies in none (untitled texts). */
   readonly workspaceOf: (uri: string) => string | undefined;
   /** Text of a document the editor has open, which wins over the disk. */
   readonly openText?: (uri: string) => string | undefined;
 }
 
+/** The checker's view of a disk; schemas arrive in the background, read in this thread unless `run` knows a better place. */
+export interface DiskHost extends LangHost {
+  readonly schemas: SchemaStore;
+}
+
 /** A source file larger than this is no program; the checker has a limit of its own. */
 const maxTextBytes = 4 << 20;
 
-export function createLangHost({ workspaceOf, openText }: LangHostOptions): LangHost {
-  const schemas = new Map<string, { readonly stamp: string; readonly result: SchemaResult }>();
-  const pathsFor = (uri: string): ResolvePath | undefined => {
+export function createLangHost({ workspaceOf, openText, ...options }: LangHostOptions): DiskHost {
+  const placeOf = (uri: string) => {
     const workspace = workspaceOf(uri);
-    return workspace === undefined ? undefined : workspacePaths(workspace, dirname(fileURLToPath(uri)));
+    return workspace === undefined ? undefined : { workspace, base: dirname(fileURLToPath(uri)) };
   };
+  const schemas = createSchemaStore({ placeOf, run: runSchemaJob, ...options });
   return {
+    schemas,
     readText: uri => openText?.(uri) ?? readWorkspaceText(uri, workspaceOf(uri)),
-    readSchema: (source, fromUri) => {
-      const resolvePath = pathsFor(fromUri);
-      const stamp = stampOf(source, resolvePath);
-      const key = JSON.stringify([source, resolvePath === undefined ? '' : dirname(fromUri)]);
-      const known = schemas.get(key);
-      if (known?.stamp === stamp) return known.result;
-      const result = schemaResult(source, resolvePath ?? refuse);
-      schemas.set(key, { stamp, result });
-      return result;
+    readSchema: schemas.read,
+    readWeights: (from, fromUri) => {
+      const place = placeOf(fromUri);
+      return weightsResult(from, place?.workspace, place ? workspacePaths(place.workspace, place.base) : refuse);
     },
-    readWeights: (from, fromUri) => weightsResult(from, workspaceOf(fromUri), pathsFor(fromUri) ?? refuse),
   };
+}
+
+/** The analysis of a file once the schemas of all its data are known: what a command waits for and an editor doesn't. */
+export async function analyzeSettled(uri: string, text: string, host: DiskHost): Promise<Analysis> {
+  for (let previous: Analysis | undefined; ; ) {
+    const analysis = analyze(uri, text, host, previous);
+    if (!host.schemas.waiting) return analysis;
+    await host.schemas.settled();
+    previous = analysis;
+  }
 }
 
 function weightsResult(from: string, workspace: string | undefined, resolvePath: ResolvePath): WeightsResult {
@@ -65,45 +76,6 @@ const refuse: ResolvePath = path => {
     `${path}: expected a file beside a saved program in an open folder; save this one first`,
   );
 };
-
-function schemaResult(source: Call, resolvePath: ResolvePath): SchemaResult {
-  try {
-    return { kind: 'schema', ...readSchema(source, resolvePath) };
-  } catch (error) {
-    if (!(error instanceof EngineError)) throw error;
-    const blamed = Object.entries(source.args).find(
-      ([, value]) => typeof value === 'string' && error.message.startsWith(value),
-    );
-    return {
-      kind: 'problem',
-      code: error.code === 'data-missing' ? 'data-missing' : 'data-malformed',
-      message: error.message,
-      ...(blamed === undefined ? {} : { argument: blamed[0] }),
-    };
-  }
-}
-
-/** Changes when one of the source's files does, or when files come to or go from its folders. */
-function stampOf(source: Call, resolvePath: ResolvePath | undefined): string {
-  const stamps = Object.values(source.args).map(value => {
-    if (typeof value !== 'string' || resolvePath === undefined) return '';
-    try {
-      return stampOfPath(resolvePath(value));
-    } catch {
-      return 'missing';
-    }
-  });
-  return stamps.join(' ');
-}
-
-/** A folder per class is as new as the newest of its folders. */
-function stampOfPath(path: string): string {
-  const stat = statSync(path);
-  const stamp = `${stat.mtimeMs}:${stat.size}:${stat.ino}`;
-  if (!stat.isDirectory()) return stamp;
-  const folders = readdirSync(path, { withFileTypes: true }).filter(entry => entry.isDirectory());
-  return [stamp, ...folders.map(({ name }) => `${name}:${statSync(join(path, name)).mtimeMs}`)].join(' ');
-}
 
 function readWorkspaceText(uri: string, workspace: string | undefined): string | undefined {
   if (workspace === undefined || !uri.startsWith('file:')) return undefined;

@@ -6,34 +6,33 @@ import { expect, test } from 'vitest';
 import { workspacePaths } from '../../engine/data/paths.ts';
 import { parseProgram, printProgram } from '../../engine/ir/programText.ts';
 import { prepareTraining } from '../../engine/train/setup.ts';
-import { analyze } from '../../server/lang/analyze.ts';
 import type { Analysis } from '../../server/lang/api.ts';
 import { format } from '../../server/lang/format/format.ts';
 import { lower } from '../../server/lang/lower/lower.ts';
-import { createLangHost } from '../../server/runs/langHost.ts';
+import { analyzeSettled, createLangHost } from '../../server/runs/langHost.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'examples');
 /** Needs files that are not shipped. */
 const withoutData = ['mnist.strata'];
 const files = readdirSync(folder).filter(name => name.endsWith('.strata') && !withoutData.includes(name));
 
-function analysisOf(file: string): Analysis {
+function analysisOf(file: string): Promise<Analysis> {
   const path = join(folder, file);
   const host = createLangHost({ workspaceOf: () => dirname(path) });
-  return analyze(pathToFileURL(path).href, readFileSync(path, 'utf8'), host);
+  return analyzeSettled(pathToFileURL(path).href, readFileSync(path, 'utf8'), host);
 }
 
-function programOf(file: string) {
-  const lowered = lower(analysisOf(file), undefined);
+async function programOf(file: string) {
+  const lowered = lower(await analysisOf(file), undefined);
   if (lowered.kind !== 'program') throw new Error(JSON.stringify(lowered));
   return lowered.program;
 }
 
-test.each(files)('%s has no diagnostics, is formatted, and its program survives being written down', file => {
-  const analysis = analysisOf(file);
+test.each(files)('%s has no diagnostics, is formatted, and its program survives being written down', async file => {
+  const analysis = await analysisOf(file);
   expect(analysis.facts).toEqual([]);
   expect(format(analysis.text)).toBe(analysis.text);
-  const text = printProgram(programOf(file));
+  const text = printProgram(await programOf(file));
   expect(printProgram(parseProgram(text, file))).toBe(text);
 });
 
@@ -47,8 +46,8 @@ const hints: readonly [string, string, readonly string[]][] = [
   ['vae', 'z  ', ['[B, 16]']],
   ['gan', 'fake ', ['[B, 784]']],
 ];
-test.each(hints)('%s shows shapes behind "%s"', (name, start, expected) => {
-  const analysis = analysisOf(`${name}.strata`);
+test.each(hints)('%s shows shapes behind "%s"', async (name, start, expected) => {
+  const analysis = await analysisOf(`${name}.strata`);
   const line = analysis.text.split('\n').find(each => each.trimStart().startsWith(start))!;
   const at = analysis.text.indexOf(line);
   const shown = analysis.inlays({ start: at, end: at + line.length }).filter(each => each.kind === 'shape');
@@ -65,8 +64,8 @@ const weights: Readonly<Record<string, readonly string[]>> = {
     'head.bias',
   ].map(n => `net.${n}`),
 };
-test.each(Object.entries(weights))('%s names its weights as PyTorch does', (name, names) => {
-  expect(programOf(`${name}.strata`).parameters.map(p => p.name)).toEqual(names);
+test.each(Object.entries(weights))('%s names its weights as PyTorch does', async (name, names) => {
+  expect((await programOf(`${name}.strata`)).parameters.map(p => p.name)).toEqual(names);
 });
 
 /** Steps to train, and the share of the first loss that the mean of the last four stays under. */
@@ -81,7 +80,7 @@ const bars: Readonly<Record<string, readonly [steps: number, share: number]>> = 
   gan: [30, 0.9],
 };
 test.each(Object.entries(bars))('%s: the loss falls', { timeout: 60_000 }, async (name, [steps, share]) => {
-  const program = programOf(`${name}.strata`);
+  const program = await programOf(`${name}.strata`);
   const run = { ...program.run, device: 'cpu' } as const;
   const { session } = await prepareTraining({ program: { ...program, run }, resolvePath: workspacePaths(folder) });
   session.setOrder(0);

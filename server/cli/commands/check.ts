@@ -10,11 +10,11 @@ export interface CheckOptions {
   readonly emit?: Emission;
 }
 
-export function check(files: readonly string[], options: CheckOptions): void {
+export async function check(files: readonly string[], options: CheckOptions): Promise<void> {
   if (options.emit !== undefined && options.format === 'json') {
     throw new UsageError('expected --emit with the text format, found --format json');
   }
-  const sources = files.map(readSource);
+  const sources = await Promise.all(files.map(readSource));
   if (options.format === 'json') {
     const all = sources.flatMap(jsonDiagnostics);
     console.log(JSON.stringify(all, null, 2));

@@ -22,7 +22,7 @@ export async function train(file: string, name: string | undefined, options: Tra
   if (options.epochs !== undefined && options.steps !== undefined) {
     throw new UsageError('expected one of --epochs and --steps, found both');
   }
-  const source = readSource(file);
+  const source = await readSource(file);
   const lowered = lowerOrReport(file, source, name);
   if (options.run !== undefined && lowered.choices.length > 0) {
     throw new UsageError('expected no --run for a sweep, which makes a folder for each of its runs');

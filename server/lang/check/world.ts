@@ -2,7 +2,7 @@
 
 import { showDim } from '../../../engine/dim/dim.ts';
 import { showRequirement } from '../../../engine/dim/facts.ts';
-import type { LangHost, WeightsResult } from '../api.ts';
+import type { LangHost, SchemaResult, WeightsResult } from '../api.ts';
 import { closest } from '../names.ts';
 import type { DeclarationNode, ImportDeclaration, ModelDeclaration, TrainDeclaration } from '../syntax/ast.ts';
 import { type PlacedChunk, parse, type Tree } from '../syntax/parse.ts';
@@ -43,6 +43,15 @@ export const checkingRules: Rules = { evaluate, block, instantiate: () => failed
 
 /** Imported files that are a function of their text alone (no imports, no data), by host and uri: one for all that import them. */
 const shared = new WeakMap<LangHost, Map<string, World>>();
+
+/** A schema may name thousands of classes: each is written down once, for hosts keep them. */
+const schemaTexts = new WeakMap<SchemaResult, string>();
+
+function schemaText(result: SchemaResult): string {
+  const known = schemaTexts.get(result) ?? JSON.stringify(result);
+  schemaTexts.set(result, known);
+  return known;
+}
 
 /** All names of the file, looked at for "did you mean". */
 const allNames = '*';
@@ -157,7 +166,7 @@ export class World {
   }
 
   private schemaKey(name: string): string {
-    return JSON.stringify(this.host.readSchema(JSON.parse(name.slice('schema:'.length)), this.uri));
+    return schemaText(this.host.readSchema(JSON.parse(name.slice('schema:'.length)), this.uri));
   }
 
   private dataKey(name: string): string {
@@ -248,7 +257,7 @@ export class World {
       readText: uri => this.host.readText(uri),
       readSchema: (source, from) => {
         const result = this.host.readSchema(source, from);
-        seen.set(`schema:${JSON.stringify(source)}`, JSON.stringify(result));
+        seen.set(`schema:${JSON.stringify(source)}`, schemaText(result));
         return result;
       },
     };

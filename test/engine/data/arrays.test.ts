@@ -86,7 +86,7 @@ test('npy with labels: an index of classes, and the schema says so', async () =>
   const set = await load('npy', labelled, args);
   expect(set).toMatchObject({ samples: 3, target: 'label' });
   expect(set.columns[1]).toEqual({ name: 'label', dtype: 'i32', shape: [], classes: 3, data: Int32Array.of(2, 0, 1) });
-  expect(readSchema({ name: 'npy', args }, workspacePaths(temporaryFolder(labelled)))).toEqual({
+  expect(await readSchema({ name: 'npy', args }, workspacePaths(temporaryFolder(labelled)))).toEqual({
     samples: 3,
     columns: set.columns.map(({ data: _, ...column }) => column),
   });
@@ -104,7 +104,7 @@ test('npz as NumPy packs it', async () => {
     { name: 'y', dtype: 'i32', shape: [], classes: 3, data: Int32Array.of(2, 0, 1) },
   ]);
   const source = { name: 'npz', args: { path: 'd.npz', target: 'y' } };
-  expect(readSchema(source, workspacePaths(temporaryFolder(files))).columns).toEqual(
+  expect((await readSchema(source, workspacePaths(temporaryFolder(files)))).columns).toEqual(
     set.columns.map(({ data: _, ...column }) => column),
   );
 });
@@ -256,7 +256,7 @@ test.each<[string, string, Files, Readonly<Record<string, string>>, string, RegE
 ])('%s is refused by the schema and by loading', async (_, name, files, args, code, message) => {
   const error = { code, message: expect.stringMatching(message) };
   const resolvePath = workspacePaths(temporaryFolder(files));
-  expect(() => readSchema({ name, args }, resolvePath)).toThrow(expect.objectContaining(error));
+  await expect(readSchema({ name, args }, resolvePath)).rejects.toThrow(expect.objectContaining(error));
   await expect(loadSource({ name, args }, { resolvePath })).rejects.toMatchObject(error);
 });
 

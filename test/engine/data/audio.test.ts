@@ -57,7 +57,7 @@ test('a folder per class, cut and padded', async () => {
     { name: 'audio', dtype: 'f32', shape: [2], data: Float32Array.of(0.25, 0, 0.5, -0.5) },
     { name: 'label', dtype: 'i32', shape: [], classes: 2, classNames: ['no', 'yes'], data: Int32Array.of(0, 1) },
   ]);
-  const schema = readSchema(source({ length: 2 }), workspacePaths(temporaryFolder(two)));
+  const schema = await readSchema(source({ length: 2 }), workspacePaths(temporaryFolder(two)));
   expect(schema).toEqual({ samples, columns: columns.map(({ data: _, ...column }) => column) });
 });
 
@@ -73,7 +73,7 @@ test.each<[string, Uint8Array, Format, number[]]>([
 ])('%s', async (_, contents, format, expected) => {
   const { columns } = await load({ 'rec/a.wav': wav(contents, format) });
   expect([...columns[0]!.data]).toEqual(expected);
-  const schema = readSchema(source({}), workspacePaths(temporaryFolder({ 'rec/a.wav': wav(contents, format) })));
+  const schema = await readSchema(source({}), workspacePaths(temporaryFolder({ 'rec/a.wav': wav(contents, format) })));
   expect(schema.columns[0]?.shape).toEqual([expected.length]);
 });
 
@@ -170,7 +170,7 @@ test.each<[string, Readonly<Record<string, Uint8Array>>, Readonly<Record<string,
 ])('%s is refused by the schema and by loading', async (_, files, args, code, message) => {
   const error = { code, message: expect.stringMatching(message) };
   const resolvePath = workspacePaths(temporaryFolder(files));
-  expect(() => readSchema(source(args), resolvePath)).toThrow(expect.objectContaining(error));
+  await expect(readSchema(source(args), resolvePath)).rejects.toThrow(expect.objectContaining(error));
   await expect(loadSource(source(args), { resolvePath })).rejects.toMatchObject(error);
 });
 

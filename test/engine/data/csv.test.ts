@@ -44,7 +44,7 @@ test('a target gathers the other numbers as features', async () => {
 test('the schema is that of the loaded columns', async () => {
   const folder = temporaryFolder({ 't.csv': table });
   const { columns } = await load(table);
-  expect(readSchema(source(), workspacePaths(folder))).toEqual({
+  expect(await readSchema(source(), workspacePaths(folder))).toEqual({
     samples: 3,
     columns: columns.map(({ data: _, ...c }) => c),
   });
@@ -190,8 +190,8 @@ test.each(bad)('%s', async (_, text, target, expected, code, message) => {
 });
 
 const penguins = sharedData('tabular/penguins.csv');
-test.skipIf(penguins === undefined)('penguins: gaps and categories are found', () => {
-  const { columns, samples } = readSchema({ name: 'csv', args: { path: penguins! } }, path => path);
+test.skipIf(penguins === undefined)('penguins: gaps and categories are found', async () => {
+  const { columns, samples } = await readSchema({ name: 'csv', args: { path: penguins! } }, path => path);
   expect(samples).toBe(344);
   expect(columns.map(column => [column.name, column.dtype, column.classes ?? 0])).toMatchObject([
     ['species', 'i32', 3],

@@ -9,7 +9,7 @@ const nowhere = (path: string): string => path;
 const load = (name: string, args: Call['args'] = {}) => loadSource({ name, args }, { resolvePath: nowhere });
 
 test.each(['digits', 'spirals', 'moons'])('%s: the schema is that of what is drawn', async name => {
-  const schema = readSchema({ name, args: { samples: 50 } }, nowhere);
+  const schema = await readSchema({ name, args: { samples: 50 } }, nowhere);
   const set = await load(name, { samples: 50 });
   expect(set.columns.map(({ data: _, ...column }) => column)).toEqual(schema.columns);
   expect(set.samples).toBe(schema.samples);

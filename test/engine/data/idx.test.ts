@@ -21,7 +21,7 @@ test.each([
   ['gzip', gzipSync(images), gzipSync(labels)],
 ])('%s files give image and label', async (_, i, l) => {
   const folder = temporaryFolder({ i, l });
-  const schema = readSchema(source, workspacePaths(folder));
+  const schema = await readSchema(source, workspacePaths(folder));
   expect(schema).toEqual({
     samples: 3,
     columns: [
@@ -115,11 +115,11 @@ test.each(bad)('%s: one coded error naming file and place', async (_, files, cod
   await expect(load(files, 3)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
 });
 
-test('the schema of a file that would expand to gigabytes reads its head alone', () => {
+test('the schema of a file that would expand to gigabytes reads its head alone', async () => {
   const bomb = gzipSync(Buffer.concat([idx(8, [60_000, 28, 28], []), Buffer.alloc(50_000_000)]));
   const folder = temporaryFolder({ i: bomb, l: gzipSync(idx(8, [60_000], Buffer.alloc(60_000, 4))) });
   const before = process.memoryUsage().arrayBuffers;
-  const schema = readSchema(source, workspacePaths(folder));
+  const schema = await readSchema(source, workspacePaths(folder));
   expect(schema.columns[1]).toMatchObject({ classes: 5 });
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20_000_000);
 });
@@ -128,7 +128,10 @@ const mnist = sharedData('mnist');
 test.skipIf(mnist === undefined)('MNIST: ten classes of 28x28, standard mean', async () => {
   const args = { images: 'train-images-idx3-ubyte.gz', labels: 'train-labels-idx1-ubyte.gz' };
   const resolvePath = workspacePaths(mnist!);
-  expect(readSchema({ name: 'idx', args }, resolvePath).columns).toMatchObject([{ shape: [28, 28] }, { classes: 10 }]);
+  expect((await readSchema({ name: 'idx', args }, resolvePath)).columns).toMatchObject([
+    { shape: [28, 28] },
+    { classes: 10 },
+  ]);
   const set = await loadSource({ name: 'idx', args }, { resolvePath });
   const pixels = set.columns[0]!.data;
   let sum = 0;

@@ -47,7 +47,7 @@ test('a folder per class: files and classes in alphabetical order', async () => 
 
 test('the schema is that of the loaded columns', async () => {
   const { columns, samples } = await load(pets);
-  const schema = readSchema(source({}), workspacePaths(temporaryFolder(pets)));
+  const schema = await readSchema(source({}), workspacePaths(temporaryFolder(pets)));
   expect(schema).toEqual({ samples, columns: columns.map(({ data: _, ...column }) => column) });
 });
 
@@ -264,7 +264,7 @@ test.each<[string, Files, Args, string, RegExp]>([
 ])('%s is refused by the schema and by loading', async (_, files, args, code, message) => {
   const error = { code, message: expect.stringMatching(message) };
   const resolvePath = workspacePaths(temporaryFolder(files));
-  expect(() => readSchema(source(args), resolvePath)).toThrow(expect.objectContaining(error));
+  await expect(readSchema(source(args), resolvePath)).rejects.toThrow(expect.objectContaining(error));
   await expect(loadSource(source(args), { resolvePath })).rejects.toMatchObject(error);
 });
 

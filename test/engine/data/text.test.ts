@@ -91,7 +91,7 @@ test.each<[string, string | Uint8Array, Args, number[][]]>([
 
 test('the schema has the alphabet as classes and counts what loading gives', async () => {
   const content = 'the cat sat on the mat\n'.repeat(20);
-  const schema = readSchema(source({ window: 16 }), workspacePaths(temporaryFolder({ t: content })));
+  const schema = await readSchema(source({ window: 16 }), workspacePaths(temporaryFolder({ t: content })));
   const set = await load(content, { window: 16 });
   expect(schema.samples).toBe(set.samples);
   expect(schema.columns.map(c => c.name)).toEqual(['tokens', 'next']);
@@ -149,7 +149,7 @@ test.each<[string, string | Uint8Array, Args, string, RegExp]>([
 ])('%s is refused by the schema and by loading', async (_, content, args, code, message) => {
   const error = { code, message: expect.stringMatching(message) };
   const resolvePath = workspacePaths(temporaryFolder({ t: content }));
-  expect(() => readSchema(source(args), resolvePath)).toThrow(expect.objectContaining(error));
+  await expect(readSchema(source(args), resolvePath)).rejects.toThrow(expect.objectContaining(error));
   await expect(loadSource(source(args), { resolvePath })).rejects.toMatchObject(error);
 });
 
@@ -174,7 +174,7 @@ test('bpe: the alphabet, then the pairs that occur most, learned pairs first', a
 test('a bpe schema has the vocabulary that loading has, and a test text keeps it', async () => {
   const content = 'the cat sat on the mat, the rat sat on the cat\n'.repeat(20);
   const args = { tokens: 'bpe', vocabulary: 30, window: 8 };
-  const schema = readSchema(source(args), workspacePaths(temporaryFolder({ t: content })));
+  const schema = await readSchema(source(args), workspacePaths(temporaryFolder({ t: content })));
   const set = await load(content, args);
   expect(schema.columns).toEqual(set.columns.map(({ data: _, ...column }) => column));
   const other = await load('the hen sat on the cat '.replace('hen', 'ant').repeat(3), args, schema.columns);
@@ -218,9 +218,9 @@ test('windows that would fill the memory are refused before they are made', asyn
   await expect(load(content, { window: 4000, stride: 1 })).rejects.toMatchObject({ code: 'data-malformed' });
 });
 
-test('a huge text is read for its schema up to a cap, in the middle of a character too', () => {
+test('a huge text is read for its schema up to a cap, in the middle of a character too', async () => {
   const content = `a${'é'.repeat(2 ** 23 + 10)}zzz`;
-  const schema = readSchema(source({ window: 64 }), workspacePaths(temporaryFolder({ t: content })));
+  const schema = await readSchema(source({ window: 64 }), workspacePaths(temporaryFolder({ t: content })));
   expect(schema.columns[0]!.classNames).toEqual(['a', 'é']);
 });
 
@@ -244,7 +244,7 @@ test('sequences: next is one ahead, the seed alone decides, and a pair has at mo
 test('sequences: the schema is that of what is loaded', async () => {
   const args = { samples: 7, length: 4, symbols: 9 };
   const { samples, columns } = await sequences(args);
-  expect(readSchema({ name: 'sequences', args }, path => path)).toEqual({
+  expect(await readSchema({ name: 'sequences', args }, path => path)).toEqual({
     samples,
     columns: columns.map(({ data: _, ...column }) => column),
   });

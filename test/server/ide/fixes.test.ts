@@ -2,9 +2,10 @@
 import { expect, it } from 'vitest';
 import { codeActions } from '../../../server/ide/codeActions.ts';
 import { diagnostics } from '../../../server/ide/diagnostics/registry.ts';
-import { analyze, reanalyze } from '../../../server/lang/analyze.ts';
+import { reanalyze } from '../../../server/lang/analyze.ts';
 import type { Analysis } from '../../../server/lang/api.ts';
 import { applyEdits } from '../../../server/lang/text.ts';
+import { analyzeSettled } from '../../../server/runs/langHost.ts';
 import { mutants, mutantUri, mutationHost } from '../lang/mutants.ts';
 
 /** Errors of the declaration at a place in the order of declarations. */
@@ -14,11 +15,11 @@ function errors(analysis: Analysis, home: number): number {
     .length;
 }
 
-it('quick fixes of seeded mistakes', { timeout: 60_000 }, () => {
+it('quick fixes of seeded mistakes', { timeout: 60_000 }, async () => {
   const worse: string[] = [];
   let tried = 0;
   for (const { kind, text } of mutants(7)) {
-    const analysis = analyze(mutantUri, text, mutationHost);
+    const analysis = await analyzeSettled(mutantUri, text, mutationHost);
     for (const { title, edits, diagnostic } of codeActions(
       analysis,
       { start: 0, end: text.length },
@@ -28,6 +29,8 @@ it('quick fixes of seeded mistakes', { timeout: 60_000 }, () => {
       const home = analysis.declarations.findIndex(({ span }) => span.start <= at && at <= span.end);
       const before = errors(analysis, home);
       const changed = applyEdits(text, edits);
+      // What the changed program reads is known by then.
+      await analyzeSettled(mutantUri, changed, mutationHost);
       const after = errors(reanalyze(analysis, changed), home);
       tried++;
       if (after > before) worse.push(`${kind}: ${title}: ${before} -> ${after}\n${changed}`);

@@ -9,7 +9,7 @@ import { analyze, reanalyze } from '../../../server/lang/analyze.ts';
 import type { Analysis } from '../../../server/lang/api.ts';
 import { lower } from '../../../server/lang/lower/lower.ts';
 import { applyEdits } from '../../../server/lang/text.ts';
-import { createLangHost } from '../../../server/runs/langHost.ts';
+import { analyzeSettled, createLangHost } from '../../../server/runs/langHost.ts';
 import { body, digits, host, program } from './fixture.ts';
 
 /** The text with `«…»` selected (or `$0`, the cursor), and what the first action of that kind whose title matches makes of it. */
@@ -177,10 +177,10 @@ function programs(analysis: Analysis, anonymous: boolean): readonly string[] {
   });
 }
 
-describe.each(examples)('over %s', name => {
+describe.each(examples)('over %s', async name => {
   const text = readFileSync(join(root, name), 'utf8');
   const langHost = createLangHost({ workspaceOf: () => root });
-  const analysis = analyze(pathToFileURL(join(root, name)).href, text, langHost);
+  const analysis = await analyzeSettled(pathToFileURL(join(root, name)).href, text, langHost);
   /** Every place, and a selection from each place to some that follow it. */
   const ranges = [...text.matchAll(/[A-Za-z_]\w*/g)].flatMap((m, i, all) =>
     [0, 2, 5].map(n => ({

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { Call } from '../../../engine/ir/program.ts';
 import { library } from '../../../engine/ops/library/library.ts';
 import { analyze } from '../../../server/lang/analyze.ts';
-import type { LangHost, SchemaResult, SemanticToken, Span } from '../../../server/lang/api.ts';
-import { createLangHost } from '../../../server/runs/langHost.ts';
+import type { SchemaResult, SemanticToken, Span } from '../../../server/lang/api.ts';
+import { analyzeSettled, createLangHost, type DiskHost } from '../../../server/runs/langHost.ts';
 import { markedPrograms, type Replacement, unmark } from './mutationPrograms.ts';
 
 export interface Mutant {
@@ -18,6 +18,8 @@ export interface Mutant {
 
 const examples = new URL('../../../examples/', import.meta.url);
 const disk = createLangHost({ workspaceOf: () => fileURLToPath(examples) });
+for (const name of exampleNames())
+  await analyzeSettled(new URL(name, examples).href, readFileSync(new URL(name, examples), 'utf8'), disk);
 /** As if it lay beside the examples. */
 export const mutantUri = new URL('mutant.strata', examples).href;
 const image = { name: 'image', dtype: 'u8', shape: [28, 28] } as const;
@@ -33,7 +35,8 @@ function schemaOf({ name, args }: Call): SchemaResult | undefined {
 }
 
 /** The data of the examples as they are; a path with "missing" in it isn't there. */
-export const mutationHost: LangHost = {
+export const mutationHost: DiskHost = {
+  schemas: disk.schemas,
   readText: () => undefined,
   readSchema: (source, from) => {
     const missing = Object.entries(source.args).find(([, v]) => typeof v === 'string' && v.includes('missing'));
@@ -46,14 +49,17 @@ export const mutationHost: LangHost = {
   },
 };
 
+function exampleNames(): readonly string[] {
+  return readdirSync(examples).filter(name => name.endsWith('.strata'));
+}
+
 /** Name and text of every program that is mutated, and the mistakes marked in it. */
 export function basePrograms(): readonly (readonly [name: string, text: string, marked: readonly Replacement[]])[] {
   const own = markedPrograms.map((marked, i) => {
     const { text, mutations } = unmark(marked);
     return [`marked ${i + 1}`, text, mutations] as const;
   });
-  const names = readdirSync(examples).filter(name => name.endsWith('.strata'));
-  return [...own, ...names.map(name => [name, readFileSync(new URL(name, examples), 'utf8'), []] as const)];
+  return [...own, ...exampleNames().map(name => [name, readFileSync(new URL(name, examples), 'utf8'), []] as const)];
 }
 
 export function mutants(seed = 1): readonly Mutant[] {

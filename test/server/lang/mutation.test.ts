@@ -1,12 +1,12 @@
 /** Mutation recall: one mistake at a time in sound programs must be found, at its place, and told once. */
 import { describe, expect, it } from 'vitest';
 import { type Diagnostic, diagnostics } from '../../../server/ide/diagnostics/registry.ts';
-import { analyze } from '../../../server/lang/analyze.ts';
+import { analyzeSettled } from '../../../server/runs/langHost.ts';
 import { basePrograms, type Mutant, mutants, mutantUri, mutationHost } from './mutants.ts';
 
 /** Seeds other than this one are tried with STRATA_MUTATION_SEED. */
 const seed = Number(process.env.STRATA_MUTATION_SEED ?? 1);
-const diagnose = (text: string) => diagnostics(analyze(mutantUri, text, mutationHost));
+const diagnose = async (text: string) => diagnostics(await analyzeSettled(mutantUri, text, mutationHost));
 
 interface Verdict {
   readonly mutant: Mutant;
@@ -18,9 +18,9 @@ interface Verdict {
   readonly covers: boolean;
 }
 
-function judge(mutant: Mutant): Verdict {
+async function judge(mutant: Mutant): Promise<Verdict> {
   const { text, place } = mutant;
-  const list = diagnose(text);
+  const list = await diagnose(text);
   const from = text.lastIndexOf('\n', place.start - 1) + 1;
   const to = text.indexOf('\n', place.end);
   const line = { start: from, end: to < 0 ? text.length : to };
@@ -39,7 +39,7 @@ function judge(mutant: Mutant): Verdict {
   return { mutant, list, covers: list.some(near) };
 }
 
-const verdicts = mutants(seed).map(judge);
+const verdicts = await Promise.all(mutants(seed).map(judge));
 const kinds = [...new Set(verdicts.map(v => v.mutant.kind))].sort();
 const percent = (part: number, all: number) => `${((100 * part) / Math.max(1, all)).toFixed(1)}%`.padStart(7);
 
@@ -56,8 +56,8 @@ function show({ mutant: { kind, program, text, place }, list }: Verdict): string
 }
 
 describe(`mutants of seed ${seed}`, () => {
-  it('come from sound programs, many and of many kinds', () => {
-    for (const [name, text] of basePrograms()) expect(diagnose(text), name).toEqual([]);
+  it('come from sound programs, many and of many kinds', async () => {
+    for (const [name, text] of basePrograms()) expect(await diagnose(text), name).toEqual([]);
     expect(verdicts.length).toBeGreaterThanOrEqual(300);
     expect(kinds.length).toBeGreaterThanOrEqual(15);
     const table = kinds.map(kind =>

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { encode } from 'fast-png';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Call } from '../../../engine/ir/program.ts';
 import { encodeSafetensors } from '../../../engine/train/safetensors.ts';
-import { analyze } from '../../../server/lang/analyze.ts';
-import { createLangHost } from '../../../server/runs/langHost.ts';
+import type { SchemaResult } from '../../../server/lang/api.ts';
+import { analyzeSettled, createLangHost, type DiskHost } from '../../../server/runs/langHost.ts';
 
 let outer: string;
 let workspace: string;
@@ -20,41 +21,53 @@ afterEach(() => rmSync(outer, { recursive: true, force: true }));
 const uri = (name: string): string => pathToFileURL(join(workspace, name)).href;
 const host = (open: Record<string, string> = {}) =>
   createLangHost({ workspaceOf: u => (u.startsWith('file:') ? workspace : undefined), openText: u => open[u] });
+/** Once it is read. */
+async function schemaOf(h: DiskHost, source: Call, from = uri('m.strata')): Promise<SchemaResult> {
+  h.readSchema(source, from);
+  await h.schemas.settled();
+  return h.readSchema(source, from);
+}
+/** After the change of a file. */
+async function lookedAgain(h: DiskHost, source: Call): Promise<SchemaResult> {
+  h.schemas.lookAgain();
+  await h.schemas.settled();
+  return h.readSchema(source, uri('m.strata'));
+}
 const csv = (file: string) => ({ name: 'csv', args: { path: file } });
 
 describe('schemas', () => {
-  it('come from real files and follow their changes', () => {
+  it('come from real files and follow their changes', async () => {
     const file = join(workspace, 'a.csv');
     writeFileSync(file, 'x,y\n1,2\n3,4\n');
     const h = host();
-    const first = h.readSchema(csv('a.csv'), uri('m.strata'));
+    const first = await schemaOf(h, csv('a.csv'));
     expect(first).toMatchObject({ kind: 'schema', samples: 2, columns: [{ name: 'x' }, { name: 'y' }] });
-    expect(h.readSchema(csv('a.csv'), uri('m.strata'))).toBe(first);
+    expect(await lookedAgain(h, csv('a.csv'))).toBe(first);
     writeFileSync(file, 'x\n1\n2\n3\n');
     utimesSync(file, 1, 1);
-    expect(h.readSchema(csv('a.csv'), uri('m.strata'))).toMatchObject({ samples: 3, columns: [{ name: 'x' }] });
+    expect(await lookedAgain(h, csv('a.csv'))).toMatchObject({ samples: 3, columns: [{ name: 'x' }] });
   });
 
-  it('of a folder per class follow what comes to its folders', () => {
+  it('of a folder per class follow what comes to its folders', async () => {
     const [yes, no] = ['yes', 'no'].map(label => join(workspace, 'photos', label));
     for (const folder of [yes!, no!]) mkdirSync(folder, { recursive: true });
     const grey = encode({ width: 2, height: 1, channels: 1, data: Uint8Array.of(1, 2) });
     for (const folder of [yes!, no!]) writeFileSync(join(folder, 'a.png'), grey);
     const h = host();
     const images = { name: 'images', args: { path: 'photos' } };
-    const first = h.readSchema(images, uri('m.strata'));
+    const first = await schemaOf(h, images);
     expect(first).toMatchObject({ samples: 2, columns: [{ shape: [1, 1, 2] }, { classNames: ['no', 'yes'] }] });
-    expect(h.readSchema(images, uri('m.strata'))).toBe(first);
+    expect(await lookedAgain(h, images)).toBe(first);
     writeFileSync(join(yes!, 'b.png'), grey);
     utimesSync(yes!, 1, 1);
-    expect(h.readSchema(images, uri('m.strata'))).toMatchObject({ samples: 3 });
+    expect(await lookedAgain(h, images)).toMatchObject({ samples: 3 });
   });
 
-  it('type a test set that lacks classes of the training set', () => {
+  it('type a test set that lacks classes of the training set', async () => {
     writeFileSync(join(workspace, 'train.csv'), 'x,k\n1.5,a\n2.5,b\n3.5,c\n');
     writeFileSync(join(workspace, 'test.csv'), 'x,k\n1.5,a\n2.5,c\n');
     const text = 'data D = csv("train.csv") {\n  test csv("test.csv")\n  batch 2\n}\n';
-    expect(analyze(uri('m.strata'), text, host()).facts).toEqual([]);
+    expect((await analyzeSettled(uri('m.strata'), text, host())).facts).toEqual([]);
   });
 
   it.each([
@@ -62,10 +75,10 @@ describe('schemas', () => {
     ['a path out of the workspace', '../secret.csv', 'data-malformed', 'leads out of it'],
     ['a link out of the workspace', 'link.csv', 'data-malformed', 'leads out of it'],
     ['an address', 'https://example.org/a.csv', 'data-malformed', 'found an address'],
-  ])('%s is a problem, not a crash', (_title, path, code, message) => {
+  ])('%s is a problem, not a crash', async (_title, path, code, message) => {
     writeFileSync(join(outer, 'secret.csv'), 'password\n1\n');
     symlinkSync(join(outer, 'secret.csv'), join(workspace, 'link.csv'));
-    const result = host().readSchema(csv(path), uri('m.strata'));
+    const result = await schemaOf(host(), csv(path));
     expect(result).toMatchObject({
       kind: 'problem',
       code,
