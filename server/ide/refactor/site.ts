@@ -4,6 +4,7 @@ import type { Analysis, Span, TextEdit } from '../../lang/api.ts';
 import type { Reference, Sheet } from '../../lang/check/records.ts';
 import { type Part, partAt, type Snapshot } from '../../lang/snapshot/snapshot.ts';
 import { type AnyNode, type Bind, type Block, childrenOf, type Statement, walk } from '../../lang/syntax/ast.ts';
+import { lex } from '../../lang/syntax/lexer.ts';
 
 export interface Site {
   readonly analysis: Analysis;
@@ -126,7 +127,7 @@ export function newlineOf(text: string): string {
 
 /** Comments would get lost, or end up in the middle of a line. */
 export function hasComment(site: Site, span: Span): boolean {
-  return site.part.entry.placed.chunk.tokens.some(
+  return lex(site.part.entry.placed.chunk.text).some(
     t => (t.kind === 'comment' || t.kind === 'doc') && span.start <= t.start && t.start < span.end,
   );
 }

@@ -2,7 +2,7 @@
 import type { SemanticToken, SymbolKind, TokenType } from '../api.ts';
 import type { Reference } from '../check/records.ts';
 import { declarationKeywords } from '../syntax/cursor.ts';
-import type { Token } from '../syntax/lexer.ts';
+import { lex, type Token } from '../syntax/lexer.ts';
 import type { PlacedChunk } from '../syntax/parse.ts';
 import { parts, type Snapshot } from './snapshot.ts';
 
@@ -45,26 +45,37 @@ export function semanticTokens(snapshot: Snapshot): readonly SemanticToken[] {
     references.set(entry.placed, known);
   }
   return snapshot.world.tree.chunks.flatMap(placed =>
-    placed.chunk.tokens.flatMap(t => tokenOf(t, placed.offset, references.get(placed)?.get(t.start))),
+    lex(placed.chunk.text).flatMap(t => tokenOf(t, placed.offset, references.get(placed)?.get(t.start))),
   );
 }
 
+type Modifiers = SemanticToken['modifiers'];
+
+/** A file has tens of thousands of tokens, which share these lists. */
+const plain: Modifiers = [];
+const documentation: Modifiers = ['documentation'];
+const declaration: Modifiers = ['declaration'];
+const constant: Modifiers = ['readonly'];
+const declaredConstant: Modifiers = ['declaration', 'readonly'];
+const builtIn: Modifiers = ['defaultLibrary'];
+
 function tokenOf(t: Token, offset: number, reference: Reference | undefined): readonly SemanticToken[] {
-  const span = { start: t.start + offset, end: t.end + offset };
-  if (t.kind === 'comment') return [{ span, type: 'comment', modifiers: [] }];
-  if (t.kind === 'doc') return [{ span, type: 'comment', modifiers: ['documentation'] }];
-  if (t.kind === 'number') return [{ span, type: 'number', modifiers: [] }];
-  if (t.kind === 'string') return [{ span, type: 'string', modifiers: [] }];
-  if (t.kind === 'name') return [{ span, ...nameToken(t.text, reference) }];
-  return t.text === '|>' || t.text === '->' ? [{ span, type: 'operator', modifiers: [] }] : [];
+  const type = typeOfToken(t, reference);
+  if (type === undefined) return [];
+  const modifiers = t.kind === 'doc' ? documentation : t.kind === 'name' ? modifiersOf(reference) : plain;
+  return [{ span: { start: t.start + offset, end: t.end + offset }, type, modifiers }];
 }
 
-function nameToken(text: string, reference: Reference | undefined): Omit<SemanticToken, 'span'> {
-  if (reference === undefined)
-    return { type: words.has(text) ? 'keyword' : typeWords.has(text) ? 'type' : 'variable', modifiers: [] };
-  const modifiers: SemanticToken['modifiers'][number][] = [];
-  if (reference.definition) modifiers.push('declaration');
-  if (reference.kind === 'library') modifiers.push('defaultLibrary');
-  if (reference.kind === 'const') modifiers.push('readonly');
-  return { type: typeOf[reference.kind], modifiers };
+function typeOfToken({ kind, text }: Token, reference: Reference | undefined): TokenType | undefined {
+  if (kind === 'comment' || kind === 'doc') return 'comment';
+  if (kind === 'number' || kind === 'string') return kind;
+  if (kind !== 'name') return text === '|>' || text === '->' ? 'operator' : undefined;
+  if (reference !== undefined) return typeOf[reference.kind];
+  return words.has(text) ? 'keyword' : typeWords.has(text) ? 'type' : 'variable';
+}
+
+function modifiersOf(reference: Reference | undefined): Modifiers {
+  if (reference?.kind === 'library') return builtIn;
+  if (reference?.kind === 'const') return reference.definition ? declaredConstant : constant;
+  return reference?.definition ? declaration : plain;
 }

@@ -3,7 +3,7 @@ import { never } from '../../../engine/util/errors.ts';
 import type { DeclarationNode, Header } from './ast.ts';
 import { Cursor, maxNesting, type SyntaxProblem } from './cursor.ts';
 import { declarations, header } from './declarations.ts';
-import { lex, type Token } from './lexer.ts';
+import { lex } from './lexer.ts';
 
 /** Larger documents are not analysed. */
 export const maxBytes = 4_000_000;
@@ -12,8 +12,8 @@ export const maxTokens = 400_000;
 /** A run of lines from one declaration keyword in the first column to the next, with the comments above it. Offsets are relative to it. */
 export interface Chunk {
   readonly text: string;
-  /** All of the text. */
-  readonly tokens: readonly Token[];
+  /** Number of tokens, trivia included. They are cheap to make again and heavier than the tree, so that they are not kept. */
+  readonly tokens: number;
   readonly declarations: readonly DeclarationNode[];
   readonly problems: readonly SyntaxProblem[];
   readonly limit?: { readonly what: 'nesting'; readonly limit: number };
@@ -38,13 +38,18 @@ export function parse(text: string, previous?: Tree): Tree {
   let tokens = 0;
   for (const [start, end] of chunkBounds(text)) {
     const part = text.slice(start, end);
-    const chunk = known.get(part) ?? parseChunk(part);
-    tokens += chunk.tokens.length;
+    const chunk = known.get(part) ?? parseChunk(copyOf(part));
+    tokens += chunk.tokens;
     if (tokens > maxTokens) return { chunks, limit: { what: 'tokens', limit: maxTokens } };
-    known.set(part, chunk);
+    known.set(chunk.text, chunk);
     chunks.push({ chunk, offset: start });
   }
   return { chunks };
+}
+
+/** A slice keeps alive all of the text it was cut from, and chunks outlive the versions of a file. */
+function copyOf(slice: string): string {
+  return ` ${slice}`.slice(1);
 }
 
 export function parseChunk(text: string): Chunk {
@@ -53,7 +58,7 @@ export function parseChunk(text: string): Chunk {
   const parsed = declarations(cursor);
   return {
     text,
-    tokens,
+    tokens: tokens.length,
     declarations: parsed,
     problems: cursor.problems,
     ...(cursor.overNested && { limit: { what: 'nesting', limit: maxNesting } as const }),

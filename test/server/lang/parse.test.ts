@@ -210,10 +210,11 @@ describe('the tree', () => {
     'model M(x: [B, 4], n: int = 2) -> [B, 4] where n > 1 {\n  y = f(x, a: 1)[:, 0]\n  if n > 2 { y } else { (x, -x) }\n}\n';
   it('holds every character in its tokens', () => {
     expect(
-      parseChunk(text)
-        .tokens.map(t => t.text)
+      lex(text)
+        .map(t => t.text)
         .join(''),
     ).toBe(text);
+    expect(parseChunk(text).tokens).toBe(lex(text).length);
   });
   it('nests: children lie within their parent, in order', () => {
     const visit = (node: AnyNode): void => {
