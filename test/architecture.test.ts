@@ -154,6 +154,13 @@ describe('budgets', () => {
     expect(quantile(sources, 0.5)).toBeLessThanOrEqual(150);
   });
 
+  it('style sheets have at most 500 lines', () => {
+    const names = readdirSync(join(root, 'client'), { recursive: true, encoding: 'utf8' });
+    const sheets = names.filter(name => name.endsWith('.css')).map(name => read(`client/${name.split(sep).join('/')}`));
+    expect(sheets.length).toBeGreaterThan(0);
+    expect(sheets.filter(f => lines(f) > 500).map(f => `${f.path}: ${lines(f)}`)).toEqual([]);
+  });
+
   it('test files have at most 800 lines', () => {
     expect(tests.filter(f => lines(f) > 800).map(f => `${f.path}: ${lines(f)}`)).toEqual([]);
   });

@@ -1,4 +1,6 @@
 /** One chart: the training curve by step, faint and smoothed, and validation by epoch, on uPlot. */
+import 'uplot/dist/uPlot.min.css';
+import './chart.css';
 import uPlot from 'uplot';
 import { formatMetric, formatShort, isFraction } from '../../format.ts';
 import { effectiveWeight, extremes, merge, type Points, type Smoothing, smooth, smoothing } from './decimate.ts';

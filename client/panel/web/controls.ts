@@ -1,4 +1,5 @@
 /** The row above the charts: smoothing and the scale of the loss. */
+import './controls.css';
 import { element, setText } from './dom.ts';
 
 export interface ViewSettings {

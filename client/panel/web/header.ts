@@ -1,4 +1,5 @@
 /** Top of the page: what is being trained, in which state, and the buttons that change it. */
+import './header.css';
 import type { RunState } from '../../../engine/train/events.ts';
 import type { FromPanel, RunCommand } from '../messages.ts';
 import { stateLabels, subtitle } from './describe.ts';

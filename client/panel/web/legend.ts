@@ -1,4 +1,5 @@
 /** The head of a chart: its name and one switch per curve with the latest value. */
+import './legend.css';
 import { element, setText } from './dom.ts';
 
 export type LegendKey = 'train' | 'validation';

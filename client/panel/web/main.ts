@@ -1,6 +1,5 @@
 /** Entry of the page: takes messages, keeps the store, redraws at most once a frame. */
-import 'uplot/dist/uPlot.min.css';
-import './panel.css';
+import './base.css';
 import { formatMetric, title } from '../../format.ts';
 import { type FromPanel, parseSaved, parseToPanel, type SavedState, type ToPanel } from '../messages.ts';
 import { type Chart, createChart } from './chart.ts';

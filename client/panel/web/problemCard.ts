@@ -1,4 +1,5 @@
 /** The error card's elements. */
+import './problemCard.css';
 import type { FromPanel } from '../messages.ts';
 import { element, icon, setText } from './dom.ts';
 import type { Problem } from './problem.ts';

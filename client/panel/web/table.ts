@@ -1,4 +1,5 @@
 /** The epochs as a table: the charts for those who can't see them, and for exact numbers. */
+import './table.css';
 import type { EpochEvent } from '../../../engine/train/events.ts';
 import { formatCount, formatMetric, formatSeconds, title } from '../../format.ts';
 import { element } from './dom.ts';

@@ -1,4 +1,5 @@
 /** The tiles' elements. */
+import './tileGrid.css';
 import { tiles } from './describe.ts';
 import { element, setText } from './dom.ts';
 import type { RunStore } from './store.ts';

@@ -1,4 +1,5 @@
 /** The box beside the crosshair with the values under it. */
+import './tooltip.css';
 import type uPlot from 'uplot';
 import { formatCount, formatMetric } from '../../format.ts';
 import { element, setText } from './dom.ts';
