@@ -1,5 +1,6 @@
-// Bundles every program of the project into dist/. `node build.mjs [--watch] [--production]`
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+// Bundles every program of the project into dist/, and the manual. `node build.mjs [--watch] [--production]`, or `--manual` for that alone.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { build, context } from 'esbuild';
 
 const watch = process.argv.includes('--watch');
@@ -60,15 +61,17 @@ const programs = [
   },
 ];
 
-if (!watch) rmSync('dist', { recursive: true, force: true });
-if (watch) await Promise.all(programs.map(async options => (await context(options)).watch()));
+const manual = process.argv.includes('--manual');
+if (!watch) rmSync(manual ? 'dist/strata-manual' : 'dist', { recursive: true, force: true });
+if (manual) console.log('the manual begins in dist/strata-manual/README.md');
+else if (watch) await Promise.all(programs.map(async options => (await context(options)).watch()));
 else await Promise.all(programs.map(options => build(options)));
 await writeDerived();
 
-/** What derives from the registries: the grammar over the library's names, a page of documentation a diagnostic code. */
+/** What derives from the registries: the grammar over the library's names, and the manual. */
 async function writeDerived() {
   const contents =
-    "export { buildGrammar } from './syntaxes/build.ts'; export { diagnosticPages } from './server/ide/diagnostics/pages.ts';";
+    "export { buildGrammar } from './syntaxes/build.ts'; export { makeManual } from './server/manual/manual.ts';";
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: '.' },
     bundle: true,
@@ -77,8 +80,16 @@ async function writeDerived() {
     platform: 'node',
   });
   const code = Buffer.from(outputFiles[0].contents).toString('base64');
-  const { buildGrammar, diagnosticPages } = await import(`data:text/javascript;base64,${code}`);
-  mkdirSync('dist/docs/diagnostics', { recursive: true });
-  writeFileSync('dist/strata.tmLanguage.json', JSON.stringify(buildGrammar()));
-  for (const [name, text] of diagnosticPages()) writeFileSync(`dist/docs/diagnostics/${name}`, text);
+  const { buildGrammar, makeManual } = await import(`data:text/javascript;base64,${code}`);
+  const spec = readdirSync('test/spec').filter(name => name.endsWith('.md'));
+  const read = name => readFileSync(join('test/spec', name), 'utf8');
+  const { pages, names } = makeManual(new Map(spec.map(name => [name, read(name)])), read('grammar.ebnf'));
+  write('dist/strata.tmLanguage.json', JSON.stringify(buildGrammar()));
+  write('dist/strata-manual/names.json', JSON.stringify(names));
+  for (const [path, text] of pages) write(join('dist/strata-manual', path), text);
+}
+
+function write(path, text) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
 }

@@ -14,6 +14,7 @@ export const commands = {
   showGraph: 'strata.showGraph',
   showKernels: 'strata.showKernels',
   showPlan: 'strata.showPlan',
+  openManual: 'strata.openManual',
   restartServer: 'strata.restartServer',
   showLog: 'strata.showLog',
   copyDiagnostics: 'strata.copyDiagnostics',

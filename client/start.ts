@@ -1,5 +1,6 @@
 /** What both entries of the extension do: wiring only. The language server and the engine do the work. */
 import * as vscode from 'vscode';
+import { registerManual } from './commands/manual.ts';
 import { registerSupport } from './commands/support.ts';
 import { registerTraining } from './commands/training.ts';
 import { createPanels } from './panel/panels.ts';
@@ -43,6 +44,7 @@ export function start(context: vscode.ExtensionContext, { makeClient, machine }:
     registerInspection(server, sources),
     createModelTree(server, sources, log),
     registerTraining({ server, runs, panels }),
+    registerManual(context),
     registerSupport(context, { server, runs, log, machine }),
     provideVirtualFiles(server, log),
     createRunsTree(runs),

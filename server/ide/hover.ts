@@ -8,13 +8,14 @@ export interface Hover {
   readonly plain: string;
 }
 
-/** What stands at `offset`, or undefined over blank space. */
-export function hover(analysis: Analysis, offset: number): Hover | undefined {
+/** What stands at `offset`, or undefined over blank space. `manual`: uri of the manual's folder, to link there. */
+export function hover(analysis: Analysis, offset: number, manual?: string): Hover | undefined {
   const found = analysis.hover(offset);
   if (found === undefined) return undefined;
   const info = asArgument(analysis, offset, found) ?? found;
   const notes = info.notes.map(note => `- ${note}`).join('\n');
-  const parts = [`\`\`\`strata\n${info.code}\n\`\`\``, info.doc, notes].filter(part => part !== '');
+  const link = manual !== undefined && info.topic !== undefined ? `[Manual](${manual}/${info.topic}.md)` : '';
+  const parts = [`\`\`\`strata\n${info.code}\n\`\`\``, info.doc, notes, link].filter(part => part !== '');
   const plain = [info.code, info.doc, info.notes.join('\n')].filter(part => part !== '');
   return { span: info.span, markdown: parts.join('\n\n'), plain: plain.join('\n\n') };
 }

@@ -127,6 +127,8 @@ export interface HoverInfo {
   readonly doc: string;
   /** Further facts, each a line: `requires D % heads == 0`, `100,480 weights`. */
   readonly notes: readonly string[];
+  /** Path of its page in the manual, without ending: `library/model/linear`. */
+  readonly topic?: string;
 }
 
 export type SymbolKind =

@@ -92,13 +92,13 @@ export function symbolKind(kind: SymbolNode['kind']): SymbolKind {
 export interface DiagnosticOptions {
   readonly convert: Convert;
   readonly linesOf: (uri: string) => LineIndex | undefined;
-  /** Uri of the folder of documentation pages. */
-  readonly pages?: string;
+  /** Uri of the manual's folder. */
+  readonly manual?: string;
   readonly related: boolean;
 }
 
 export function toDiagnostic(d: StrataDiagnostic, lines: LineIndex, options: DiagnosticOptions): Diagnostic {
-  const { convert, linesOf, pages } = options;
+  const { convert, linesOf, manual } = options;
   const related = d.related.flatMap(({ location, message }) => {
     const home = linesOf(location.uri);
     return home === undefined ? [] : [{ location: convert.location(location, home), message }];
@@ -109,7 +109,7 @@ export function toDiagnostic(d: StrataDiagnostic, lines: LineIndex, options: Dia
     source: 'strata',
     code: d.code,
     message: d.help === undefined ? d.message : `${d.message}\nhelp: ${d.help}`,
-    ...(pages === undefined ? {} : { codeDescription: { href: `${pages}/${d.code}.md` } }),
+    ...(manual === undefined ? {} : { codeDescription: { href: `${manual}/diagnostics/${d.code}.md` } }),
     ...(d.unnecessary ? { tags: [1] } : {}),
     ...(options.related && related.length > 0 ? { relatedInformation: related } : {}),
   };

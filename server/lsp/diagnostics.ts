@@ -153,7 +153,7 @@ function compute(session: Session, uri: string): Diagnostic[] {
       convert,
       linesOf: (other: string) => (other === uri ? analysis.lines : workspace.linesOf(other)),
       related: capabilities.textDocument?.publishDiagnostics?.relatedInformation !== false,
-      ...(host.pages === undefined ? {} : { pages: host.pages }),
+      ...(host.manual === undefined ? {} : { manual: host.manual }),
     };
     return diagnostics(analysis).map(d => toDiagnostic(d, analysis.lines, options));
   });

@@ -95,7 +95,7 @@ function registerReading(session: Session): void {
   const markdown = capabilities.textDocument?.hover?.contentFormat?.includes('markdown') ?? true;
   connection.onHover(({ textDocument: { uri }, position }, token) =>
     answer<Hover | null>(session, uri, token, null, analysis => {
-      const found = hover(analysis, convert.offset(analysis.lines, position));
+      const found = hover(analysis, convert.offset(analysis.lines, position), session.host.manual);
       if (found === undefined) return null;
       const contents = markdown
         ? { kind: 'markdown' as const, value: found.markdown }

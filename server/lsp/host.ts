@@ -46,8 +46,8 @@ export interface ServerHost {
   trainingPlace(uri: string): TrainingPlace | undefined;
   /** True if `folder` is a run of one of the workspace folders. */
   ownsRun(folder: string): boolean;
-  /** Uri of the folder of documentation pages, if it is there. */
-  readonly pages?: string;
+  /** Uri of the manual's folder, if it is there. */
+  readonly manual?: string;
   /** Absent where nothing can be trained. */
   readonly createRuns?: (options: RunsOptions) => RunManager;
 }

@@ -13,7 +13,7 @@ import type { FolderEntry, ServerHost } from './host.ts';
 const maxFiles = 5000;
 const skipped = new Set(['node_modules', 'dist', '__pycache__']);
 
-/** `home`: the folder of the bundle, where the engine, the thread that reads schemas and the documentation pages lie. */
+/** `home`: the folder of the bundle, where the engine, the thread that reads schemas and the manual lie. */
 export function createNodeHost(home: string): ServerHost {
   let roots: readonly string[] = [];
   /** Folders of files opened alone: their runs are kept there. */
@@ -32,7 +32,7 @@ export function createNodeHost(home: string): ServerHost {
   };
   const entry = join(home, 'schemas.js');
   const thread = existsSync(entry) ? createSchemaWorker(entry) : {};
-  const pages = join(home, 'docs', 'diagnostics');
+  const manual = join(home, 'strata-manual');
   return {
     setFolders: uris => {
       roots = uris.flatMap(uri => pathOf(uri) ?? []);
@@ -54,7 +54,7 @@ export function createNodeHost(home: string): ServerHost {
       return { workspace, base: dirname(path), source: relative(workspace, path).replaceAll('\\', '/') };
     },
     ownsRun: folder => folders().some(root => isRunOf(folder, root)),
-    ...(existsSync(pages) ? { pages: pathToFileURL(pages).href } : {}),
+    ...(existsSync(manual) ? { manual: pathToFileURL(manual).href } : {}),
     createRuns: ({ engine, runtime, log }) =>
       createRunManager({ engine: engine ?? join(home, 'engine.js'), runtime, log }),
   };

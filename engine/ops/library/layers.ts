@@ -70,6 +70,7 @@ export const layers: readonly TensorFunction[] = [
     name: 'positions',
     signature: 'positions(length: int, dim: int) -> [length, dim]',
     doc: 'A learned vector a position, to be added to embeddings. Starts standard normal, as torch.nn.Embedding.',
+    example: '(tokens |> embedding(64)) + positions(T, 64)',
     build: (context, args) =>
       context.parameter('weight', [dimension(args, 'length'), dimension(args, 'dim')], { kind: 'normal', std: 1 }),
   },

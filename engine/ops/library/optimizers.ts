@@ -59,7 +59,7 @@ const adam: OptimizerFunction = {
   name: 'adam',
   signature: `adam(${adamParameters}, weight_decay: float = 0, ${decayVectors}) -> optimizer`,
   doc: `Steps by the moving mean of the gradient over the root of its moving square, both corrected for their start at 0 (Kingma and Ba, 2014); weight decay is added to the gradient. ${decayVectorsDoc}`,
-  example: 'using adam(lr: 1e-3)',
+  example: 'minimize cross_entropy(logits, label) using adam(lr: 1e-3)',
   apart: sparing,
   state: () => ['m', 'v'],
   update: adamUpdate(false),

@@ -8,9 +8,11 @@ function pointwise(
   hyperparameters: string,
   doc: string,
   rule: (b: GraphBuilder, x: Value, args: Arguments) => Value,
+  example?: string,
 ): TensorFunction {
   const signature = `${name}(x: [...]${hyperparameters && `, ${hyperparameters}`}) -> [...]`;
-  return { kind: 'function', name, signature, doc, build: ({ b }, args) => rule(b, tensor(args, 'x'), args) };
+  const build: TensorFunction['build'] = ({ b }, args) => rule(b, tensor(args, 'x'), args);
+  return { kind: 'function', name, signature, doc, ...(example && { example }), build };
 }
 
 /** At the bounds themselves the gradient is 0, as PyTorch's. */
@@ -31,7 +33,13 @@ export const pointwiseFunctions: readonly TensorFunction[] = [
   pointwise('floor', '', 'The greatest whole number not above x.', (b, x) => b.floor(x)),
   pointwise('round', '', 'The nearest whole number, ties to even.', (b, x) => b.round(x)),
   pointwise('square', '', 'x * x.', (b, x) => b.square(x)),
-  pointwise('pow', 'exponent: float', 'x to the power `exponent`.', (b, x, args) => b.pow(x, number(args, 'exponent'))),
+  pointwise(
+    'pow',
+    'exponent: float',
+    'x to the power `exponent`.',
+    (b, x, args) => b.pow(x, number(args, 'exponent')),
+    'x |> pow(1.5)',
+  ),
   pointwise(
     'clamp',
     'min?: float, max?: float',

@@ -37,6 +37,7 @@ export const schedules: readonly ScheduleFunction[] = [
     name: 'exponential_decay',
     signature: 'exponential_decay(lr: schedule, gamma: float) -> schedule',
     doc: 'lr * gamma^epoch, with epochs counted from 0.',
+    example: 'sgd(lr: exponential_decay(0.1, gamma: 0.95))',
     value: (b, { epoch, base }, args) => b.mul(base, power(b, num(args, 'gamma'), epoch)),
   },
   {
@@ -44,6 +45,7 @@ export const schedules: readonly ScheduleFunction[] = [
     name: 'cosine',
     signature: 'cosine(lr: schedule, steps: int = 0, min: float = 0) -> schedule',
     doc: 'Falls from lr to `min` along half a cosine over `steps` steps, 0 meaning the whole run, and stays there (Loshchilov and Hutter, 2016).',
+    example: 'adamw(lr: cosine(3e-4, min: 3e-5))',
     value: (b, { step, total, base }, args) => {
       const [steps, min] = [num(args, 'steps') || total, num(args, 'min')];
       const height = b.mul(b.add(b.cos(b.mul(progress(b, step, steps), Math.PI)), 1), 0.5);
@@ -55,6 +57,7 @@ export const schedules: readonly ScheduleFunction[] = [
     name: 'linear_warmup',
     signature: 'linear_warmup(lr: schedule, steps: int, start: float = 0) -> schedule',
     doc: 'Rises in a straight line from start * lr to lr over `steps` steps, and follows lr from there.',
+    example: 'adamw(lr: linear_warmup(cosine(3e-4), steps: 200))',
     value: (b, { step, base }, args) => {
       const start = num(args, 'start');
       return b.mul(base, b.add(b.mul(progress(b, step, num(args, 'steps')), 1 - start), start));

@@ -136,6 +136,7 @@ export const shapeFunctions: readonly TensorFunction[] = [
     name: 'reshape',
     signature: 'reshape(x: [...], shape: shape) -> [...]',
     doc: 'The same elements in row-major order in another shape; one size may be -1, which is inferred.',
+    example: 'x |> reshape([B, -1, 16])',
     type: args => ({ ...typeOf(args, 'x'), shape: reshaped(typeOf(args, 'x').shape, shapeOf(args, 'shape')) }),
     build: ({ b }, args) =>
       b.reshape(tensor(args, 'x'), reshaped(tensor(args, 'x').type.shape, shapeOf(args, 'shape'))),

@@ -8,7 +8,7 @@ import { type Signature, showOwn, showPattern } from '../check/signature.ts';
 import type { World } from '../check/world.ts';
 import { modelCost, showCost } from '../lower/count.ts';
 import type { AnyNode } from '../syntax/ast.ts';
-import { type SettingDeclaration, settingOf } from '../syntax/settings.ts';
+import { settingOf } from '../syntax/settings.ts';
 import { type Span, touches } from '../text.ts';
 import { absolute, locate, nodesAt, type Part, partAt, parts, type Snapshot } from './snapshot.ts';
 
@@ -83,7 +83,7 @@ function describe(snapshot: Snapshot, part: Part, r: Reference, meaning: Meaning
     const about = library(r.name, part, meaning);
     return { ...about, notes: [...about.notes, ...stageCost(snapshot, part, r)] };
   }
-  if (r.kind === 'setting') return setting(r.name, settingOf(part.entry.node.kind, r.name));
+  if (r.kind === 'setting') return setting(part.entry.node.kind, r.name);
   if (r.target?.kind === 'global' && r.target.parameter === undefined) {
     const described = declaration(snapshot, r.target);
     if (described) return described;
@@ -94,10 +94,11 @@ function describe(snapshot: Snapshot, part: Part, r: Reference, meaning: Meaning
   return { code: valueCode(r.name, value), doc: '', notes };
 }
 
-function setting(name: string, declared: SettingDeclaration | undefined): Described {
+function setting(block: string, name: string): Described {
+  const declared = settingOf(block, name);
   if (declared === undefined) return { code: name, doc: '', notes: [] };
   const notes = Object.entries(declared.named ?? {}).map(([argument, doc]) => `\`${argument}:\` ${doc}`);
-  return { code: declared.example, doc: declared.doc, notes };
+  return { code: declared.example, doc: declared.doc, notes, topic: `settings/${block}/${name}` };
 }
 
 function bindingMeaning(part: Part, r: Reference): Meaning | undefined {
@@ -161,7 +162,8 @@ function library(name: string, part: Part, meaning: Meaning | undefined): Descri
     .filter(Boolean)
     .join('\n\n');
   const notes = meaning?.kind === 'tensor' ? [`here: ${showTensor(meaning)}`] : [];
-  return { code: callee?.signature.label ?? name, doc, notes };
+  const topic = callee && `library/${callee.library?.place ?? 'stop'}/${name}`;
+  return { code: callee?.signature.label ?? name, doc, notes, ...(topic && { topic }) };
 }
 
 function declaration(snapshot: Snapshot, target: Extract<Target, { kind: 'global' }>): Described | undefined {
