@@ -75,6 +75,7 @@ const summary = v.object({
   folder: v.string(),
   name: v.string(),
   source: v.string(),
+  choice: v.exactOptional(v.string()),
   state,
   step: number,
   steps: number,

@@ -1,5 +1,6 @@
 /** The panels: one a run, opened at the click, restored after a reload, fed with the run's events while they are visible. */
 import * as vscode from 'vscode';
+import type { RunEvent } from '../../engine/train/events.ts';
 import type { RunSummary } from '../../server/runs/runs.ts';
 import { viewType } from '../ids.ts';
 import { refusal, type Server } from '../server.ts';
@@ -30,6 +31,7 @@ export function createPanels(context: vscode.ExtensionContext, server: Server, l
   const host = { context, server, log, open };
   const subscriptions = [
     server.onRunEvents(({ summary, events }) => {
+      followSweep(host, summary, events);
       for (const entry of open) {
         if (entry.folder !== summary.folder) continue;
         entry.live = isLiveState(summary);
@@ -93,6 +95,17 @@ function isLiveState({ state }: RunSummary): boolean {
 /** Training the same block again takes its old panel, unless that run still goes on. */
 function reusable(open: ReadonlySet<OpenPanel>, name: string, source: string): OpenPanel | undefined {
   return [...open].find(entry => !entry.live && entry.name === name && entry.source === source);
+}
+
+/** The next run of a sweep takes the panel of the one before it. */
+function followSweep(host: Host, summary: RunSummary, events: readonly RunEvent[]): void {
+  if (summary.choice === undefined || !events.some(event => event.type === 'start')) return;
+  const shown = [...host.open].some(entry => entry.folder === summary.folder);
+  const entry = shown ? undefined : reusable(host.open, summary.name, summary.source);
+  if (entry?.folder === undefined) return;
+  begin(entry);
+  entry.folder = summary.folder;
+  if (entry.ready) void sendHistory(host, entry);
 }
 
 function createPanel(name: string): vscode.WebviewPanel {
@@ -183,7 +196,8 @@ async function sendHistory(host: Host, entry: OpenPanel): Promise<void> {
     entry.name = history.summary.name;
     entry.source = history.summary.source;
     entry.live = isLiveState(history.summary);
-    entry.panel.title = panelTitle(entry.name);
+    const { choice } = history.summary;
+    entry.panel.title = panelTitle(choice === undefined ? entry.name : `${entry.name} ${choice}`);
     post(entry, { type: 'history', history });
     entry.streaming = true;
   } catch (error) {

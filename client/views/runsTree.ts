@@ -68,10 +68,11 @@ function itemOf(runs: Runs, folder: string): vscode.TreeItem {
   return item;
 }
 
-/** What tells runs of one name apart: how good, and when or how far. */
+/** What tells runs of one name apart: the numbers of a sweep, how good, and when or how far. */
 function describe(run: RunSummary): string {
+  const choice = run.choice === undefined ? [] : [run.choice];
   const loss = run.loss === undefined ? [] : [vscode.l10n.t('loss {0}', formatLoss(run.loss))];
-  return [...loss, run.state === 'finished' ? shortTime(run) : progress(run)].join(' · ');
+  return [...choice, ...loss, run.state === 'finished' ? shortTime(run) : progress(run)].join(' · ');
 }
 
 function progress({ step, steps }: RunSummary): string {

@@ -2,12 +2,15 @@
 
 import * as v from 'valibot';
 import { type Command, ErrorCodes, LSPErrorCodes, ResponseError } from 'vscode-languageserver';
+import type { Choice, Program } from '../../engine/ir/program.ts';
 import { EngineError } from '../../engine/util/errors.ts';
 import { codeLenses, type Lens, type ResumableRun, trainProblem } from '../ide/codeLens.ts';
+import { renderFact } from '../ide/diagnostics/registry.ts';
 import type { Analysis } from '../lang/api.ts';
 import { lower } from '../lang/lower/lower.ts';
 import type { RunManager } from '../runs/manager.ts';
 import type { RunSummary } from '../runs/runs.ts';
+import { startSweep } from '../runs/sweep.ts';
 import { attachRequest, runNotification, runsRequest, serverCommands } from './protocol.ts';
 import { refresh } from './refresh.ts';
 import { createRunProgress } from './runProgress.ts';
@@ -102,19 +105,28 @@ async function train(session: Session, runs: RunManager | undefined, argument: u
     const names = lowered.names.length === 0 ? 'the file has none' : `there are ${lowered.names.join(', ')}`;
     throw refused(`no train block is called ${wanted.train ?? 'anything'}: ${names}`);
   }
-  if (lowered.kind === 'program' && lowered.choices.length > 0)
-    throw refused(`${lowered.program.name} is a sweep of ${lowered.choices.length} runs: start it with "strata train"`);
   if (lowered.kind === 'errors') {
     const block = analysis.trains.find(t => wanted.train === undefined || t.name === wanted.train);
     throw refused(`can't train: ${(block && trainProblem(block)) ?? 'the file has errors'}`);
   }
   const device = wanted.device ?? settingsFor(session, wanted.uri).device;
-  return demand(runs).start({
-    program: lowered.program,
+  const rest = {
     text: analysis.text,
     source: place.source,
     request: { workspace: place.workspace, base: place.base, ...(device === undefined ? {} : { device }) },
-  });
+  };
+  if (lowered.choices.length === 0) return demand(runs).start({ program: lowered.program, ...rest });
+  const sweep = lowered.choices.map(choice => () => ({ program: programOf(analysis, wanted.train, choice), ...rest }));
+  return startSweep(demand(runs), sweep, error => logFailure(session.connection, error));
+}
+
+/** Of one run of a sweep, whose first has been lowered without errors; what other numbers make wrong ends the sweep there. */
+function programOf(analysis: Analysis, train: string | undefined, choice: Choice): Program {
+  const lowered = lower(analysis, train, choice);
+  if (lowered.kind === 'program') return lowered.program;
+  const fact = lowered.kind === 'errors' ? lowered.facts[0] : undefined;
+  const why = fact === undefined ? '' : `: ${renderFact(fact).message}`;
+  throw refused(`can't train with ${JSON.stringify(choice)}${why}`);
 }
 
 /** Once all data is known: reading it may take longer than an answer to an editor waits. */

@@ -51,10 +51,8 @@ export interface TestOptions {
 export async function startTestClient({ capabilities = {}, ...options }: TestOptions = {}): Promise<TestClient> {
   const [toServer, toClient] = [new PassThrough(), new PassThrough()];
   const calls: string[] = [];
-  let emit: RunListener = () => {};
-  const runs = recorder(calls, options.runs ?? [], listener => {
-    emit = listener;
-  });
+  const listeners = new Set<RunListener>();
+  const runs = recorder(calls, options.runs ?? [], listeners);
   const server = createConnection(new StreamMessageReader(toServer), new StreamMessageWriter(toClient), {
     messageStrategy: createGate(),
   });
@@ -94,8 +92,8 @@ export async function startTestClient({ capabilities = {}, ...options }: TestOpt
     calls,
     raw: toServer,
     received,
-    get emit() {
-      return emit;
+    emit: (run, events) => {
+      for (const listener of [...listeners]) listener(run, events);
     },
     open: (text, at = uri) =>
       void connection.sendNotification('textDocument/didOpen', {
@@ -138,14 +136,15 @@ function testHost(runs: RunManager): ServerHost {
   };
 }
 
-function recorder(calls: string[], list: readonly RunSummary[], listen: (listener: RunListener) => void): RunManager {
+function recorder(calls: string[], list: readonly RunSummary[], listeners: Set<RunListener>): RunManager {
   const act = (what: string) => async (folder: string) => {
     calls.push(`${what} ${folder}`);
     return summary({ folder });
   };
   return {
     start: async run => {
-      calls.push(`start ${run.program.name}`);
+      const choice = run.program.choice && ` ${JSON.stringify(run.program.choice)}`;
+      calls.push(`start ${run.program.name}${choice ?? ''}`);
       return summary({ name: run.program.name, source: run.source });
     },
     resume: act('resume'),
@@ -161,8 +160,8 @@ function recorder(calls: string[], list: readonly RunSummary[], listen: (listene
     attach: act('attach'),
     attachAll: async () => [],
     onEvents: listener => {
-      listen(listener);
-      return () => {};
+      listeners.add(listener);
+      return () => listeners.delete(listener);
     },
     dispose: () => {},
   };

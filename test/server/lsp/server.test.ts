@@ -338,6 +338,16 @@ describe('training', () => {
     expect(client.calls).toEqual([]);
   });
 
+  it('starts the runs of a sweep one after the other', async () => {
+    const client = await startTestClient();
+    const text = program().replace('net = Net()', 'sweep rate: [0.1, 0.01]\n  net = Net()');
+    client.open(text.replace('lr: 0.001', 'lr: rate'));
+    await client.request('workspace/executeCommand', train);
+    expect(client.calls).toEqual(['start first {"rate":0.1}']);
+    client.emit(summary({ state: 'finished' }), []);
+    await expect.poll(() => client.calls).toEqual(['start first {"rate":0.1}', 'start first {"rate":0.01}']);
+  });
+
   it('refuses a text that was never saved', async () => {
     const client = await startTestClient();
     client.open(program(), 'untitled:one');
