@@ -23,7 +23,10 @@ interface Manifest {
     readonly walkthroughs: readonly { readonly steps: readonly { readonly description: string }[] }[];
   };
 }
-const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
+const english = JSON.parse(readFileSync('package.nls.json', 'utf8')) as Readonly<Record<string, string>>;
+/** As VS Code reads it: with the English texts in place of their keys. */
+const text = readFileSync('package.json', 'utf8').replace(/"%([\w.]+)%"/g, (_, key) => JSON.stringify(english[key]));
+const manifest = JSON.parse(text) as Manifest;
 const { contributes } = manifest;
 const known: readonly string[] = Object.values(commands);
 const sorted = (names: readonly string[]) => [...names].sort();
