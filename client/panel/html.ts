@@ -9,7 +9,13 @@ export interface PageParts {
 }
 
 export function page({ script, style, source, nonce }: PageParts): string {
-  const policy = [`default-src 'none'`, `script-src 'nonce-${nonce}'`, `style-src ${source}`].join('; ');
+  const policy = [
+    `default-src 'none'`,
+    `script-src 'nonce-${nonce}'`,
+    `style-src ${source}`,
+    'img-src data:',
+    'media-src data:',
+  ].join('; ');
   return `<!doctype html>
 <html lang="en">
 <head>

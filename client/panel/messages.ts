@@ -64,11 +64,24 @@ const done = v.object({
   time: number,
 });
 
-const event = v.variant('type', [start, step, epoch, change, checkpoint, done]) satisfies v.GenericSchema<
+/** A file of the run folder's samples. */
+const samplePath = v.pipe(v.string(), v.regex(/^samples\/[\w-]+\.(?:png|wav|json)$/));
+const samples = v.object({
+  type: v.literal('samples'),
+  epoch: number,
+  step: number,
+  name: v.string(),
+  kind: v.picklist(['image', 'audio', 'text', 'numbers']),
+  items: number,
+  paths: v.array(samplePath),
+  time: number,
+});
+
+const event = v.variant('type', [start, step, epoch, samples, change, checkpoint, done]) satisfies v.GenericSchema<
   unknown,
   RunEvent
 >;
-const landmark = v.variant('type', [start, epoch, change, checkpoint, done]);
+const landmark = v.variant('type', [start, epoch, samples, change, checkpoint, done]);
 
 const summary = v.object({
   id: v.string(),
@@ -103,6 +116,8 @@ const toPanel = v.variant('type', [
   v.object({ type: v.literal('events'), summary, events: v.array(event) }),
   /** The run could not start, or is gone. */
   v.object({ type: v.literal('problem'), message: v.string(), code: v.exactOptional(v.string()) }),
+  /** What a file of the samples holds: a data URI of an image or a sound, or JSON; null where it can't be read. */
+  v.object({ type: v.literal('sample'), path: samplePath, content: v.nullable(v.string()) }),
   /** A command of the page was carried out or refused: its button may be pressed again. */
   v.object({ type: v.literal('answered') }),
 ]);
@@ -111,8 +126,31 @@ const fromPanel = v.variant('type', [
   /** The page listens; also after it was hidden and shown again. */
   v.object({ type: v.literal('ready') }),
   v.object({ type: v.literal('command'), command: v.picklist(['pause', 'continue', 'stop', 'resume']) }),
+  /** The page wants to show a file of the samples. */
+  v.object({ type: v.literal('sample'), path: samplePath }),
   v.object({ type: v.literal('show'), what: v.picklist(['source', 'log', 'folder']) }),
 ]);
+
+const sampleItems = v.object({
+  items: v.array(
+    v.union([
+      v.string(),
+      v.object({ shape: v.array(v.number()), numbers: v.array(v.union([v.number(), v.string()])) }),
+    ]),
+  ),
+});
+/** The items of a text or a table. */
+export type SampleItem = v.InferOutput<typeof sampleItems>['items'][number];
+
+/** None where the text is not what the engine writes. */
+export function parseSampleItems(text: string): readonly SampleItem[] {
+  try {
+    const result = v.safeParse(sampleItems, JSON.parse(text));
+    return result.success ? result.output.items : [];
+  } catch {
+    return [];
+  }
+}
 
 /** What the page keeps over reloads. The run itself is fetched anew by its folder. */
 const saved = v.object({
@@ -120,6 +158,8 @@ const saved = v.object({
   log: v.exactOptional(v.boolean()),
   smoothing: v.exactOptional(v.number()),
   hidden: v.exactOptional(v.array(v.string())),
+  /** The epoch whose samples are looked at; the newest where it is left out. */
+  epoch: v.exactOptional(v.number()),
 });
 
 /** The contract's own types in place of the mutable copies that validation makes. */

@@ -178,12 +178,31 @@ async function receive(host: Host, entry: OpenPanel, message: FromPanel): Promis
       if (entry.folder !== undefined)
         await vscode.commands.executeCommand(`strata.${message.command}`, { folder: entry.folder });
       return post(entry, { type: 'answered' });
+    case 'sample':
+      return sendSample(entry, message.path);
     case 'show':
       if (message.what === 'log') return host.log.show();
       if (message.what === 'source')
         await vscode.commands.executeCommand('strata.openSource', { source: entry.source });
       return;
   }
+}
+
+const mediaTypes: Readonly<Record<string, string>> = { png: 'image/png', wav: 'audio/wav' };
+
+/** The page may read nothing by itself: images and sounds come to it as data. The path is one of `samples/`. */
+async function sendSample(entry: OpenPanel, path: string): Promise<void> {
+  const { folder } = entry;
+  if (folder === undefined) return;
+  const type = mediaTypes[path.slice(path.lastIndexOf('.') + 1)];
+  let content: string | null = null;
+  try {
+    const bytes = Buffer.from(await vscode.workspace.fs.readFile(vscode.Uri.joinPath(vscode.Uri.file(folder), path)));
+    content = type === undefined ? bytes.toString('utf8') : `data:${type};base64,${bytes.toString('base64')}`;
+  } catch {
+    // Deleted by its owner: the page says that it is gone.
+  }
+  if (entry.folder === folder && entry.ready) post(entry, { type: 'sample', path, content });
 }
 
 async function sendHistory(host: Host, entry: OpenPanel): Promise<void> {

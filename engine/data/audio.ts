@@ -90,6 +90,6 @@ function demandFit(args: Call['args'], { length, rate }: Wanted, file: DataFile,
   );
 }
 
-function audioColumn({ length }: Wanted): SourceColumn {
-  return { name: 'audio', dtype: 'f32', shape: [length] };
+function audioColumn({ length, rate }: Wanted): SourceColumn {
+  return { name: 'audio', dtype: 'f32', shape: [length], rate };
 }

@@ -20,6 +20,7 @@ export const STREAMS = {
   shuffle: 0xd0000004,
   sequences: 0xd0000005,
   balance: 0xd0000010,
+  generate: 0xd0000011,
 } as const;
 
 /** Words 0, 1, 2 … of the stream at `step`, so that draws of different steps (samples, epochs) are independent of each other. */

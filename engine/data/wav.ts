@@ -106,3 +106,25 @@ function lengthOf(
 function malformed(file: DataFile, what: string): EngineError {
   return new EngineError('data-malformed', `${file.name}: ${what}`);
 }
+
+/** A WAV file of one channel, 16-bit PCM; samples beyond -1 and 1 are cut off. */
+export function encodeWav(samples: Float32Array, rate: number): Uint8Array {
+  const bytes = Buffer.alloc(44 + 2 * samples.length);
+  bytes.write('RIFF', 0, 'latin1');
+  bytes.writeUInt32LE(36 + 2 * samples.length, 4);
+  bytes.write('WAVEfmt ', 8, 'latin1');
+  bytes.writeUInt32LE(16, 16);
+  bytes.writeUInt16LE(1, 20);
+  bytes.writeUInt16LE(1, 22);
+  bytes.writeUInt32LE(rate, 24);
+  bytes.writeUInt32LE(2 * rate, 28);
+  bytes.writeUInt16LE(2, 32);
+  bytes.writeUInt16LE(16, 34);
+  bytes.write('data', 36, 'latin1');
+  bytes.writeUInt32LE(2 * samples.length, 40);
+  for (const [at, sample] of samples.entries()) {
+    const value = Number.isFinite(sample) ? Math.max(-1, Math.min(1, sample)) : 0;
+    bytes.writeInt16LE(Math.round(value * 32767), 44 + 2 * at);
+  }
+  return bytes;
+}

@@ -17,11 +17,62 @@ export interface Program {
   readonly train: Graph;
   /** The same with dropout off and running statistics used. */
   readonly evaluate: Graph;
+  /** What the weights are for: the values that `views` and `predictions` name, computed as in `evaluate` from the same inputs. */
+  readonly infer?: Graph;
+  readonly views?: readonly View[];
+  readonly predictions?: readonly Prediction[];
   readonly objectives: readonly Objective[];
   readonly reports: readonly Report[];
   readonly run: RunPlan;
   /** Of a sweep: the hyperparameters of this one. */
   readonly choice?: Choice;
+}
+
+/** A value that people look at while the model trains. */
+export interface View {
+  /** As people know it; unique among the views. */
+  readonly name: string;
+  /** Output of `infer`; all but the scores that `generate` reads hold an item in each row, [items, ...]. */
+  readonly output: string;
+  readonly as: ViewFormat;
+}
+
+/**
+ * How an item is shown. `image`: planes [C, H, W] or pixels [H, W, C] of 1 or 3 channels, flat or not. `audio`: one channel. `text`: tokens of a
+ * column of the data. `numbers`: the numbers. `generate`: text that is drawn token by token.
+ */
+export type ViewFormat =
+  | { readonly kind: 'numbers' }
+  | {
+      readonly kind: 'image';
+      readonly channels: 1 | 3;
+      readonly height: number;
+      readonly width: number;
+      readonly order: 'planes' | 'pixels';
+    }
+  | { readonly kind: 'audio'; readonly rate: number }
+  | { readonly kind: 'text'; readonly column: string }
+  | ({ readonly kind: 'generate' } & Drawing);
+
+/** How text is drawn: the least parts of a sampler. */
+export interface Drawing {
+  readonly prompt: string;
+  /** Tokens that follow the prompt. */
+  readonly tokens: number;
+  /** Divides the scores; 0 always takes the likeliest. */
+  readonly temperature: number;
+  /** Only the k likeliest; all where it is left out. */
+  readonly topK?: number;
+}
+
+/** What a loss compares with a field: what the model says of that field. */
+export interface Prediction {
+  /** Output of `infer`. */
+  readonly output: string;
+  /** Name of the field. */
+  readonly target: string;
+  /** Name of the loss, which says what the numbers are: logits of classes, logits of a probability, or the field itself. */
+  readonly loss: string;
 }
 
 /** Swept hyperparameters by name. */
@@ -146,6 +197,8 @@ export interface ColumnSchema {
   readonly classes?: number;
   /** Names of the classes or categories, where the source has them. */
   readonly classNames?: readonly string[];
+  /** Of audio: samples a second. */
+  readonly rate?: number;
 }
 
 /** `over`: prefix of parameter names, `net.encoder`. `from`: path of a safetensors file. */

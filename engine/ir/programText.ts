@@ -67,6 +67,7 @@ const column = v.object({
   shape,
   classes: v.optional(count),
   classNames: v.optional(v.array(v.string())),
+  rate: v.optional(count),
 });
 const parts = v.pipe(count, v.minValue(1));
 const statistic = v.variant('kind', [
@@ -103,6 +104,28 @@ const runPlan = v.object({
   ),
   init: v.optional(v.array(v.object({ over: v.string(), from: v.string() }))),
 });
+const side = v.pipe(count, v.minValue(1));
+const viewFormat = v.variant('kind', [
+  v.object({ kind: v.literal('numbers') }),
+  v.object({
+    kind: v.literal('image'),
+    channels: v.picklist([1, 3]),
+    height: side,
+    width: side,
+    order: v.picklist(['planes', 'pixels']),
+  }),
+  v.object({ kind: v.literal('audio'), rate: side }),
+  v.object({ kind: v.literal('text'), column: v.string() }),
+  v.object({
+    kind: v.literal('generate'),
+    prompt: v.string(),
+    tokens: count,
+    temperature: v.pipe(v.number(), v.minValue(0)),
+    topK: v.optional(side),
+  }),
+]);
+const view = v.object({ name: v.string(), output: v.string(), as: viewFormat });
+const prediction = v.object({ output: v.string(), target: v.string(), loss: v.string() });
 const programSchema = v.object({
   version: v.literal(PROGRAM_VERSION),
   name: v.string(),
@@ -110,6 +133,9 @@ const programSchema = v.object({
   parameters: v.array(v.object({ name: v.string(), shape, init, trainable: v.boolean() })),
   train: graph,
   evaluate: graph,
+  infer: v.optional(graph),
+  views: v.optional(v.array(view)),
+  predictions: v.optional(v.array(prediction)),
   objectives: v.array(v.object({ loss: v.string(), over: v.array(v.string()), optimizer: call })),
   reports: v.array(v.object({ name: v.string(), better: v.picklist(['lower', 'higher']), finish: v.optional(graph) })),
   run: runPlan,

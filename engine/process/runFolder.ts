@@ -54,6 +54,7 @@ const eventTypes: ReadonlySet<unknown> = new Set([
   'start',
   'step',
   'epoch',
+  'samples',
   'state',
   'checkpoint',
   'done',

@@ -4,7 +4,7 @@ export type RunState = 'starting' | 'running' | 'paused' | 'finished' | 'stopped
 export type DoneReason = 'finished' | 'stopped' | 'early-stop' | 'failed';
 export type Metrics = Readonly<Record<string, number>>;
 
-export type RunEvent = StartEvent | StepEvent | EpochEvent | StateEvent | CheckpointEvent | DoneEvent;
+export type RunEvent = StartEvent | StepEvent | EpochEvent | SamplesEvent | StateEvent | CheckpointEvent | DoneEvent;
 
 export interface StartEvent {
   readonly type: 'start';
@@ -60,6 +60,26 @@ export interface EpochEvent {
   readonly samplesPerSecond: number;
   readonly time: number;
 }
+
+/** A value of `show` or a text of `generate` has been written for people to look at. */
+export interface SamplesEvent {
+  readonly type: 'samples';
+  /** Of the epoch that has just ended. */
+  readonly epoch: number;
+  readonly step: number;
+  /** Name of the value, unique in the run. */
+  readonly name: string;
+  readonly kind: SampleKind;
+  /** How many are shown; of a text one. */
+  readonly items: number;
+  /**
+   * Relative to the run folder. `image`: one PNG with all items in rows. `audio`: a WAV each. `text` and `numbers`: JSON, `{"items": […]}` with
+   * strings, or with objects of the item's shape and its first numbers.
+   */
+  readonly paths: readonly string[];
+  readonly time: number;
+}
+export type SampleKind = 'image' | 'audio' | 'text' | 'numbers';
 
 export interface StateEvent {
   readonly type: 'state';

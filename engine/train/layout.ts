@@ -121,6 +121,11 @@ export function fieldBuffer(split: SplitName, field: string): string {
 /** i32 [train] input: the order of the training samples in this epoch; the host rewrites it between epochs. */
 export const ORDER = 'train.order';
 
+/** What is shown while training is of validation samples, and of training samples where there are none. */
+export function shownSplit(counts: Counts): SplitName {
+  return counts.validation > 0 ? 'validation' : 'train';
+}
+
 /** Fields that `graph` reads: inputs that are neither seed nor step, with their types per sample. */
 export function fieldsOf(graph: Graph): readonly { name: string; dtype: DType; shape: readonly number[] }[] {
   return graph.nodes
@@ -337,11 +342,14 @@ function inputTable(
     });
     return [...new Map(specs.map(s => [s.name, s])).values()];
   };
+  const shown = (split: SplitName) => (program.infer && split === shownSplit(counts) ? [program.infer] : []);
   return [
     input(BUFFERS.seed, 'i32', [], 'seed of the run'),
     ...(plateaus.length > 0 ? [input(BUFFERS.plateau, 'f32', [plateaus.length], 'factors of plateau schedules')] : []),
     input(ORDER, 'i32', [counts.train], 'order of the training samples in this epoch'),
-    ...fields('train', [program.train, ...(program.data.augment ? [program.data.augment] : [])]),
-    ...(['validation', 'test'] as const).flatMap(split => (counts[split] > 0 ? fields(split, [program.evaluate]) : [])),
+    ...fields('train', [program.train, ...(program.data.augment ? [program.data.augment] : []), ...shown('train')]),
+    ...(['validation', 'test'] as const).flatMap(split =>
+      counts[split] > 0 ? fields(split, [program.evaluate, ...shown(split)]) : [],
+    ),
   ];
 }

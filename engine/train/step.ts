@@ -28,7 +28,7 @@ export interface Steps {
   readonly layout: StepLayout;
 }
 
-type Values = Readonly<Record<string, Value>>;
+export type Values = Readonly<Record<string, Value>>;
 
 const scalar: TensorType = { dtype: 'i32', shape: [] };
 
@@ -136,7 +136,8 @@ function positions(
   return b.add(b.iota([size]), start);
 }
 
-function gathered(
+/** The rows of every field that `graphs` read. */
+export function gathered(
   b: GraphBuilder,
   graphs: readonly Graph[],
   layout: StepLayout,
@@ -219,11 +220,13 @@ function guarded(
   ];
 }
 
-/** The weights that the model is used with: their moving average where there is one. */
-function usedBuffers(b: GraphBuilder, layout: StepLayout): Values {
-  return Object.fromEntries(
-    layout.groups.map(g => [g.buffer, b.state(g.average ?? g.buffer, { dtype: 'f32', shape: [g.length] })]),
-  );
+/** The weights that the model is used with, by name: their moving average where there is one. */
+export function usedWeights(b: GraphBuilder, layout: StepLayout): Values {
+  const buffers = layout.groups.map(g => [
+    g.buffer,
+    b.state(g.average ?? g.buffer, { dtype: 'f32', shape: [g.length] }),
+  ]);
+  return allViews(b, layout, Object.fromEntries(buffers));
 }
 
 /** Adds the metrics of the next batch of `split`, times its size, to `sums`. */
@@ -233,7 +236,7 @@ function evaluateStep(program: Program, layout: StepLayout, split: SplitName, si
   const rows = positions(b, layout, split, evaluated, size, last);
   const leaves = {
     ...gathered(b, [program.evaluate], layout, split, rows),
-    ...allViews(b, layout, usedBuffers(b, layout)),
+    ...usedWeights(b, layout),
     seed: b.input(BUFFERS.seed, scalar),
     step: b.state(BUFFERS.step, scalar),
   };

@@ -9,6 +9,7 @@ import { findNonFinite } from './blame.ts';
 import { type TrainingState, writeCheckpoint } from './checkpoint.ts';
 import { type Control, createControl } from './control.ts';
 import type { DoneEvent, DoneReason, Metrics, RunEvent, RunState, StateEvent } from './events.ts';
+import { isShown, showAll } from './gallery.ts';
 import { followAll, type PlateauState, UNREDUCED } from './plateau.ts';
 import { createRecorder, finite, type Recorder } from './recorder.ts';
 import type { Session } from './session.ts';
@@ -242,8 +243,10 @@ async function closeEpoch(live: Live, face: Face): Promise<void> {
   const validated = session.layout.counts.validation > 0;
   const validation = validated ? await session.evaluate('validation', () => mayGoOn(live, face)) : undefined;
   if (validated && validation === undefined) return;
+  const samples = await shownSamples(live, face);
+  if (samples === undefined) return;
   const train = recorder.means();
-  options.emit([epochEvent(live, train, validation)]);
+  options.emit([epochEvent(live, train, validation), ...samples]);
   live.metrics = finite({ ...train, ...prefixed('validation', validation) });
   live.closedAt = live.step;
   const improved = judge(live, train, validation);
@@ -254,6 +257,16 @@ async function closeEpoch(live: Live, face: Face): Promise<void> {
   live.epochSteps = 0;
   await save(live, improved);
   live.epochStart = performance.now();
+}
+
+/** What this epoch shows; undefined when the run is stopped meanwhile. */
+async function shownSamples(live: Live, face: Face): Promise<readonly RunEvent[] | undefined> {
+  const { session, step } = live;
+  const { program, folder } = live.options;
+  const { steps, stepsPerEpoch } = session.layout;
+  const epoch = Math.ceil(step / stepsPerEpoch);
+  if (!isShown(program, epoch, Math.ceil(steps / stepsPerEpoch))) return [];
+  return showAll({ program, session, folder, epoch, step, goOn: () => mayGoOn(live, face) });
 }
 
 /** Counts the epoch for early stopping and for the best checkpoint; true if it is the best so far. */

@@ -79,7 +79,7 @@ function imported({ foreign = [] }: CompletionInfo, models: readonly Importable[
 export function spaceAsks(text: string, offset: number): boolean {
   const line = text.slice(text.lastIndexOf('\n', offset - 1) + 1, offset);
   if (line.includes('//')) return false;
-  return /(?:\|>|\b(?:using|on|over|minimize|report|freeze|show|from)|\w:|=) $/.test(line);
+  return /(?:\|>|\b(?:using|on|over|minimize|report|freeze|show|generate|from)|\w:|=) $/.test(line);
 }
 
 function suggestion(item: CompletionItem, index: number): Suggestion {

@@ -1,8 +1,14 @@
 /** The border between the page and its host: what is let through, and the page's policy. */
 import { describe, expect, it } from 'vitest';
 import { page } from '../../client/panel/html.ts';
-import { parseFromPanel, parseRunMessage, parseSaved, parseToPanel } from '../../client/panel/messages.ts';
-import { history, start, stretch, summary } from './runs.ts';
+import {
+  parseFromPanel,
+  parseRunMessage,
+  parseSampleItems,
+  parseSaved,
+  parseToPanel,
+} from '../../client/panel/messages.ts';
+import { history, samplesEvent, start, stretch, summary } from './runs.ts';
 
 const overTheWire = (message: unknown): unknown => JSON.parse(JSON.stringify(message));
 
@@ -16,6 +22,17 @@ describe('messages', () => {
       summary,
       events: events.events,
     });
+  });
+
+  it('let samples through, and no path but theirs', () => {
+    const of = (path: string) => ({ type: 'events', summary, events: [samplesEvent(1, { paths: [path] })] });
+    expect(parseToPanel(overTheWire(of('samples/epoch-1-fake.png')))).toEqual(of('samples/epoch-1-fake.png'));
+    for (const path of ['../secret.png', 'samples/../../x.png', '/etc/passwd', 'samples/a.html', 'samples/a/b.png']) {
+      expect(parseToPanel(overTheWire(of(path)))).toBeUndefined();
+      expect(parseFromPanel({ type: 'sample', path })).toBeUndefined();
+    }
+    expect(parseSampleItems('{"items":["text",{"shape":[2],"numbers":[1,"NaN"]}]}')).toHaveLength(2);
+    for (const damaged of ['', '{}', '{"items":[{"shape":"x"}]}']) expect(parseSampleItems(damaged)).toEqual([]);
   });
 
   it('restore NaN, which JSON writes as null', () => {
@@ -47,7 +64,9 @@ describe('messages', () => {
 
 it('the page allows its own script and style alone', () => {
   const html = page({ script: 'https://x/panel.js', style: 'https://x/panel.css', source: 'https://x', nonce: 'abc' });
-  expect(html).toContain(`default-src 'none'; script-src 'nonce-abc'; style-src https://x"`);
+  expect(html).toContain(
+    `default-src 'none'; script-src 'nonce-abc'; style-src https://x; img-src data:; media-src data:"`,
+  );
   expect(html.match(/<script/g)).toHaveLength(1);
   expect(html).not.toMatch(/<style|style="|onclick|unsafe/);
 });

@@ -1,10 +1,11 @@
 /** The panel's page in a real browser: what people see and do, in all themes and widths. */
+import { encode as encodePng } from 'fast-png';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from '../e2e/browser.ts';
 import { chromiumPath } from '../e2e/system.mjs';
 import { bundle, openPanel, type PanelPage, type PanelPageOptions } from './panelPage.ts';
-import { began, epochEvent, history, start, stepEvent, stretch, summary } from './runs.ts';
+import { began, epochEvent, history, samplesEvent, start, stepEvent, stretch, summary } from './runs.ts';
 
 if (!chromiumPath()) console.log('skipped: the panel is tested in Chromium, which this machine lacks');
 
@@ -85,6 +86,43 @@ describe.skipIf(!chromiumPath())('the panel', () => {
       expect(await card.locator('.remedy').textContent()).toMatch(/train again/);
       await card.getByRole('button', { name: 'Show log' }).click();
       expect(await panel.said()).toContainEqual({ type: 'show', what: 'log' });
+    }));
+
+  it('shows samples as they come, and those of any epoch', () =>
+    withPanel({}, async panel => {
+      const png = `data:image/png;base64,${Buffer.from(encodePng({ width: 2, height: 2, channels: 1, data: new Uint8Array(4) })).toString('base64')}`;
+      const told = [1, 2].map(epoch => samplesEvent(epoch));
+      await panel.post({ type: 'history', history: history(250, {}, told) });
+      const wanted = { type: 'sample', path: told[1]!.paths[0]! } as const;
+      expect(await panel.said()).toContainEqual(wanted);
+      expect(await panel.said()).not.toContainEqual({ ...wanted, path: told[0]!.paths[0] });
+      await panel.post({ ...wanted, content: png });
+      const image = panel.page.getByRole('img', { name: 'fake after epoch 2: 16 images' });
+      expect(await image.getAttribute('src')).toBe(png);
+
+      const slider = panel.page.getByRole('slider', { name: 'Epoch of the samples' });
+      expect(await slider.getAttribute('aria-valuetext')).toBe('epoch 2');
+      await slider.press('ArrowLeft');
+      expect(await panel.saved()).toMatchObject({ epoch: 1 });
+      await panel.post({ type: 'sample', path: told[0]!.paths[0]!, content: null });
+      expect(await text(panel, '[data-sample=fake] .empty')).toBe('The file is gone.');
+
+      await slider.press('ArrowRight');
+      const texts = { name: 'logits', kind: 'text', items: 1, paths: ['samples/epoch-3-logits.json'] } as const;
+      await panel.post({ type: 'events', summary, events: [samplesEvent(3, texts)] });
+      await panel.post({ type: 'sample', path: texts.paths[0], content: '{"items":["<b>The light</b>"]}' });
+      expect(await text(panel, '[data-sample=logits] pre')).toBe('<b>The light</b>');
+      expect(await panel.page.locator('[data-sample=fake]').count()).toBe(0);
+    }));
+
+  it('comes back to the epoch that was looked at', () =>
+    withPanel({ saved: { folder: summary.folder, epoch: 1 } }, async panel => {
+      const numbers = { kind: 'numbers', paths: ['samples/epoch-1-fake.json'] } as const;
+      await panel.post({ type: 'history', history: history(250, {}, [samplesEvent(1, numbers), samplesEvent(2)]) });
+      expect(await text(panel, '.samples output')).toBe('epoch 1');
+      const content = '{"items":[{"shape":[2],"numbers":[1,"NaN"]}]}';
+      await panel.post({ type: 'sample', path: numbers.paths[0], content });
+      expect(await panel.page.locator('[data-sample=fake] td').allTextContents()).toEqual(['1.0000', 'NaN']);
     }));
 
   it('takes text from files as text', () =>

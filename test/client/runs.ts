@@ -1,5 +1,5 @@
 /** Synthesised runs for the client's tests: a loss that falls with noise, the same on every call. */
-import type { EpochEvent, RunEvent, StartEvent, StepEvent } from '../../engine/train/events.ts';
+import type { EpochEvent, RunEvent, SamplesEvent, StartEvent, StepEvent } from '../../engine/train/events.ts';
 import type { RunHistory, RunSummary } from '../../server/runs/runs.ts';
 
 export const began = Date.UTC(2026, 10, 24, 9, 30);
@@ -69,6 +69,13 @@ export function epochEvent(epoch: number, msPerStep = 4): EpochEvent {
     samplesPerSecond: (64 * 1000) / msPerStep,
     time: began + step * msPerStep,
   };
+}
+
+/** What `show fake` tells at the end of an epoch. */
+export function samplesEvent(epoch: number, more: Partial<SamplesEvent> = {}): SamplesEvent {
+  const step = epoch * start.stepsPerEpoch;
+  const paths = [`samples/epoch-${epoch}-fake.png`];
+  return { type: 'samples', epoch, step, name: 'fake', kind: 'image', items: 16, paths, time: began + step, ...more };
 }
 
 /** Steps `from`..`to` with the epochs that end among them. */

@@ -10,6 +10,7 @@ import { header } from './header.ts';
 import type { LegendKey } from './legend.ts';
 import { type Problem, problemOf, refused } from './problem.ts';
 import { problemCard } from './problemCard.ts';
+import { samplesView } from './samples.ts';
 import { apply, chartNames, emptyStore, fromHistory, liveStates, type RunStore } from './store.ts';
 import { epochTable } from './table.ts';
 import { onThemeChange } from './theme.ts';
@@ -39,6 +40,10 @@ const top = header(send);
 const card = problemCard(send);
 const grid = tileGrid();
 const chartHost = element('div', { class: 'charts' });
+const samples = samplesView(saved.epoch, send, () => {
+  save();
+  schedule();
+});
 const table = epochTable();
 const announcer = element('p', { class: 'visually-hidden', 'aria-live': 'polite', id: 'announcer' });
 const charts = new Map<string, Chart>();
@@ -54,13 +59,20 @@ document.body.append(
       schedule();
     }),
     chartHost,
+    samples.root,
     table.root,
     announcer,
   ),
 );
 
 function save(): void {
-  vscode.setState({ ...(folder === undefined ? {} : { folder }), ...settings, hidden: [...hidden] });
+  const epoch = samples.epoch();
+  vscode.setState({
+    ...(folder === undefined ? {} : { folder }),
+    ...settings,
+    hidden: [...hidden],
+    ...(epoch === undefined ? {} : { epoch }),
+  });
 }
 
 /** Drawing takes a fifth of the time at most: the processor is wanted for training. */
@@ -87,6 +99,7 @@ function redraw(): void {
   card.show(refusal ?? problemOf(store));
   grid.update(store, Date.now());
   for (const name of chartNames(store)) drawChart(name);
+  samples.update(store);
   table.update(store);
   document.body.dataset.state = refusal ? 'failed' : store.state;
 }
@@ -126,6 +139,9 @@ function receive(message: ToPanel): void {
       store.state = 'failed';
       top.answered();
       break;
+    case 'sample':
+      samples.receive(message.path, message.content);
+      return;
     case 'answered':
       top.answered();
       return;
@@ -153,6 +169,7 @@ function announceEpoch(epoch: number, values: Readonly<Record<string, number>>):
 function reset(next: RunStore): void {
   store = next;
   refusal = undefined;
+  samples.reset();
   const wanted = new Set(chartNames(store));
   for (const [name, chart] of charts) {
     if (wanted.has(name)) continue;

@@ -5,6 +5,7 @@ import type {
   Metrics,
   RunEvent,
   RunState,
+  SamplesEvent,
   StartEvent,
   StepEvent,
 } from '../../../engine/train/events.ts';
@@ -29,6 +30,8 @@ export interface RunStore {
   lr: Column;
   metrics: Map<string, Column>;
   epochs: EpochEvent[];
+  /** What was shown, in order. */
+  samples: SamplesEvent[];
   epoch: number;
   /** Milliseconds of the segments before the present one: a resumed run has several. */
   before: number;
@@ -49,6 +52,7 @@ export function emptyStore(): RunStore {
     lr: column(),
     metrics: new Map(),
     epochs: [],
+    samples: [],
     epoch: 0,
     before: 0,
     since: 0,
@@ -88,6 +92,10 @@ export function apply(store: RunStore, event: RunEvent): void {
       if ((store.epochs.at(-1)?.epoch ?? 0) < event.epoch) store.epochs.push(event);
       store.epoch = Math.max(store.epoch, event.epoch);
       break;
+    case 'samples':
+      store.samples = store.samples.filter(each => each.epoch !== event.epoch || each.name !== event.name);
+      store.samples.push(event);
+      break;
     case 'state':
       store.state = event.state;
       store.heard = event.time;
@@ -118,6 +126,7 @@ function begin(store: RunStore, event: StartEvent): void {
     store.rewinds++;
   }
   store.epochs = store.epochs.filter(epoch => epoch.step <= event.fromStep);
+  store.samples = store.samples.filter(each => each.step <= event.fromStep);
   store.epoch = store.epochs.at(-1)?.epoch ?? 0;
 }
 

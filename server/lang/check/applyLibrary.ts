@@ -51,6 +51,7 @@ export function applyLibrary(
     const label = path || context.naming.prefix + fn.name;
     const built = build.b.scoped(label, () => fn.build(build, args));
     const nodes = isValue(built) ? [built] : built;
+    if (fn.kind === 'loss') compared(context, fn.name, matched);
     if (fn.kind === 'metric' && fn.finish) return { ...results[0]!, ...finished(build, fn.finish, nodes[0]!, args) };
     return together(results.map((r, i) => ({ ...r, node: nodes[i]! })));
   } catch (error) {
@@ -71,6 +72,14 @@ function sizesFit(context: Context, fn: Macro, matched: Matched, u: Unifier, spa
     const note = dim !== undefined && ({ wants: 'known', size: dim, callee: fn.name, axis } as const);
     return !note || noteSize(context, note, input?.span ?? span, { found, piped: input?.span.start === span.start });
   });
+}
+
+/** A loss takes what the model says first, and a `target`. */
+function compared(context: Context, loss: string, { bound }: Matched): void {
+  const [said] = [...bound.values()];
+  const target = bound.get('target');
+  if (said?.meaning.kind === 'tensor' && target?.meaning.kind === 'tensor')
+    context.emission?.compared(loss, said.meaning, target.meaning);
 }
 
 function together(results: readonly TensorMeaning[]): Meaning {

@@ -9,7 +9,7 @@ import type { FactCode, FactData } from '../facts.ts';
 import type { AnyNode, Block, Expression, Name } from '../syntax/ast.ts';
 import type { Span } from '../text.ts';
 import type { Callee, CallPlace } from './callee.ts';
-import type { Meaning, Origin } from './meaning.ts';
+import type { Meaning, Origin, TensorMeaning } from './meaning.ts';
 import type { FactRecord, Sheet, Target } from './records.ts';
 import type { Binding, Naming, Scope } from './scope.ts';
 import type { SizeNote } from './signature.ts';
@@ -33,6 +33,8 @@ export interface Globals {
 export interface Emission {
   readonly training: boolean;
   at(path: string): BuildContext;
+  /** A loss was built of what the model says and what it should say. */
+  compared(loss: string, said: TensorMeaning, target: TensorMeaning): void;
 }
 
 export interface Context {

@@ -13,6 +13,7 @@ import { firstOf, wholeSetting } from './data.ts';
 import { failed, isError, kindOf, type Meaning, showMeaning, tensorMeaning, wholeNumber } from './meaning.ts';
 import { checkObjectives } from './objectives.ts';
 import type { Binding } from './scope.ts';
+import { generate, type Shown, show } from './show.ts';
 import { bind, unused } from './statements.ts';
 import { type SweptName, sweepNames } from './sweep.ts';
 
@@ -26,6 +27,8 @@ export interface TrainFace {
   /** Layers that start from weights of a run or a file. */
   readonly inits: (LayerPath & { readonly from: string; readonly fromSpan: Span })[];
   readonly swept: SweptName[];
+  /** What people see while it trains; none in the walk that makes the training graph. */
+  readonly shown: Shown[];
   epochs?: number;
   steps?: number;
   seed: number;
@@ -70,6 +73,7 @@ export function checkTrain(
     frozen: [],
     inits: [],
     swept: [],
+    shown: [],
     seed: 0,
     device: 'auto',
   };
@@ -162,11 +166,6 @@ function trainSetting(context: Context, s: Setting, face: TrainFace, seen: Map<s
   rules[word as TrainSetting](context, s, face);
 }
 
-const notYet: Rule = (context, s) => {
-  for (const arg of s.args) context.rules.evaluate(context, arg.value);
-  report(context, 'unsupported', s.keyword, { what: s.keyword.name });
-};
-
 const rules: Readonly<Record<TrainSetting, Rule>> = {
   minimize,
   report: (context, s, face) => {
@@ -206,7 +205,8 @@ const rules: Readonly<Record<TrainSetting, Rule>> = {
     face.device = wordOf(context, s, trainSettings.device.words) ?? face.device;
   },
   init,
-  show: notYet,
+  show: (context, s, face) => show(context, s, face.shown),
+  generate: (context, s, face) => generate(context, s, face.shown, arg => argumentName(context, s, arg, 'prompt')),
   sweep: (context, s, face) => {
     face.swept.push(...sweepNames(context, s));
   },

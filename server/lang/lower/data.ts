@@ -43,12 +43,13 @@ export function dataPlan(world: World, name: string, data: DataFace, { fields: u
     batch: data.batch,
     shuffle: data.shuffle,
     ...(data.balance !== undefined && { balance: data.balance }),
-    columns: data.columns.map(({ name, dtype, shape, classes, classNames }) => ({
+    columns: data.columns.map(({ name, dtype, shape, classes, classNames, rate }) => ({
       name,
       dtype,
       shape,
       ...(classes !== undefined && { classes }),
       ...(classNames && { classNames }),
+      ...(rate !== undefined && { rate }),
     })),
     ...preparation(home, node, data.columns, read, fits),
     ...(augment && { augment }),

@@ -7,7 +7,7 @@ import { fittedType } from '../../../engine/ops/library/fitted.ts';
 import type { BuildContext } from '../../../engine/ops/library/function.ts';
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
 import type { Emission } from '../check/context.ts';
-import { showShape } from '../check/meaning.ts';
+import { showShape, type TensorMeaning } from '../check/meaning.ts';
 
 export interface Builder extends Emission {
   readonly b: GraphBuilder;
@@ -17,6 +17,14 @@ export interface Builder extends Emission {
   readonly updates: readonly OutputSpec[];
   /** What is to be learnt from the training samples, in order of dependence, and the values it is learnt from. */
   readonly fits: readonly FitSpec[];
+  readonly comparisons: readonly Comparison[];
+}
+
+/** What a loss compared. */
+export interface Comparison {
+  readonly loss: string;
+  readonly said: TensorMeaning;
+  readonly target: TensorMeaning;
 }
 
 export interface FitSpec extends Fit {
@@ -35,6 +43,7 @@ export function builder(training: boolean, { firstStream = 0, fittedAs = 'weight
   const parameters = new Map<string, ParameterSpec>();
   const updates: OutputSpec[] = [];
   const fits: FitSpec[] = [];
+  const comparisons: Comparison[] = [];
   let streams = firstStream;
   const scalar = (name: string): Value => b.input(name, { dtype: 'i32', shape: [] });
   const register = (name: string, shape: readonly Dim[], init: Init, trainable: boolean): Value => {
@@ -87,5 +96,6 @@ export function builder(training: boolean, { firstStream = 0, fittedAs = 'weight
     contexts.set(path, context);
     return context;
   };
-  return { b, training, parameters, updates, fits, at };
+  const compared: Emission['compared'] = (loss, said, target) => void comparisons.push({ loss, said, target });
+  return { b, training, parameters, updates, fits, comparisons, compared, at };
 }

@@ -15,6 +15,7 @@ import { absolute, locate, type Part, parts, type Snapshot } from '../snapshot/s
 import type { TrainDeclaration } from '../syntax/ast.ts';
 import { dataPlan } from './data.ts';
 import { type TrainGraphs, trainGraphs } from './train.ts';
+import { viewsOf } from './views.ts';
 
 /**
  * The program of a train block (the first where no name is given), or the errors in it and in what it uses. Of a sweep it is the program of
@@ -48,8 +49,9 @@ function lowered(
   const choices = choicesOf(snapshot.world.check(part.entry).train?.swept ?? []);
   const chosen = choice ?? choices[0];
   const graphs = trainGraphs(snapshot.world, part.entry, node, fields, chosen);
+  const views = viewsOf(graphs, data.source!, data.columns);
   if (graphs.sheet.facts.some(isError)) return { kind: 'errors', facts: placedFacts(snapshot, part, graphs.sheet) };
-  const whole = program(snapshot, node.name.name, node.on.name, data, graphs);
+  const whole = { ...program(snapshot, node.name.name, node.on.name, data, graphs), ...views };
   return { kind: 'program', program: { ...whole, ...(chosen && { choice: chosen }) }, choices };
 }
 

@@ -1,6 +1,6 @@
 /** The graphs of a train block: its statements walked once for training and once for evaluation, building nodes. */
 import type { Graph } from '../../../engine/ir/graph.ts';
-import type { Choice, Objective, ParameterSpec } from '../../../engine/ir/program.ts';
+import type { Choice, Objective, ParameterSpec, Prediction } from '../../../engine/ir/program.ts';
 import { isUnder } from '../../../engine/ir/weightNames.ts';
 import type { OutputSpec } from '../../../engine/ops/builder.ts';
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
@@ -9,12 +9,14 @@ import { type Context, maxTurns, report } from '../check/context.ts';
 import type { Meaning } from '../check/meaning.ts';
 import { emptySheet, type Sheet } from '../check/records.ts';
 import { Naming, Scope } from '../check/scope.ts';
+import type { Shown } from '../check/show.ts';
 import { batched, checkTrain, type TrainFace } from '../check/train.ts';
 import type { Entry, World } from '../check/world.ts';
 import type { TrainDeclaration } from '../syntax/ast.ts';
 import type { DataUse } from './data.ts';
 import { type Builder, builder, type FitSpec } from './emission.ts';
 import { loweringRules } from './rules.ts';
+import { inferGraph, inputNames } from './views.ts';
 
 export interface TrainGraphs {
   readonly face: TrainFace;
@@ -24,6 +26,11 @@ export interface TrainGraphs {
   readonly parameters: readonly ParameterSpec[];
   readonly objectives: readonly Objective[];
   readonly use: DataUse;
+  /** Where mistakes are reported. */
+  readonly context: Context;
+  readonly shown: readonly Shown[];
+  readonly infer: Graph;
+  readonly predictions: readonly Prediction[];
 }
 
 export function trainGraphs(
@@ -40,8 +47,11 @@ export function trainGraphs(
   // Fields that nothing reads must be neither prepared nor held on the device.
   const train = dce(whole);
   const evaluate = dce(evaluating.emission.b.finish('evaluate', outputs(evaluating.face)));
-  const read = [train, evaluate].flatMap(graph => [...inputNames(graph)]);
-  const parameters = [...emission.parameters.values()].map(p => (isFrozen(p, face) ? { ...p, trainable: false } : p));
+  const inference = inferGraph(evaluating.emission, evaluating.face);
+  const read = [train, evaluate, inference.infer].flatMap(graph => [...inputNames(graph)]);
+  // What is shown alone may have weights too; they come last, so that they change nothing of the others.
+  const every = new Map([...emission.parameters, ...evaluating.emission.parameters]);
+  const parameters = [...every.values()].map(p => (isFrozen(p, face) ? { ...p, trainable: false } : p));
   return {
     face,
     sheet,
@@ -53,6 +63,9 @@ export function trainGraphs(
       fields: new Set(read.filter(name => fields.has(name))),
       fits: emission.fits.map(fit => fieldFit(whole, fit)),
     },
+    context: training.context,
+    shown: evaluating.face.shown,
+    ...inference,
   };
 }
 
@@ -151,8 +164,4 @@ function statesBehind({ nodes }: Graph, from: number): ReadonlySet<string> {
     open.push(...node.inputs);
   }
   return names;
-}
-
-function inputNames({ nodes }: Graph): ReadonlySet<string> {
-  return new Set(nodes.filter(n => n.op === 'input').map(n => String(n.attributes.name)));
 }

@@ -52,7 +52,24 @@ export const trainSettings = {
     several: true,
   },
   stop: { doc: 'When to end before the last epoch.', example: 'stop early(patience: 5, monitor: validation.loss)' },
-  show: { doc: 'What the panel shows of the model while it trains.', example: 'show fake', several: true },
+  show: {
+    doc: 'Values that the panel shows at the end of each epoch, of the first samples of the validation data and always from the same random numbers: images, sound, text, or else numbers.',
+    example: 'show fake',
+    several: true,
+  },
+  generate: {
+    doc: 'Text that the panel shows at the end of each epoch, drawn token by token from the scores of the next one.',
+    example: 'generate logits, prompt: "The ", tokens: 200, temperature: 0.8',
+    form: '$1, prompt: "$0"',
+    several: true,
+    named: {
+      prompt: 'text to go on from; a new line by default',
+      tokens: 'how many follow; 200 by default',
+      temperature:
+        'divides the scores: below 1 the likely becomes likelier, 0 always takes the likeliest; 1 by default',
+      top_k: 'draws from the k likeliest only; from all by default',
+    },
+  },
   init: {
     doc: 'Starts a layer from weights trained before: those of the newest run of that name in this workspace, or of a `.safetensors` file.',
     example: 'init encoder from "pretrain"',

@@ -257,3 +257,53 @@ describe('refusals', () => {
     expect(lower(analysis).kind).toBe('errors');
   });
 });
+
+describe('what is shown', () => {
+  const shown = (lines: string) => program(model + data + train(`${usual}\n  ${lines}`));
+  const format = (value: string) => shown(`show ${value}`).views?.map(view => view.as)[0];
+
+  it('is computed by a graph of its own, and leaves those of training as they are', () => {
+    const p = shown('show logits, extra: image |> linear(3), logits |> relu');
+    const plain = program(model + data + train(usual));
+    expect([printGraph(p.train), printGraph(p.evaluate)]).toEqual([
+      printGraph(plain.train),
+      printGraph(plain.evaluate),
+    ]);
+    expect(p.views?.map(view => view.name)).toEqual(['logits', 'extra', 'relu']);
+    expect(p.infer?.outputs.map(o => o.name)).toEqual(['show.1', 'show.2', 'show.3', 'predict.label']);
+    const names = (q: Program) => q.parameters.map(w => w.name);
+    expect(names(p)).toEqual([...names(plain), 'show.linear_1.weight', 'show.linear_1.bias']);
+  });
+
+  it('looks like what its shape says', () => {
+    const image = { kind: 'image', channels: 1, height: 28, width: 28, order: 'planes' };
+    expect(format('image')).toEqual(image);
+    expect(format('reshape(image, [B, 1, 28, 28])')).toEqual(image);
+    expect(format('reshape(image, [B, 14, 56])')).toEqual({ ...image, height: 14, width: 56 });
+    expect(format('reshape(image, [B, 14, 14, 4])')).toEqual({ kind: 'numbers' });
+    expect(format('normal([16, 28, 28, 3])')).toEqual({
+      ...image,
+      channels: 3,
+      order: 'pixels',
+    });
+    expect(format('logits')).toEqual({ kind: 'numbers' });
+    expect(format('label')).toEqual({ kind: 'numbers' });
+  });
+
+  it('knows what the losses compare with fields', () => {
+    const p = program(model + data + train(usual));
+    expect(p.predictions).toEqual([{ output: 'predict.label', target: 'label', loss: 'cross_entropy' }]);
+    expect(named(p.infer!, 'input')).toEqual(['image']);
+  });
+
+  it('is drawn from scores of one field alone', () => {
+    const made = 'data Made = sequences(length: 16, symbols: 10) { batch 8 }\n';
+    const text = (scores: string) =>
+      `${made}train t on Made {\n  x = tokens |> embedding(8) |> linear(10)\n  y = next |> embedding(8) |> linear(10)\n  minimize cross_entropy(x, next) using adam()\n  generate ${scores}, prompt: "1"\n  epochs 1\n}\n`;
+    expect(program(text('x')).views).toEqual([
+      { name: 'x', output: 'show.1', as: { kind: 'generate', prompt: '1', tokens: 200, temperature: 1 } },
+    ]);
+    expect(() => program(text('x + y'))).toThrow(/scores that depend on tokens, next/);
+    expect(() => program(text('normal([B, 16, 10])'))).toThrow(/scores that depend on no field/);
+  });
+});
