@@ -7,9 +7,8 @@ import { workspacePaths } from '../../engine/data/paths.ts';
 import type { Program } from '../../engine/ir/program.ts';
 import type { DoneEvent, RunEvent } from '../../engine/train/events.ts';
 import { createTrainer, type Trainer, type TrainerOptions } from '../../engine/train/trainer.ts';
-import { analyze } from '../../server/lang/analyze.ts';
 import { lower } from '../../server/lang/lower/lower.ts';
-import { createLangHost } from '../../server/runs/langHost.ts';
+import { analyzeSettled, createLangHost } from '../../server/runs/langHost.ts';
 import { temporaryFolder } from './files.ts';
 
 /** A workspace of files, `main.strata` among them, removed with its test. */
@@ -20,9 +19,9 @@ export function workspaceOf(files: Readonly<Record<string, string | Uint8Array>>
 }
 
 /** The program of the first train block of `text`, as the file `main.strata` of `folder`; what is wrong with it is thrown. */
-export function programOf(text: string, folder: string): Program {
+export async function programOf(text: string, folder: string): Promise<Program> {
   const host = createLangHost({ workspaceOf: () => folder });
-  const analysis = analyze(pathToFileURL(join(folder, 'main.strata')).href, text, host);
+  const analysis = await analyzeSettled(pathToFileURL(join(folder, 'main.strata')).href, text, host);
   const lowered = lower(analysis);
   if (lowered.kind === 'program') return lowered.program;
   throw new Error(lowered.kind === 'errors' ? JSON.stringify(lowered.facts.map(f => [f.code, f.data])) : lowered.kind);

@@ -54,7 +54,7 @@ test('a folder per class, cut and padded', async () => {
   const { columns, samples, target } = await load(two, { length: 2 });
   expect([samples, target]).toEqual([2, 'label']);
   expect(columns).toEqual([
-    { name: 'audio', dtype: 'f32', shape: [2], data: Float32Array.of(0.25, 0, 0.5, -0.5) },
+    { name: 'audio', dtype: 'f32', shape: [2], rate: 8000, data: Float32Array.of(0.25, 0, 0.5, -0.5) },
     { name: 'label', dtype: 'i32', shape: [], classes: 2, classNames: ['no', 'yes'], data: Int32Array.of(0, 1) },
   ]);
   const schema = await readSchema(source({ length: 2 }), workspacePaths(temporaryFolder(two)));

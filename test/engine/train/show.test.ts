@@ -47,9 +47,9 @@ train t on Poem {
 const samplesOf = ({ events }: SourceRun) => events.filter((e): e is SamplesEvent => e.type === 'samples');
 const itemsOf = ({ folder }: SourceRun, event: SamplesEvent): unknown[] =>
   event.paths.flatMap(path => JSON.parse(readFileSync(join(folder, path), 'utf8')).items);
-const run = (text: string, files: Record<string, string> = {}) => {
+const run = async (text: string, files: Record<string, string> = {}) => {
   const workspace = workspaceOf(files);
-  return trainSource(programOf(text, workspace), workspace);
+  return trainSource(await programOf(text, workspace), workspace);
 };
 const vocabulary = new Set(poem).size;
 
@@ -99,7 +99,7 @@ describe('show', () => {
 
   it('is told again the same by a run that was stopped within an epoch and resumed', async () => {
     const workspace = workspaceOf({ 'poem.txt': poem });
-    const program = programOf(
+    const program = await programOf(
       speech('generate logits, prompt: "the", tokens: 40').replace('size', `${vocabulary}`),
       workspace,
     );
