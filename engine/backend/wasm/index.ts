@@ -45,7 +45,7 @@ interface Team {
 }
 
 type Run = (thread: number, times: number) => void;
-type KernelRun = (from: number, to: number, thread: number) => void;
+type KernelRun = (from: number, to: number, thread: number, ...pointers: readonly number[]) => void;
 
 /** More threads than this share too little work each. */
 const MOST_THREADS = 16;
@@ -132,11 +132,11 @@ function executable(
       return copyOf(viewNamed(buffer), offset, length);
     },
     profile(entry, times = 50) {
-      return compiled.entries.get(entry)!.map(({ name, export: kernel, points, flops, bytes }) => {
+      return compiled.entries.get(entry)!.map(({ name, export: kernel, points, pointers, flops, bytes }) => {
         const run = exports[kernel] as KernelRun;
         const microseconds = Array.from({ length: times }, () => {
           const start = performance.now();
-          run(0, points, 0);
+          run(0, points, 0, ...pointers);
           return (performance.now() - start) * 1000;
         });
         microseconds.sort((a, b) => a - b);

@@ -6,11 +6,13 @@ import { fromLinear } from '../../kernel/simplify.ts';
 
 /** Where a buffer lies in the linear memory. */
 export interface Place {
-  /** Byte address. */
+  /** Byte address, or, with a pointer, what is added to that. */
   readonly base: number;
   readonly dtype: DType;
   /** Length in elements. */
   readonly length: number;
+  /** Number of the function's parameter, among its last ones, that holds the address. */
+  readonly pointer?: number;
 }
 
 /** Readable bytes before and behind all buffers: an index that is off by less than this may be loaded and thrown away. */
@@ -18,6 +20,19 @@ export const MARGIN_BYTES = 65536;
 
 /** Axes from this number on stand for parameters of the function: known before any loop, at least 0. */
 export const PARAMETER_AXIS = 20;
+
+/** Axes from this number on stand for pointers. */
+const POINTER_AXIS = 32;
+
+/** The address that a place's pointer holds, if it has one. */
+export function pointerOf({ pointer }: Place): Scalar | undefined {
+  return pointer === undefined ? undefined : axis(POINTER_AXIS + pointer);
+}
+
+/** How many pointers a function over `places` takes. */
+export function pointerCount(places: readonly Place[]): number {
+  return places.filter(place => place.pointer !== undefined).length;
+}
 
 export function bytesOf(dtype: DType): number {
   return dtype === 'u8' ? 1 : 4;
@@ -30,7 +45,8 @@ const axesMemo = new WeakMap<Scalar, number>();
 export function axesOf(s: Scalar): number {
   const known = axesMemo.get(s);
   if (known !== undefined) return known;
-  const own = s.kind === 'axis' ? 1 << s.axis : s.kind === 'reduced' ? REDUCED_BIT : 0;
+  // Pointers don't count: they are the same everywhere.
+  const own = s.kind === 'axis' ? (s.axis < POINTER_AXIS ? 1 << s.axis : 0) : s.kind === 'reduced' ? REDUCED_BIT : 0;
   const axes = children(s).reduce((mask, child) => mask | axesOf(child), own);
   axesMemo.set(s, axes);
   return axes;
@@ -70,6 +86,8 @@ export function accessOf(at: Scalar, place: Place, lane: number | undefined, ext
   const scaled = new Map([...terms].map(([atom, factor]) => [atom, factor * bytes]));
   const alongLane = lane === undefined || stride === undefined ? 0 : (scaled.get(axis(lane)) ?? 0);
   if (alongLane !== 0) scaled.delete(axis(lane!));
+  const pointer = pointerOf(place);
+  if (pointer !== undefined) scaled.set(pointer, 1);
   const rest = fromLinear({ offset: 0, terms: scaled });
   const immediate = place.base + offset * bytes;
   const low = rangeOf(rest, extents)[0] + Math.min(0, alongLane * ((extents[lane ?? -1] ?? 1) - 1));

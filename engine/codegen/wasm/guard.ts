@@ -28,7 +28,8 @@ export function guardLoads(
   });
 }
 
-function mayLeave(at: Scalar, place: Place, extents: readonly number[]): boolean {
+/** True if the index may lie outside of what may be loaded and thrown away. */
+export function mayLeave(at: Scalar, place: Place, extents: readonly number[]): boolean {
   const margin = MARGIN_BYTES / 2 / bytesOf(place.dtype);
   const [low, high] = rangeOf(at, extents);
   return !(low >= -margin && high < place.length + margin);

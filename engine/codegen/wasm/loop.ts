@@ -3,24 +3,25 @@ import type { Scalar } from '../../ir/scalar.ts';
 import type { LoopKernel, Phase, Store } from '../../kernel/kernel.ts';
 import { storesOf } from '../../kernel/memory.ts';
 import { intern, walkScalar } from '../../kernel/scalar.ts';
-import { PARAMETER_AXIS, type Place, strideOf } from './access.ts';
+import { PARAMETER_AXIS, type Place, pointerCount, strideOf } from './access.ts';
 import { Code, type Local } from './encoder.ts';
 import { guardLoads } from './guard.ts';
 import type { Library } from './library.ts';
 import { mapPhase, mergeAxes, scalarsOf } from './merge.ts';
 import { type Accumulator, combineLanes, createAccumulator, emitAccumulate } from './reduce.ts';
 import { emitStores } from './store.ts';
-import { accessesOf, type TouchesOf, touchesOf } from './touches.ts';
+import { accessesOf, movedTo, type TouchesOf, touchesOf } from './touches.ts';
 import { type Mode, type Plan, SCALAR, Values } from './values.ts';
 
-/** A kernel's function `(from, to, thread)` over the points of its first axis, and how many there are. */
+/** A kernel's function `(from, to, thread, pointers …)` over the points of its first axis, and how many there are. */
 export interface CompiledKernel {
   readonly code: Code;
   /** Points that may be divided among threads; 1 if the kernel can't be. */
   readonly points: number;
   /** Ranges should begin at multiples of this. */
   readonly granule: number;
-  readonly touches: TouchesOf;
+  /** For the places of a call. */
+  readonly touches: (places: readonly Place[]) => TouchesOf;
 }
 
 const ELEMENTWISE_UNROLL = 2;
@@ -35,12 +36,17 @@ function loadsOf(s: Scalar): (Scalar & { kind: 'load' })[] {
   return loads;
 }
 
+/** From, to, thread and a pointer for each place that has one. */
+export function kernelParameters(places: readonly Place[]): 'i32'[] {
+  return Array.from({ length: 3 + pointerCount(places) }, () => 'i32');
+}
+
 export function compileLoop(kernel: LoopKernel, places: readonly Place[], library: Library): CompiledKernel {
   const merged = mergeAxes(kernel);
-  const code = new Code(['i32', 'i32', 'i32']);
+  const code = new Code(kernelParameters(places));
   new LoopEmitter(merged, code, places, library).emit();
   const granule = merged.axes.length === 1 ? 16 : 1;
-  return { code, points: merged.axes[0] ?? 1, granule, touches: loopTouches(merged, places) };
+  return { code, points: merged.axes[0] ?? 1, granule, touches: own => loopTouches(merged, movedTo(own, places)) };
 }
 
 function loopTouches(kernel: LoopKernel, places: readonly Place[]): TouchesOf {
@@ -52,7 +58,7 @@ function loopTouches(kernel: LoopKernel, places: readonly Place[]): TouchesOf {
 }
 
 /**
- * A function `(from, to, p0, p1 …)` over the kernel's points as they are, without merging axes: scalars may use the
+ * A function `(from, to, p0, p1 …, pointers …)` over the kernel's points as they are, without merging axes: scalars may use the
  * axes PARAMETER_AXIS + i for its parameters p_i, which are below parameters[i].
  */
 export function compileFragment(
@@ -61,7 +67,7 @@ export function compileFragment(
   places: readonly Place[],
   library: Library,
 ): Code {
-  const code = new Code(['i32', 'i32', ...parameters.map(() => 'i32' as const)]);
+  const code = new Code([...kernelParameters(places).slice(1), ...parameters.map(() => 'i32' as const)]);
   new LoopEmitter(kernel, code, places, library, parameters).emit();
   return code;
 }
@@ -138,7 +144,9 @@ class LoopEmitter {
       this.values.bindAxis(axis, local);
       return local;
     });
-    for (let i = 0; i + 2 < code.signature.params.length; i++) this.values.bindAxis(PARAMETER_AXIS + i, i + 2);
+    const first = code.signature.params.length - pointerCount(places);
+    for (let i = 2; i < first; i++) this.values.bindAxis(PARAMETER_AXIS + i - 2, i);
+    this.values.bindPointers(first);
     let slot = 0;
     this.firstSlot = kernel.phases.map(p => {
       const first = slot;

@@ -2,16 +2,17 @@
 import type { Scalar } from '../../ir/scalar.ts';
 import type { LoopKernel, MatmulKernel, Store } from '../../kernel/kernel.ts';
 import { add, apply, axis, constant, load, mapScalar, mul, substituteAxes } from '../../kernel/scalar.ts';
-import { accessOf, PARAMETER_AXIS, type Place, strideOf } from './access.ts';
+import { accessOf, PARAMETER_AXIS, type Place, pointerCount, pointerOf, strideOf } from './access.ts';
 import { Code, type Local, type ModuleBuilder } from './encoder.ts';
 import { type Gathered, tableKernel } from './gather.ts';
 import type { Library } from './library.ts';
-import { type CompiledKernel, compileFragment, compileLoop } from './loop.ts';
-import { asLoop, B, copyRows, isFarApart, isStrided, K, M, N, packTiles, separateLoad } from './operands.ts';
+import { type CompiledKernel, compileFragment, compileLoop, kernelParameters } from './loop.ts';
+import { asLoop, copyRows, isFarApart, isStrided, K, M, N, packTiles, separateLoad } from './operands.ts';
 import { emitPackTransposed } from './pack.ts';
-import { operandKey, prepared, type SharedPanels } from './panels.ts';
+import { prepared, type SharedPanels } from './panels.ts';
+import { type ProductMemory, touchesByColumns, touchesByRows } from './productTouches.ts';
 import { emitTile, type TileRows } from './tile.ts';
-import { accessesOf, shareOf, spanOf, type TouchesOf, touchesOf } from './touches.ts';
+import { accessesOf, spanOf, touchesOf } from './touches.ts';
 import { type Nest, Values } from './values.ts';
 
 /** Shape of register tiles and the instructions they may use. */
@@ -30,8 +31,6 @@ export interface ModuleContext {
   readonly threads: number;
   /** Byte address of `bytes` of scratch memory for the kernel at hand. Other kernels use the same memory. */
   scratch(bytes: number): number;
-  /** Right operands, by `operandKey`, that several products of the schedule read: packed once, before the first. */
-  readonly shared: Map<string, SharedPanels>;
 }
 
 /** Parameters of fragments: thread, batch, first row, first column; and the number of the panel, which only the product knows. */
@@ -43,6 +42,8 @@ const [THREAD, BATCH, ROW, COLUMN, POINT] = [0, 1, 2, 3, 4].map(i => axis(PARAME
   Scalar,
 ];
 const PARAMETERS = 4;
+/** Parameters of a kernel's function in front of the pointers. */
+const POINTERS = 3;
 /** Rows of a product that threads share row by row, not tile by tile: elementwise kernels before and after it divide theirs likewise. */
 const FEW_ROWS = 256;
 
@@ -51,13 +52,14 @@ export function compileMatmul(
   kernel: MatmulKernel,
   places: readonly Place[],
   context: ModuleContext,
+  shared?: SharedPanels,
 ): readonly CompiledKernel[] {
   const product = prepared(kernel);
   const { m, n, k, a, b } = product;
   const isDot = n === 1 || (m === 1 && b.kind === 'load' && strideOf(b.at, K) === 1);
   if (isDot) return [compileLoop(asLoop(product), places, context.library)];
   const strided = isStrided(a, places, [M, K]);
-  if (strided && !isFarApart(a, kernel)) return new MatmulEmitter(product, places, context).emit();
+  if (strided && !isFarApart(a, kernel)) return new MatmulEmitter(product, places, context, { shared }).emit();
   const parts = strided ? undefined : separateLoad(a, places);
   if (parts !== undefined) {
     const table: Place = { base: context.scratch(4 * k), dtype: 'i32', length: k };
@@ -65,18 +67,27 @@ export function compileMatmul(
     const gathered = { table, fixed: parts.fixed };
     return [
       compileLoop(fill, [...places, table], context.library),
-      ...new MatmulEmitter(product, places, context, gathered).emit(),
+      ...new MatmulEmitter(product, places, context, { shared, gathered }).emit(),
     ];
   }
   if (strided && strideOf(a.at, M) === 1) {
     const { packing, packed } = packTiles(product, context, places.length);
     const all = [...places, packed];
-    const emitter = new MatmulEmitter(product, all, context, undefined, packed);
+    const emitter = new MatmulEmitter(product, all, context, { shared, packed });
     return [compileLoop(packing, all, context.library), ...emitter.emit()];
   }
   const { copying, copy, copied } = copyRows(product, context, places.length);
   const all = [...places, copy];
-  return [compileLoop(copying, all, context.library), ...new MatmulEmitter(copied, all, context).emit()];
+  return [compileLoop(copying, all, context.library), ...new MatmulEmitter(copied, all, context, { shared }).emit()];
+}
+
+/** How a product finds its operands, where not as its scalars say. */
+interface Operands {
+  /** Where B lies in panels for several products. */
+  readonly shared: SharedPanels | undefined;
+  readonly gathered?: Gathered;
+  /** A in tiles, as `packTiles` lays them out. */
+  readonly packed?: Place;
 }
 
 class MatmulEmitter {
@@ -86,7 +97,7 @@ class MatmulEmitter {
   private readonly gathered: Gathered | undefined;
   /** A in tiles, as `packTiles` lays them out. */
   private readonly packed: Place | undefined;
-  private readonly code = new Code(['i32', 'i32', 'i32']);
+  private readonly code: Code;
   private readonly values: Values;
   private readonly width: number;
   private readonly panels: number;
@@ -94,20 +105,23 @@ class MatmulEmitter {
   private readonly panel: Place | undefined;
   private readonly shared: SharedPanels | undefined;
   private readonly tile: Place;
-  private readonly point = this.code.local('i32');
-  private readonly rowTile = this.code.local('i32');
-  private readonly batch = this.code.local('i32');
-  private readonly row = this.code.local('i32');
-  private readonly column = this.code.local('i32');
+  private readonly point: Local;
+  private readonly rowTile: Local;
+  private readonly batch: Local;
+  private readonly row: Local;
+  private readonly column: Local;
 
   constructor(
     kernel: MatmulKernel,
     places: readonly Place[],
     context: ModuleContext,
-    gathered?: Gathered,
-    packed?: Place,
+    { shared, gathered, packed }: Operands,
   ) {
     this.kernel = kernel;
+    this.code = new Code(kernelParameters(places));
+    [this.point, this.rowTile, this.batch, this.row, this.column] = Array.from({ length: 5 }, () =>
+      this.code.local('i32'),
+    ) as [Local, Local, Local, Local, Local];
     this.packed = packed;
     this.context = context;
     this.gathered = gathered;
@@ -116,7 +130,7 @@ class MatmulEmitter {
     this.panels = Math.ceil(kernel.n / this.width);
     const tileLength = context.threads * rows * this.width;
     const direct = this.readsDirectly(places);
-    this.shared = direct ? undefined : context.shared.get(operandKey(kernel));
+    this.shared = direct ? undefined : shared;
     const copies = this.shared === undefined ? context.threads : kernel.batch * this.panels;
     const panelLength = copies * kernel.k * this.width;
     const own = direct || this.shared !== undefined ? 0 : panelLength;
@@ -130,6 +144,7 @@ class MatmulEmitter {
     for (const [i, local] of [2, this.batch, this.row, this.column, this.point].entries()) {
       this.values.bindAxis(PARAMETER_AXIS + i, local);
     }
+    this.values.bindPointers(POINTERS);
   }
 
   /** B needs no packing where its rows are contiguous and either few (they stay in the first-level cache) or used by few rows of A. */
@@ -151,7 +166,7 @@ class MatmulEmitter {
 
   /** Packs every panel into a place of its own: `pack` takes the number of the panel for that of the thread. */
   private packAll(pack: number): CompiledKernel {
-    const code = new Code(['i32', 'i32', 'i32']);
+    const code = new Code(kernelParameters(this.places));
     const { batch, k } = this.kernel;
     const { panels, width } = this;
     const point = code.local('i32');
@@ -162,14 +177,14 @@ class MatmulEmitter {
       () => {
         code.i32(0).i32(k).get(point);
         code.get(point).i32(panels).op('i32.div_u').i32(0);
-        code.get(point).i32(panels).op('i32.rem_u').i32(width).op('i32.mul').call(pack);
+        code.get(point).i32(panels).op('i32.rem_u').i32(width).op('i32.mul');
+        this.pass(code).call(pack);
       },
     );
-    const { panel } = this;
-    const touches: TouchesOf = () => ({
-      reads: touchesOf(accessesOf([this.kernel.b], []), this.places, [batch, 1, this.kernel.n, k], []).reads,
-      writes: [spanOf(panel!)],
-    });
+    const accesses = accessesOf([this.kernel.b], []);
+    const extents = [batch, 1, this.kernel.n, k];
+    const writes = [spanOf(this.panel!)];
+    const touches = (own: readonly Place[]) => () => ({ reads: touchesOf(accesses, own, extents, []).reads, writes });
     return { code, points: batch * panels, granule: 1, touches };
   }
 
@@ -191,11 +206,13 @@ class MatmulEmitter {
     const to = (divided: boolean, count: number) => () => (divided ? code.get(1) : code.i32(count));
     from(byColumns).count(this.point, 1, to(byColumns, points), () => {
       this.emitPoint();
-      if (pack !== undefined)
-        code.i32(0).i32(kernel.k).get(2).get(this.batch).get(this.row).get(this.column).call(pack);
+      if (pack !== undefined) {
+        code.i32(0).i32(kernel.k).get(2).get(this.batch).get(this.row).get(this.column);
+        this.pass(code).call(pack);
+      }
       from(!byColumns).count(this.rowTile, 1, to(!byColumns, rowTiles), () => this.emitRows(rowTiles));
     });
-    const touches = byColumns ? this.touchesByColumns() : this.touchesByRows(tile.rows);
+    const touches = byColumns ? touchesByColumns(this.memory(), this.width) : touchesByRows(this.memory(), tile.rows);
     return { code, points: byColumns ? points : rowTiles, granule: 1, touches };
   }
 
@@ -226,39 +243,23 @@ class MatmulEmitter {
             .if(() => this.emitColumns(rest));
       },
     );
-    return { code, points: kernel.m, granule, touches: this.touchesByRows(1) };
+    return { code, points: kernel.m, granule, touches: touchesByRows(this.memory(), 1) };
   }
 
-  /** What some panels, batch after batch, take: all columns of the batch where there are several of it. */
-  private touchesByColumns(): TouchesOf {
-    const { batch, m, n, k } = this.kernel;
-    const { panels, width } = this;
-    return (from, to, thread) => {
-      const [first, last] = [Math.floor(from / panels), Math.floor((to - 1) / panels)];
-      const columns =
-        first === last ? [(from % panels) * width, Math.min(n, (((to - 1) % panels) + 1) * width)] : [0, n];
-      return this.touches([batch, m, n, k].with(B, last + 1).with(N, columns[1]!), [first, 0, columns[0]!], thread);
-    };
+  private memory(): ProductMemory {
+    const { kernel, places, gathered, packed, panel, tile } = this;
+    const readsA = gathered === undefined && packed === undefined;
+    const scalars = [...(readsA ? [kernel.a] : []), ...(this.shared ? [] : [kernel.b])];
+    const whole = gathered === undefined ? [] : [(kernel.a as Scalar & { kind: 'load' }).buffer];
+    const tables = [gathered?.table, packed, this.shared && panel].filter(place => place !== undefined);
+    const shares = [tile, ...(panel && !this.shared ? [panel] : [])];
+    return { kernel, places, scalars, whole, tables, shares, threads: this.context.threads };
   }
 
-  private touchesByRows(unit: number): TouchesOf {
-    const { batch, m, n, k } = this.kernel;
-    return (from, to, thread) => this.touches([batch, Math.min(m, to * unit), n, k], [0, from * unit], thread);
-  }
-
-  private touches(extents: readonly number[], starts: readonly number[], thread: number) {
-    const { kernel, gathered, packed, panel, tile } = this;
-    const { threads } = this.context;
-    const scalars = [
-      ...(gathered === undefined && packed === undefined ? [kernel.a] : []),
-      ...(this.shared ? [] : [kernel.b]),
-    ];
-    const { reads, writes } = touchesOf(accessesOf(scalars, kernel.stores), this.places, extents, starts);
-    const table =
-      gathered === undefined ? [] : [gathered.table, this.places[(kernel.a as Scalar & { kind: 'load' }).buffer]!];
-    const whole = [...table, ...(packed ? [packed] : []), ...(this.shared && panel ? [panel] : [])].map(spanOf);
-    const own = [tile, ...(panel && !this.shared ? [panel] : [])].map(place => shareOf(place, thread, threads));
-    return { reads: [...reads, ...whole], writes: [...writes, ...own] };
+  /** Pushes the pointers for a function over the same places. */
+  private pass(code: Code): Code {
+    for (let i = 0; i < pointerCount(this.places); i++) code.get(POINTERS + i);
+    return code;
   }
 
   /** Batch and first column of the panel numbered `point`. */
@@ -331,10 +332,11 @@ class MatmulEmitter {
 
   /** A pointer a row; the whole address is in it, since what the table adds may be negative. */
   private gatheredRows({ table, fixed }: Gathered, rows: number): TileRows {
-    const { base } = this.places[(this.kernel.a as Scalar & { kind: 'load' }).buffer]!;
+    const place = this.places[(this.kernel.a as Scalar & { kind: 'load' }).buffer]!;
+    const base = add(pointerOf(place) ?? constant(0), constant(place.base));
     const pointers = Array.from({ length: rows }, (_, r) => {
       const at = substituteAxes(fixed, [BATCH, add(ROW, constant(r)), COLUMN, constant(0)]);
-      return this.pointer(add(mul(at, constant(4)), constant(base)));
+      return this.pointer(add(mul(at, constant(4)), base));
     });
     return { pointers, table: { pointer: this.pointer(constant(0)), offset: table.base, stepBytes: 4 } };
   }
@@ -397,7 +399,7 @@ class MatmulEmitter {
       });
     });
     code.i32(0).i32(rows).get(2).get(this.batch).get(this.row).get(this.column);
-    code.call(this.epilogueFunction(rows, columns));
+    this.pass(code).call(this.epilogueFunction(rows, columns));
   }
 
   /** The stores over a tile of the given size; axes 0 and 1 run over its rows and columns. */
@@ -447,9 +449,13 @@ class MatmulEmitter {
 
   private transposingPack(b: Scalar & { kind: 'load' }, panel: Place): Code {
     const { n, k } = this.kernel;
-    const code = new Code(Array.from({ length: 2 + PARAMETERS }, () => 'i32'));
+    const code = new Code([
+      ...kernelParameters(this.places).slice(1),
+      ...Array.from({ length: PARAMETERS }, () => 'i32' as const),
+    ]);
     const values = new Values(code, this.context.library, straight(this.places));
     for (let i = 0; i < PARAMETERS; i++) values.bindAxis(PARAMETER_AXIS + i, i + 2);
+    values.bindPointers(2 + PARAMETERS);
     const first = substituteAxes(b.at, [BATCH, constant(0), COLUMN, constant(0)]);
     const { address, offset } = accessOf(first, this.places[b.buffer]!, undefined, []);
     const source = code.local('i32');

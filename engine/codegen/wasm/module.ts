@@ -8,9 +8,11 @@ import { align, layoutBuffers } from './layout.ts';
 import { Library } from './library.ts';
 import { type CompiledKernel, compileLoop } from './loop.ts';
 import { compileMatmul, type ModuleContext, type TileOptions } from './matmul.ts';
-import { sharedOperands } from './panels.ts';
+import { operandKey, prepared, type SharedPanels, sharedOperands } from './panels.ts';
 import { compileScatter } from './scatter.ts';
 import { planTeam, type Share } from './team.ts';
+import { instancesOf, pointersOf, type Template, templateOf } from './templates.ts';
+import type { TouchesOf } from './touches.ts';
 import { workFunction } from './worker.ts';
 
 export interface ModuleOptions {
@@ -21,9 +23,10 @@ export interface ModuleOptions {
 
 export interface KernelInfo {
   readonly name: string;
-  /** Exported function `(from, to, thread)`. */
+  /** Exported function `(from, to, thread, pointers …)`. */
   readonly export: string;
   readonly points: number;
+  readonly pointers: readonly number[];
   /** Additions and multiplications of one run, counted from the kernel's scalars; bytes read and written at least. */
   readonly flops: number;
   readonly bytes: number;
@@ -52,6 +55,9 @@ export function sharedEntry(name: string): string {
 interface Step {
   readonly index: number;
   readonly kernel: CompiledKernel;
+  /** Arguments behind those that say which points. */
+  readonly pointers: readonly number[];
+  readonly touches: TouchesOf;
   /** Dividing it among threads is worth their while. */
   readonly worthwhile: boolean;
 }
@@ -59,65 +65,104 @@ interface Step {
 export function compileModule(schedules: readonly Schedule[], options: ModuleOptions): CompiledModule {
   const layout = layoutBuffers(schedules);
   const module = new ModuleBuilder();
-  let used = 0;
-  let most = 0;
-  let kept = 0;
+  const memory = { used: 0, most: 0, kept: 0 };
   const context: ModuleContext = {
     module,
     library: new Library(module),
     tile: options.tile,
     threads: options.threads,
     scratch: bytes => {
-      const at = layout.end + kept + used;
-      used = align(used + bytes, 64);
-      most = Math.max(most, kept + used);
+      const at = layout.end + memory.kept + memory.used;
+      memory.used = align(memory.used + bytes, 64);
+      memory.most = Math.max(memory.most, memory.kept + memory.used);
       return at;
     },
-    shared: new Map(),
   };
   const barrier = options.threads > 1 ? module.add(barrierFunction(options.threads)) : -1;
   const entries = new Map<string, readonly KernelInfo[]>();
   const shared: number[] = [];
   for (const schedule of schedules) {
-    const places = layout.entries.get(schedule.name)!;
-    const steps: Step[] = [];
-    const infos: KernelInfo[] = [];
-    kept = 0;
-    context.shared.clear();
+    const panels = new Map<string, SharedPanels>();
+    memory.kept = 0;
     for (const [key, bytes] of sharedOperands(schedule, 4 * options.tile.vectors)) {
-      context.shared.set(key, { base: layout.end + kept, isPacked: false });
-      kept += align(bytes, 64);
+      panels.set(key, { base: layout.end + memory.kept, isPacked: false });
+      memory.kept += align(bytes, 64);
     }
-    for (const kernel of schedule.kernels) {
-      used = 0;
-      const { flops, bytes } = kernelWork(kernel, places);
-      for (const compiled of compileKernel(kernel, places, context)) {
-        const name = `${schedule.name}:${infos.length}`;
-        const index = module.add(compiled.code, name);
-        steps.push({ index, kernel: compiled, worthwhile: flops + bytes / 4 >= PARALLEL_WORK });
-        infos.push({ name: kernel.name, export: name, points: compiled.points, flops, bytes });
-      }
-    }
+    const infos: KernelInfo[] = [];
+    const steps = compileKernels(schedule, layout.entries.get(schedule.name)!, panels, context, infos, () => {
+      memory.used = 0;
+    });
     module.add(entryFunction(steps, [], barrier), schedule.name);
     if (options.threads > 1) {
-      const team = steps.map(({ kernel, worthwhile }) => ({ ...kernel, worthwhile }));
+      const team = steps.map(({ kernel, touches, worthwhile }) => ({ ...kernel, touches, worthwhile }));
       const shares = planTeam(team, options.threads);
       shared.push(module.add(entryFunction(steps, shares, barrier), sharedEntry(schedule.name)));
     }
     entries.set(schedule.name, infos);
   }
   if (options.threads > 1) module.add(workFunction(shared), 'work');
-  const pages = Math.ceil((layout.end + most + MARGIN_BYTES) / PAGE);
+  const pages = Math.ceil((layout.end + memory.most + MARGIN_BYTES) / PAGE);
   const binary = module.encode({ pages, shared: options.threads > 1 });
   return { binary, pages, persistent: layout.persistent, entries };
 }
 
-function compileKernel(kernel: Kernel, places: readonly Place[], context: ModuleContext): readonly CompiledKernel[] {
+/** A function in the module, under the name of its export. */
+interface Exported {
+  readonly name: string;
+  readonly index: number;
+  readonly kernel: CompiledKernel;
+}
+
+/** The steps of a schedule, their functions added to the module: one for all kernels that differ in places only. */
+function compileKernels(
+  schedule: Schedule,
+  places: readonly Place[],
+  panels: ReadonlyMap<string, SharedPanels>,
+  context: ModuleContext,
+  infos: KernelInfo[],
+  freeScratch: () => void,
+): readonly Step[] {
+  const panelsOf = (kernel: Kernel) =>
+    kernel.kind === 'matmul' ? panels.get(operandKey(prepared(kernel))) : undefined;
+  const compiled = new Map<string, { readonly template: Template; readonly functions: readonly Exported[] }>();
+  let functions = 0;
+  const compile = (template: Template, operand: SharedPanels | undefined): readonly Exported[] => {
+    freeScratch();
+    return compileKernel(template, context, operand).map(kernel => {
+      const name = `${schedule.name}:${functions++}`;
+      return { name, index: context.module.add(kernel.code, name), kernel };
+    });
+  };
+  const steps: Step[] = [];
+  const all = instancesOf(schedule, places, panelsOf);
+  for (const { kernel, instance, alike, operand } of all) {
+    // The first product that shares an operand also packs it, so that its functions are not those of the others.
+    const key = `${instance.key}${operand?.isPacked}`;
+    const known = compiled.get(key);
+    const template = known?.template ?? templateOf(alike);
+    const found = known?.functions ?? compile(template, operand);
+    if (instance.key !== undefined) compiled.set(key, { template, functions: found });
+    const { flops, bytes } = kernelWork(kernel, places);
+    const pointers = pointersOf(template, instance);
+    for (const { name, index, kernel: made } of found) {
+      const worthwhile = flops + bytes / 4 >= PARALLEL_WORK;
+      steps.push({ index, kernel: made, pointers, touches: made.touches(instance.places), worthwhile });
+      infos.push({ name: kernel.name, export: name, points: made.points, pointers, flops, bytes });
+    }
+  }
+  return steps;
+}
+
+function compileKernel(
+  { kernel, places }: Template,
+  context: ModuleContext,
+  operand: SharedPanels | undefined,
+): readonly CompiledKernel[] {
   switch (kernel.kind) {
     case 'loop':
       return [compileLoop(kernel, places, context.library)];
     case 'matmul':
-      return compileMatmul(kernel, places, context);
+      return compileMatmul(kernel, places, context, operand);
     case 'scatter':
       return [compileScatter(kernel, places, context.library)];
   }
@@ -130,12 +175,22 @@ function compileKernel(kernel: Kernel, places: readonly Place[], context: Module
 function entryFunction(steps: readonly Step[], shares: readonly Share[], barrier: number): Code {
   const code = new Code(['i32', 'i32']);
   const done = code.local('i32');
-  const emitStep = ({ index, kernel: { points } }: Step, share: Share | undefined) => {
+  const emitStep = ({ index, kernel: { points }, pointers }: Step, share: Share | undefined) => {
     if (share?.waits) code.call(barrier);
-    const whole = () => code.i32(0).i32(points).i32(0).call(index);
+    const call = () => {
+      for (const pointer of pointers) code.i32(pointer);
+      code.call(index);
+    };
+    const whole = () => {
+      code.i32(0).i32(points).i32(0);
+      call();
+    };
     if (share === undefined) whole();
     else if (share.chunk >= points) code.get(0).op('i32.eqz').if(whole);
-    else emitPart(code, index, points, share.chunk);
+    else {
+      emitPart(code, points, share.chunk);
+      call();
+    }
   };
   code.i32(0).count(
     done,
@@ -151,7 +206,8 @@ function entryFunction(steps: readonly Step[], shares: readonly Share[], barrier
   return code;
 }
 
-function emitPart(code: Code, index: number, points: number, chunk: number): void {
+/** Pushes the thread's part of the points, and the thread. */
+function emitPart(code: Code, points: number, chunk: number): void {
   const bound = (add: number) => {
     const local = code.local('i32');
     code.get(0).i32(add).op('i32.add').i32(chunk).op('i32.mul').tee(local).i32(points);
@@ -159,5 +215,5 @@ function emitPart(code: Code, index: number, points: number, chunk: number): voi
   };
   bound(0);
   bound(1);
-  code.get(0).call(index);
+  code.get(0);
 }

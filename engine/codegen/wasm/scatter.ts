@@ -30,11 +30,15 @@ export function compileScatter(kernel: ScatterKernel, places: readonly Place[], 
   const code = new Code(['i32', 'i32', 'i32']);
   new ScatterEmitter(kernel, code, places, library, hasRows).emit();
   const accesses = accessesOf([prepared.at, kernel.value], []);
-  const touches: TouchesOf = (from, to) => {
-    const [extents, starts] = hasRows ? [axes.with(last, to), axes.map((_, n) => (n === last ? from : 0))] : [axes, []];
-    const { reads } = touchesOf(accesses, places, extents, starts);
-    return { reads, writes: [spanOf(places[kernel.buffer]!)] };
-  };
+  const touches =
+    (own: readonly Place[]): TouchesOf =>
+    (from, to) => {
+      const [extents, starts] = hasRows
+        ? [axes.with(last, to), axes.map((_, n) => (n === last ? from : 0))]
+        : [axes, []];
+      const { reads } = touchesOf(accesses, own, extents, starts);
+      return { reads, writes: [spanOf(own[kernel.buffer]!)] };
+    };
   return { code, points: hasRows ? axes[last]! : 1, granule: hasRows ? LINE : 1, touches };
 }
 

@@ -55,6 +55,11 @@ export function touchesOf(
   return { reads: loads.map(span), writes: stores.map(span) };
 }
 
+/** The places that a function was compiled for, those of a call in front. */
+export function movedTo(own: readonly Place[], compiled: readonly Place[]): readonly Place[] {
+  return [...own, ...compiled.slice(own.length)];
+}
+
 /** All bytes of a place. */
 export function spanOf({ base, dtype, length }: Place): Span {
   return [base, base + length * bytesOf(dtype)];

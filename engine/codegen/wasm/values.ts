@@ -1,7 +1,7 @@
 /** Emits scalar expressions inside loop nests: each distinct value once, at the outermost loop where it is known, as one element or as four lanes. */
 import type { Scalar } from '../../ir/scalar.ts';
 import { children, constant, scalarId } from '../../kernel/scalar.ts';
-import { type Access, accessOf, axesOf, type Place, REDUCED_BIT } from './access.ts';
+import { type Access, accessOf, axesOf, type Place, pointerOf, REDUCED_BIT } from './access.ts';
 import type { Code, Local } from './encoder.ts';
 import type { Library } from './library.ts';
 import { emitScalarOp, emitVectorOp, hasVectorOp } from './ops.ts';
@@ -61,6 +61,14 @@ export class Values {
 
   bindAxis(axis: number, local: Local): void {
     this.axes.set(axis, local);
+  }
+
+  /** Pointers of places are the function's parameters from `first` on. */
+  bindPointers(first: Local): void {
+    for (const place of this.nest.places) {
+      const pointer = pointerOf(place);
+      if (pointer?.kind === 'axis') this.axes.set(pointer.axis, first + place.pointer!);
+    }
   }
 
   bindSlot(slot: number, locals: readonly Local[]): void {
@@ -314,6 +322,11 @@ export class Values {
       code.set(index);
       this.emitGather(place, lane => {
         code.get(index).lane('i32x4.extract_lane', lane).i32(bytes).op('i32.mul').i32(place.base).op('i32.add');
+        const pointer = pointerOf(place);
+        if (pointer !== undefined) {
+          this.emit(pointer, 'scalar');
+          code.op('i32.add');
+        }
         return 0;
       });
     }

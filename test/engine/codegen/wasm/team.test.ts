@@ -2,7 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { HostArray } from '../../../../engine/backend/backend.ts';
+import { evaluateGraph } from '../../../../engine/backend/reference/evaluateGraph.ts';
 import { wasmBackend } from '../../../../engine/backend/wasm/index.ts';
+import { compileModule } from '../../../../engine/codegen/wasm/module.ts';
 import { planTeam, type Share, type TeamStep } from '../../../../engine/codegen/wasm/team.ts';
 import type { Span, Touches } from '../../../../engine/codegen/wasm/touches.ts';
 import type { Graph } from '../../../../engine/ir/graph.ts';
@@ -11,6 +13,7 @@ import { GraphBuilder, type Value } from '../../../../engine/ops/builder.ts';
 import { gradients } from '../../../../engine/passes/autodiff.ts';
 import { optimize } from '../../../../engine/passes/pipeline.ts';
 import { randomLeaves } from '../../../support/runSchedule.ts';
+import { difference } from '../../../support/samples.ts';
 
 /** Reads and writes rows of 10 bytes at the given addresses, one a point, or all of them whatever the point. */
 interface Access {
@@ -135,4 +138,17 @@ test('a recurrence gives the same bits on one, two, three and five threads', asy
     await backend.dispose();
   }
   for (const run of runs.slice(1)) expect(run).toEqual(runs[0]);
+  for (const [name, { data }] of Object.entries(evaluateGraph(graph, leaves)))
+    expect(difference(runs[0]![name]!, data)).toBeLessThan(1e-3);
+});
+
+test('time steps that differ in where their buffers lie are one function', () => {
+  const schedule = scheduleGraph(optimize(recurrence(8, 27, 96)));
+  const { entries } = compileModule([schedule], { threads: 1, tile: { rows: 6, vectors: 2, fused: false } });
+  const kernels = entries.get('step')!;
+  const functions = new Set(kernels.map(kernel => kernel.export));
+  expect(kernels.length).toBeGreaterThan(16);
+  // The first and the last step of each direction differ from those between them.
+  expect(functions.size).toBeLessThan(12);
+  for (const name of functions) expect(new Set(kernels.filter(k => k.export === name).map(k => k.points)).size).toBe(1);
 });
