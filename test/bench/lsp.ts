@@ -220,10 +220,13 @@ async function measureGrowth(count: number): Promise<void> {
   await client.close();
 }
 
+/** Now, and at its peak. */
 function residentMegabytes(pid: number | undefined): string {
   const status = `/proc/${pid}/status`;
-  const kilobytes = existsSync(status) ? /VmRSS:\s+(\d+)/.exec(readFileSync(status, 'utf8'))?.[1] : undefined;
-  return kilobytes === undefined ? 'unknown' : (Number(kilobytes) / 1024).toFixed(0);
+  if (!existsSync(status)) return 'unknown';
+  const text = readFileSync(status, 'utf8');
+  const megabytes = (field: string) => (Number(new RegExp(`${field}:\\s+(\\d+)`).exec(text)?.[1]) / 1024).toFixed(0);
+  return `${megabytes('VmRSS')} (at most ${megabytes('VmHWM')})`;
 }
 
 function percentile(times: readonly number[], p: number): number {
