@@ -17,6 +17,7 @@ import {
   type Refactoring,
   type Site,
   statementAt,
+  topOf,
   usesOf,
   within,
 } from './site.ts';
@@ -63,7 +64,7 @@ function moved(
   const given = parameters.filter(p => p.name !== piped?.name);
   const args = given.map(p => (p.tensor ? p.name : `${p.name}: ${p.name}`)).join(', ');
   const newline = newlineOf(site.text);
-  const top = site.part.entry.node.start;
+  const top = topOf(site);
   return [
     { span: { start: top, end: top }, text: `${model}\n`.replaceAll('\n', newline) },
     { span, text: replaced(piped && args === '' ? name : `${name}(${args})`) },

@@ -71,6 +71,12 @@ export interface PlacedStatement {
   readonly index: number;
 }
 
+/** Where the declaration begins with the comments right above it, which are its own. */
+export function topOf({ text, part }: Site): number {
+  const above = /(?:^[ \t]*\/\/.*\n)+[ \t]*$/m.exec(text.slice(0, part.entry.node.start));
+  return above?.index ?? part.entry.node.start;
+}
+
 /** The innermost statement around the selection, and the block that it stands in. */
 export function statementAt(path: readonly AnyNode[]): PlacedStatement | undefined {
   const at = path.findLastIndex((n, i) => path[i - 1]?.kind === 'block' && n.kind !== 'block');

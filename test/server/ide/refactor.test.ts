@@ -35,6 +35,12 @@ describe('extract to a model', () => {
       `model Part(x: [B, 784]) -> [B, 128] {\n  x |> linear(128) |> relu\n}\n\n${body('  x |> Part |> linear(10)')}`,
     );
   });
+  it('leaves the comments of a declaration with it', () => {
+    const text = `// Of the file.\n\n/// The net.\n/// Its second line.\n${body('  x |> «linear(128) |> relu» |> linear(10)')}`;
+    expect(extract(text)).toBe(
+      `// Of the file.\n\nmodel Part(x: [B, 784]) -> [B, 128] {\n  x |> linear(128) |> relu\n}\n\n/// The net.\n/// Its second line.\n${body('  x |> Part |> linear(10)')}`,
+    );
+  });
   it('takes an expression with what it reads', () => {
     const text =
       'model Net(x: [B, T, D], y: [B, T, D], rate: float = 0.1) -> [B, T, D] {\n  x + «(dropout(y, rate) |> linear(2 * D) |> linear(D))»\n}\n';
