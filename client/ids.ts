@@ -25,6 +25,9 @@ export const viewType = 'strata.run';
 
 export const views = { runs: 'strata.runs', model: 'strataModel' } as const;
 
+/** What `when` clauses ask for: a run is going on; a Strata source is, or was last, in front. */
+export const contexts = { hasLiveRun: 'strata.hasLiveRun', hasSource: 'strata.hasSource' } as const;
+
 /** Of read-only documents: what Strata makes of a train block. */
 export const inspectScheme = 'strata-inspect';
 

@@ -1,6 +1,7 @@
 /** The runs of the workspace as the views see them: asked once, then kept up to date by the events. */
 import * as vscode from 'vscode';
 import type { RunSummary } from '../server/runs/runs.ts';
+import { contexts } from './ids.ts';
 import type { Server } from './server.ts';
 
 export interface Runs extends vscode.Disposable {
@@ -23,7 +24,7 @@ export function createRuns(server: Server, log: vscode.LogOutputChannel): Runs {
   let sorted: readonly RunSummary[] = [];
   const sort = () => {
     sorted = [...byFolder.values()].sort((a, b) => b.started - a.started);
-    void vscode.commands.executeCommand('setContext', 'strata.hasLiveRun', sorted.some(isLive));
+    void vscode.commands.executeCommand('setContext', contexts.hasLiveRun, sorted.some(isLive));
   };
   const update = (run: RunSummary) => {
     const before = byFolder.get(run.folder);

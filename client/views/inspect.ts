@@ -24,7 +24,7 @@ export function registerInspection(server: Server, sources: Sources): vscode.Dis
   const refresh = () => {
     for (const { uri } of vscode.workspace.textDocuments) if (uri.scheme === inspectScheme) changed.fire(uri);
   };
-  const show = (what: What) => () => showBeside(server, what);
+  const show = (what: What) => () => showBeside(server, sources, what);
   return vscode.Disposable.from(
     changed,
     vscode.workspace.registerTextDocumentContentProvider(inspectScheme, provider),
@@ -40,9 +40,9 @@ export function registerInspection(server: Server, sources: Sources): vscode.Dis
 }
 
 /** Of the train block at the cursor. */
-async function showBeside(server: Server, what: What): Promise<void> {
-  const editor = vscode.window.activeTextEditor;
-  if (editor?.document.languageId !== languageId) {
+async function showBeside(server: Server, sources: Sources, what: What): Promise<void> {
+  const editor = sourceEditor(sources);
+  if (editor === undefined) {
     void vscode.window.showInformationMessage(vscode.l10n.t('Open a Strata file with a train block first.'));
     return;
   }
@@ -56,6 +56,13 @@ async function showBeside(server: Server, what: What): Promise<void> {
   } catch (error) {
     void vscode.window.showErrorMessage(refusal(error).message);
   }
+}
+
+/** The editor in front; from the view's menu, while something else is, the one that shows the view's source. */
+function sourceEditor(sources: Sources): vscode.TextEditor | undefined {
+  const { activeTextEditor: active, visibleTextEditors } = vscode.window;
+  if (active?.document.languageId === languageId) return active;
+  return visibleTextEditors.find(({ document }) => document === sources.current());
 }
 
 /** The path is what the tab shows, the query what to ask for. */

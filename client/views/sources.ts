@@ -1,6 +1,6 @@
 /** Changes of Strata sources, told when typing pauses: what is derived from them is made anew then. */
 import * as vscode from 'vscode';
-import { languageId } from '../ids.ts';
+import { contexts, languageId } from '../ids.ts';
 
 /** Milliseconds without an edit. */
 const pause = 400;
@@ -20,10 +20,15 @@ export function createSources(): Sources {
     clearTimeout(timer);
     timer = setTimeout(() => changed.fire(), pause);
   };
+  const setCurrent = (document: vscode.TextDocument | undefined) => {
+    current = document;
+    // `editorLangId` is known inside editors alone, not to views.
+    void vscode.commands.executeCommand('setContext', contexts.hasSource, document !== undefined);
+    changed.fire();
+  };
   const look = (editor: vscode.TextEditor | undefined) => {
     if (editor?.document.languageId !== languageId || editor.document === current) return;
-    current = editor.document;
-    changed.fire();
+    setCurrent(editor.document);
   };
   look(vscode.window.activeTextEditor);
   const subscription = vscode.Disposable.from(
@@ -35,8 +40,7 @@ export function createSources(): Sources {
     }),
     vscode.workspace.onDidCloseTextDocument(document => {
       if (document !== current) return;
-      current = undefined;
-      changed.fire();
+      setCurrent(undefined);
     }),
   );
   return {

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { commands, taskType, views, viewType } from '../../client/ids.ts';
+import { commands, contexts, taskType, views, viewType } from '../../client/ids.ts';
 import { serverCommands } from '../../server/lsp/protocol.ts';
 import { defaultSettings, readSettings } from '../../server/lsp/settings.ts';
 import { strata, temporaryFolder } from '../server/cli/cli.ts';
@@ -62,6 +62,13 @@ describe('the manifest', () => {
     const conditions = Object.values(contributes.menus).flatMap(items => items.map(item => item.when ?? ''));
     for (const [, view] of conditions.join(' ').matchAll(/\bview == ([\w.]+)/g)) expect(ids).toContain(view);
     for (const { view } of contributes.viewsWelcome) expect(ids).toContain(view);
+  });
+  it('asks for no other contexts of its own', () => {
+    const asked = [...text.matchAll(/"(?:when|enablement)": "([^"]*)"/g)].flatMap(m => [
+      ...m[1]!.matchAll(/\bstrata\.\w+/g),
+    ]);
+    const ids: readonly string[] = [...Object.values(contexts), ...Object.values(views)];
+    for (const [name] of asked) expect(ids).toContain(name);
   });
   it('restores the panel of runs', () => expect(manifest.activationEvents).toContain(`onWebviewPanel:${viewType}`));
   it('has the defaults of the server', () => {

@@ -37,6 +37,12 @@ export async function openWorkbench(browser: Browser, base: string, address: Add
     await quickInput.locator('input').first().waitFor();
     await quickInput.locator('input').first().fill(text);
   };
+  // Lists show what was used lately until they have taken in what was typed: Enter would take one of those.
+  const pick = async (label: string) => {
+    const row = quickInput.locator('.monaco-list-row').getByText(label, { exact: true }).first();
+    await row.click(waiting);
+    await row.waitFor({ ...waiting, state: 'hidden' });
+  };
   return {
     page,
     panel: page.frameLocator('iframe.webview.ready').frameLocator('#active-frame'),
@@ -49,18 +55,14 @@ export async function openWorkbench(browser: Browser, base: string, address: Add
     async open(name) {
       await page.keyboard.press('Control+p');
       await type(name);
-      await quickInput.locator('.monaco-list-row', { hasText: name }).first().waitFor(waiting);
-      await page.keyboard.press('Enter');
+      await pick(name);
       await page.locator('.tab.active', { hasText: name }).waitFor(waiting);
       await ready();
     },
     async command(title) {
       await page.keyboard.press('F1');
       await type(`>${title}`);
-      const row = quickInput.locator('.monaco-list-row', { hasText: title }).first();
-      await row.waitFor(waiting);
-      await page.keyboard.press('Enter');
-      await row.waitFor({ ...waiting, state: 'hidden' });
+      await pick(title);
     },
     async theme(label) {
       await page.keyboard.press('F1');
