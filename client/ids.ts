@@ -33,5 +33,5 @@ export const inspectScheme = 'strata-inspect';
 
 export const languageId = 'strata';
 
-/** Of tasks, and of the problem matcher for what `strata check` prints. */
+/** Of tasks, and of the problem matcher for what `strata check` prints, which tasks of one's own may use. */
 export const taskType = 'strata';

@@ -1,4 +1,4 @@
-/** Tasks: `strata check` over the files of a folder, with its complaints in the Problems view. */
+/** Tasks: `strata check` over the files of a folder, in the terminal. The Problems view has it already, from the language server. */
 import * as vscode from 'vscode';
 import { languageId, taskType } from './ids.ts';
 
@@ -36,7 +36,7 @@ async function checkTask(
     cwd: folder.uri.fsPath,
     env,
   });
-  const task = new vscode.Task(definition, folder, 'check', languageId, execution, `$${taskType}`);
+  const task = new vscode.Task(definition, folder, 'check', languageId, execution);
   task.group = vscode.TaskGroup.Build;
   task.detail = vscode.l10n.t('Check all Strata files of {0}', folder.name);
   return [task];

@@ -1,6 +1,6 @@
 /** What the page makes of a run's events and history. */
 import { describe, expect, it } from 'vitest';
-import { tiles } from '../../client/panel/web/describe.ts';
+import { subtitle, tiles } from '../../client/panel/web/describe.ts';
 import { problemOf } from '../../client/panel/web/problem.ts';
 import {
   apply,
@@ -139,6 +139,12 @@ describe('problems', () => {
       message: error.message,
       remedy: expect.stringContaining('smaller learning rate'),
     });
+  });
+
+  it('name the numbers of a sweep', () => {
+    const store = fromHistory(history(10, { choice: 'rate=0.1' }));
+    expect(subtitle(store)).toMatch(/^rate=0\.1 · 101,770 parameters/);
+    expect(subtitle(fromHistory(history(10)))).toMatch(/^101,770 parameters/);
   });
 
   it('name the checkpoint of an engine that died', () => {

@@ -37,6 +37,12 @@ test('the package installs and trains with what it brings along', { timeout: 300
     // The bundled Node is 24 or later: only there V8 has relaxed SIMD at 256 bits.
     expect(await bench.panel.locator('[data-tile=device] .detail').textContent()).toMatch(/relaxed/);
     await bench.picture('package-trained');
+    // The manual comes along, and the association of its pages holds where extensions are installed.
+    await bench.command('View: Close All Editors');
+    await bench.command('Strata: Open Manual');
+    await bench.page.locator('.quick-input-list .monaco-list-row', { hasText: 'Contents' }).first().click();
+    await bench.panel.locator('h1', { hasText: 'The Strata manual' }).waitFor({ timeout: 60_000 });
+    await bench.picture('package-manual');
     await bench.close();
   } finally {
     await browser.close();

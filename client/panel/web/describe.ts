@@ -150,11 +150,12 @@ function deviceName(backend: 'reference' | 'wasm' | 'webgpu'): string {
   return { reference: 'CPU, reference', wasm: 'CPU', webgpu: 'WebGPU' }[backend];
 }
 
-/** `12,345 parameters · 9,000 samples · seed 42`. */
+/** `rate=0.1 · 12,345 parameters · 9,000 samples · seed 42`; the first in a sweep. */
 export function subtitle(store: RunStore): string {
-  const { start } = store;
+  const { start, summary } = store;
   if (!start) return '';
   return [
+    summary?.choice ?? '',
     `${formatCount(start.parameters)} parameters`,
     `${formatCount(start.trainSamples)} samples`,
     `seed ${start.seed}`,
