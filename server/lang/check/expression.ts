@@ -1,5 +1,5 @@
 /** The meaning of expressions: names, literals, pipes, calls, slices. */
-import { addDim, type Dim, isConstant, maxDim, minDim, subDim } from '../../../engine/dim/dim.ts';
+import { addDim, type Dim, floorDivDim, isConstant, maxDim, minDim, subDim } from '../../../engine/dim/dim.ts';
 import type { NameKind } from '../facts.ts';
 import { closest } from '../names.ts';
 import type {
@@ -248,13 +248,14 @@ function memberMeaning(context: Context, object: Expression, member: Name): Mean
   return failed;
 }
 
-/** `x[:, 0]`, `x[..., 1:]`: constant indices and ranges; negative ones count from the end. */
+/** `x[:, 0]`, `x[..., 1:]`, `x[::2]`: constant indices and ranges with steps; negative indices count from the end. */
 function indexMeaning(context: Context, e: IndexExpression): Meaning {
   const object = evaluate(context, e.object);
   const items = e.items.map(i => ({
     item: i,
     from: i.from && evaluate(context, i.from),
     to: i.to && evaluate(context, i.to),
+    step: i.step && evaluate(context, i.step),
   }));
   if (isError(object)) return failed;
   if (object.kind === 'tuple') {
@@ -274,11 +275,13 @@ interface Evaluated {
   readonly item: IndexItem;
   readonly from: Meaning | undefined;
   readonly to: Meaning | undefined;
+  readonly step: Meaning | undefined;
 }
 
 interface Cut {
   readonly start: Dim;
   readonly size: Dim;
+  readonly step: Dim;
   readonly drop: boolean;
 }
 
@@ -296,7 +299,7 @@ function sliceTensor(context: Context, e: IndexExpression, x: TensorMeaning, ite
     report(context, 'shape-mismatch', e, data);
     return failed;
   }
-  const cuts: Cut[] = x.shape.map(size => ({ start: 0, size, drop: false }));
+  const cuts: Cut[] = x.shape.map(size => ({ start: 0, size, step: 1, drop: false }));
   for (const [i, item] of items.entries()) {
     if (item.item.mode === 'ellipsis') continue;
     const axis = dots >= 0 && i > dots ? rank - (items.length - i) : i;
@@ -320,15 +323,16 @@ function sliceNode(context: Context, x: NonNullable<TensorMeaning['node']>, cuts
     x,
     cuts.map(c => c.start),
     cuts.map(c => (c.drop ? 1 : c.size)),
+    cuts.map(c => (isConstant(c.step) ? c.step : 1)),
   );
   const dropped = cuts.flatMap((c, axis) => (c.drop ? [axis] : []));
   return dropped.length > 0 ? b.squeeze(part, dropped) : part;
 }
 
-function cutOf(context: Context, { item, from, to }: Evaluated, size: Dim): Cut | undefined {
+function cutOf(context: Context, { item, from, to, step }: Evaluated, size: Dim): Cut | undefined {
   const start = from === undefined ? 0 : positionOf(context, item.from!, from, size, item.mode === 'at');
   if (start === undefined) return undefined;
-  if (item.mode === 'at') return { start, size: 1, drop: true };
+  if (item.mode === 'at') return { start, size: 1, step: 1, drop: true };
   const end = to === undefined ? size : positionOf(context, item.to!, to, size, false);
   if (end === undefined) return undefined;
   const length = subDim(end, start);
@@ -341,7 +345,25 @@ function cutOf(context: Context, { item, from, to }: Evaluated, size: Dim): Cut 
     return undefined;
   }
   if (!needs(context, length, 1, item)) return undefined;
-  return { start, size: length, drop: false };
+  const by = step === undefined ? 1 : stepOf(context, item.step!, step);
+  // The first of them counts, so a rest shorter than a step gives one more: the ceiling of length / step.
+  if (by === undefined) return undefined;
+  return { start, size: floorDivDim(subDim(addDim(length, by), 1), by), step: by, drop: false };
+}
+
+/** A whole number of at least 1; what is still open floats. */
+function stepOf(context: Context, node: AnyNode, m: Meaning): Dim | undefined {
+  if (isError(m)) return undefined;
+  if (m.kind !== 'number' || !m.whole || m.dim === undefined) {
+    report(context, 'type-mismatch', node, { subject: 'index', expected: 'a whole number', found: kindOf(m) });
+    return undefined;
+  }
+  if (isConstant(m.dim) && m.dim < 1) {
+    const expected = m.dim < 0 ? 'a step of at least 1 (flip turns an axis around)' : 'a step of at least 1';
+    report(context, 'value-out-of-range', node, { subject: 'index', expected, found: String(m.dim) });
+    return undefined;
+  }
+  return needs(context, m.dim, 1, node) ? m.dim : undefined;
 }
 
 function positionOf(context: Context, node: AnyNode, m: Meaning, size: Dim, single: boolean): Dim | undefined {

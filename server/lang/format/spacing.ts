@@ -66,7 +66,7 @@ function wanted(left: Token, right: Token, place: Place): boolean {
   if (a === '{' || b === '}') return !(a === '{' && b === '}');
   if (b === '{') return true;
   if (isSign(left, place)) return false;
-  if (place.bracket === '[' && (a === ':' || b === ':')) return false;
+  if (place.bracket === '[' && (a === ':' || b === ':')) return a === ',';
   if (a === '(' || a === '[' || a === '.' || b === '.' || a === '!') return false;
   if (b === ')' || b === ']' || b === ',' || b === ':' || b === '?') return false;
   if (b === '(' || b === '[') return !attaches(left, place);

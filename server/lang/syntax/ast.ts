@@ -101,6 +101,8 @@ export interface IndexItem extends Span {
   readonly mode: 'at' | 'range' | 'ellipsis';
   readonly from?: Expression;
   readonly to?: Expression;
+  /** Of a range: every which element. */
+  readonly step?: Expression;
 }
 export interface IndexExpression extends Span {
   readonly kind: 'index';
@@ -285,7 +287,7 @@ export function childrenOf(node: AnyNode): readonly AnyNode[] {
     case 'unary':
       return [node.operand];
     case 'item':
-      return present(node.from, node.to);
+      return present(node.from, node.to, node.step);
     case 'index':
       return [node.object, ...node.items];
     case 'member':

@@ -138,8 +138,11 @@ function indexItem(p: Cursor): IndexItem {
   if (p.take(':') === undefined) {
     return { kind: 'item', mode: 'at', ...(from && { from }), start, end: p.previousEnd };
   }
-  const to = p.is(',') || p.is(']') || p.endsStatement() ? undefined : expression(p);
-  return { kind: 'item', mode: 'range', ...(from && { from }), ...(to && { to }), start, end: p.previousEnd };
+  const part = () => (p.is(',') || p.is(']') || p.is(':') || p.endsStatement() ? undefined : expression(p));
+  const to = part();
+  const step = p.take(':') && part();
+  const parts = { ...(from && { from }), ...(to && { to }), ...(step && { step }) };
+  return { kind: 'item', mode: 'range', ...parts, start, end: p.previousEnd };
 }
 
 export function argument(p: Cursor): Argument {

@@ -1,5 +1,6 @@
 /** From a checked program to the Program that the engine trains. */
 import { describe, expect, it } from 'vitest';
+import { showDim } from '../../../engine/dim/dim.ts';
 import type { Graph } from '../../../engine/ir/graph.ts';
 import { printGraph } from '../../../engine/ir/print.ts';
 import type { Program } from '../../../engine/ir/program.ts';
@@ -205,6 +206,14 @@ describe('sharing', () => {
     ]);
     expect(p.train.outputs).toHaveLength(1);
   });
+});
+
+it('slices with steps', () => {
+  const cut = 'model Cut(x: [B, T], by: int) {\n  x[::2, 3:-1:by]\n}\n';
+  const p = program(`${cut}${data}${train('  minimize mean(image |> Cut(5) |> linear(1)) using adam()')}`);
+  const [slice] = p.train.nodes.filter(n => n.op === 'slice');
+  expect(slice?.attributes).toMatchObject({ starts: [0, 3], steps: [2, 5] });
+  expect(slice?.type.shape.map(showDim)).toEqual(['(B + 1) / 2', '156']);
 });
 
 describe('augmentation', () => {

@@ -35,7 +35,7 @@ function show(e: Expression): string {
       const items = e.items.map(i =>
         i.mode === 'ellipsis'
           ? '...'
-          : `${i.from ? show(i.from) : ''}${i.mode === 'range' ? ':' : ''}${i.to ? show(i.to) : ''}`,
+          : `${i.from ? show(i.from) : ''}${i.mode === 'range' ? ':' : ''}${i.to ? show(i.to) : ''}${i.step ? `:${show(i.step)}` : ''}`,
       );
       return `${show(e.object)}[${items.join(', ')}]`;
     }
@@ -77,6 +77,7 @@ describe('expressions', () => {
     ['(a)', 'a'],
     ['x[:, 0]', 'x[:, 0]'],
     ['x[..., -1, 1:n]', 'x[..., (-1), 1:n]'],
+    ['x[::2, 1:8:n, :-1:k + 1]', 'x[::2, 1:8:n, :(-1):(k + 1)]'],
     ['net(x)[:, 0] |> linear(2)', '(net(x)[:, 0] |> linear(2))'],
     ['a.b.c', 'a.b.c'],
     ['a == b && !c', '((a == b) && (!c))'],
