@@ -69,8 +69,8 @@ export interface SizeRequirement {
 /** A tensor function of models and train blocks; `layer` if it owns weights. */
 export interface TensorFunction extends Declaration {
   readonly kind: 'function' | 'layer' | 'loss';
-  /** For results that a signature can't say (concat, reshape). Throws ShapeError. */
-  readonly type?: (args: TypeArguments) => ResultType;
+  /** For results that a signature can't say (concat, reshape), several where there are several (chunk). Throws ShapeError. */
+  readonly type?: (args: TypeArguments) => ResultType | readonly ResultType[];
   /** What `type` takes for granted of symbolic sizes, and `where` can't say: `H >= 3`. Discharged at the call or floated to its callers. */
   readonly requires?: (args: TypeArguments) => readonly SizeRequirement[];
   /** How many values a statistic that training takes of a batch is over: one alone has no spread. */
@@ -79,7 +79,8 @@ export interface TensorFunction extends Declaration {
   readonly fixed?: readonly string[];
   /** Named arguments beyond the signature are sizes: the `h: 4` of rearrange. */
   readonly sizes?: true;
-  readonly build: (context: BuildContext, args: Arguments) => Value;
+  /** Several results where `type` or the signature has several: `values, places = x |> top_k(3)`. */
+  readonly build: (context: BuildContext, args: Arguments) => Value | readonly Value[];
 }
 
 /**

@@ -112,6 +112,34 @@ const movements = [
   }),
 ];
 
+const topK: TensorFunction = {
+  kind: 'function',
+  name: 'top_k',
+  signature: 'top_k(x: [...], k: int, axis: int = -1) -> ([...], int[...])',
+  doc: 'The k greatest elements along `axis`, in descending order, and their positions: `values, positions = scores |> top_k(3)`.',
+  example: 'values, positions = x |> top_k(3)',
+  type: args => {
+    const { dtype, shape, classes } = typeOf(args, 'x');
+    const axis = axisOf('top_k', shape.length, number(args, 'axis'));
+    const found = shape.with(axis, dimension(args, 'k'));
+    const values = { dtype, shape: found, ...(classes !== undefined && { classes }) };
+    return [values, { dtype: 'i32', shape: found, classes: shape[axis]! }];
+  },
+  requires: args => {
+    const { shape } = typeOf(args, 'x');
+    const left = shape[axisOf('top_k', shape.length, number(args, 'axis'))]!;
+    return [{ requirement: { kind: 'atLeast', left, right: dimension(args, 'k') } }];
+  },
+  build: ({ b }, args) => {
+    const [x, k] = [tensor(args, 'x'), number(args, 'k')];
+    const axis = axisOf('top_k', x.type.shape.length, number(args, 'axis'));
+    const order = swapLast(x.type.shape.length, axis);
+    demand(k >= 1, 'top_k', 'a k of at least 1', k);
+    const { values, positions } = b.topK(b.transpose(x, order), k);
+    return [b.transpose(values, order), b.transpose(positions, order)];
+  },
+};
+
 /** A triangle of the last two axes: elements on one side of a diagonal are 0. */
 function triangle(
   name: string,
@@ -235,6 +263,7 @@ export const indexingFunctions: readonly TensorFunction[] = [
   scatterAdd,
   arange,
   ...movements,
+  topK,
   triangle('tril', `The elements on and below the diagonal ${diagonalDoc}`, (b, offset, d) => b.lessEqual(offset, d)),
   triangle('triu', `The elements on and above the diagonal ${diagonalDoc}`, (b, offset, d) =>
     b.greaterEqual(offset, d),

@@ -72,11 +72,12 @@ function direction(
     current = cell(b, fromInput, fromState, current, size);
     outputs.push(current[0]!);
   }
-  return b.transpose(b.stack(backward ? outputs.reverse() : outputs, 0), [1, 0, 2]);
+  const stacked = b.stack(backward ? outputs.reverse() : outputs, 0);
+  return { outputs: b.transpose(stacked, [1, 0, 2]), states: current };
 }
 
-/** Layers over each other, each in one direction or in both, whose outputs stand side by side. */
-function unrolled(context: BuildContext, args: Arguments, kind: Kind): Value {
+/** Layers over each other, each in one direction or in both, which stand side by side: outputs, then the last layer's states after the last step. */
+function unrolled(context: BuildContext, args: Arguments, kind: Kind): readonly Value[] {
   const { b } = context;
   const { name, states } = kind;
   const [size, layers, both] = [number(args, 'size'), number(args, 'layers'), flag(args, 'bidirectional')];
@@ -87,31 +88,35 @@ function unrolled(context: BuildContext, args: Arguments, kind: Kind): Value {
   const given = ['state', 'cell'].slice(0, states).map(each => optionalTensor(args, each) ?? zero);
   const plain = (layers === 1 && !both) || given.every(v => v === zero);
   demand(plain, name, 'one layer in one direction where it starts from a given state', layers);
+  let last: readonly Value[] = [];
   for (let layer = 0; layer < layers; layer++) {
     const suffixes = both ? [`l${layer}`, `l${layer}_reverse`] : [`l${layer}`];
     const input = x;
-    x = b.concat(
-      suffixes.map(suffix => direction(context, input, kind, size, suffix, given)),
-      2,
-    );
+    const directions = suffixes.map(suffix => direction(context, input, kind, size, suffix, given));
+    const beside = (values: readonly Value[]) => b.concat(values, -1);
+    x = beside(directions.map(d => d.outputs));
+    last = given.map((_, i) => beside(directions.map(d => d.states[i]!)));
   }
-  return x;
+  return flag(args, 'states') ? [x, ...last] : [x];
 }
 
 function layer(kind: Kind, doc: string): TensorFunction {
   const { name, states } = kind;
-  const given = ['state', 'cell'].slice(0, states).map(each => `${each}?: [B, size]`);
+  const names = ['state', 'cell'].slice(0, states);
+  const given = names.map(each => `${each}?: [B, size]`);
   return {
     kind: 'layer',
     name,
-    signature: `${name}(x: [B, T, in], size: int, layers: int = 1, bidirectional: bool = false, ${given.join(', ')}) -> [B, T, out]`,
-    doc: `${doc} Gives the output of every step, \`[:, -1]\` the last; both directions side by side are 2 size wide. Starts from \`${['state', 'cell'].slice(0, states).join('` and `')}\`, or 0; all weights start uniform within 1 / sqrt(size).`,
+    signature: `${name}(x: [B, T, in], size: int, layers: int = 1, bidirectional: bool = false, ${given.join(', ')}, states: bool = false) -> [B, T, out]`,
+    doc: `${doc} Gives the output of every step, \`[:, -1]\` the last; both directions side by side are 2 size wide. Starts from \`${names.join('` and `')}\`, or 0; all weights start uniform within 1 / sqrt(size). With \`states: true\` the states after the last step, [B, out], are results too: \`outputs, ${names.join(', ')} = x |> ${name}(128, states: true)\`.`,
     example: `x |> ${name}(128)`,
     fixed: ['T', 'in'],
     type: args => {
       const { shape } = typeOf(args, 'x');
       const width = mulDim(dimension(args, 'size'), args.bidirectional === true ? 2 : 1);
-      return { dtype: 'f32', shape: shape.with(2, width) };
+      const outputs = { dtype: 'f32', shape: shape.with(2, width) } as const;
+      const state = { dtype: 'f32', shape: [shape[0]!, width] } as const;
+      return flag(args, 'states') ? [outputs, ...names.map(() => state)] : outputs;
     },
     build: (context, args) => unrolled(context, args, kind),
   };

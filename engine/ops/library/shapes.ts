@@ -1,10 +1,11 @@
 /** Functions that move elements without computing: flatten, reshape, transpose, concat, stack, squeeze, one_hot. */
-import { addDim, type Dim, floorDivDim, sameDim, sameShape, showShape, sizeOf } from '../../dim/dim.ts';
+import { addDim, type Dim, floorDivDim, isConstant, sameDim, sameShape, showShape, sizeOf } from '../../dim/dim.ts';
+import type { Requirement } from '../../dim/facts.ts';
 import type { Shape, TensorType } from '../../ir/graph.ts';
 import type { Value } from '../builder.ts';
 import { expectSameDTypes, expectSameShapes } from '../primitives/rules.ts';
 import { ShapeError } from '../shapeError.ts';
-import { axisOf, dimension, number, shapeOf, tensor, typeOf } from './arguments.ts';
+import { axisOf, demand, dimension, number, shapeOf, tensor, typeOf } from './arguments.ts';
 import type { Arguments, TensorFunction, TypeArguments } from './function.ts';
 import { hits } from './numerics.ts';
 
@@ -95,6 +96,81 @@ const stack: TensorFunction = {
   },
 };
 
+/** More results than anyone would name. */
+const MOST_PARTS = 64;
+
+/** Sizes of the parts along the axis that is divided. */
+type Division = (size: Dim, args: TypeArguments) => readonly Dim[];
+
+const equalParts: Division = (size, args) => {
+  const parts = number(args, 'parts');
+  demand(parts >= 1 && parts <= MOST_PARTS, 'chunk', `a number of parts from 1 to ${MOST_PARTS}`, parts);
+  return Array.from({ length: parts }, () => floorDivDim(size, parts));
+};
+
+const statedParts: Division = (_, args) => {
+  const sizes = shapeOf(args, 'sizes');
+  const least = sizes.find(d => isConstant(d) && d < 1);
+  demand(sizes.length <= MOST_PARTS, 'split', `at most ${MOST_PARTS} parts`, sizes.length);
+  demand(least === undefined, 'split', 'parts of at least 1', showShape(sizes));
+  return sizes;
+};
+
+/** A function with as many results as parts, which lie behind each other along `axis`. */
+function divided(
+  name: string,
+  parameter: string,
+  doc: string,
+  example: string,
+  parts: Division,
+  holds: (size: Dim, args: TypeArguments) => Requirement,
+): TensorFunction {
+  const sizeAt = (args: TypeArguments, { shape }: TensorType) =>
+    shape[axisOf(name, shape.length, number(args, 'axis'))]!;
+  return {
+    kind: 'function',
+    name,
+    signature: `${name}(x: [...], ${parameter}, axis: int = -1) -> [...]`,
+    doc,
+    example,
+    type: args => {
+      const x = typeOf(args, 'x');
+      const axis = axisOf(name, x.shape.length, number(args, 'axis'));
+      return parts(x.shape[axis]!, args).map(d => ({ ...x, shape: x.shape.with(axis, d) }));
+    },
+    requires: args => [{ requirement: holds(sizeAt(args, typeOf(args, 'x')), args) }],
+    build: ({ b }, args) => {
+      const x = tensor(args, 'x');
+      const types = args as TypeArguments;
+      const axis = axisOf(name, x.type.shape.length, number(args, 'axis'));
+      let start: Dim = 0;
+      return parts(x.type.shape[axis]!, types).map(size => {
+        const part = b.sliceAxis(x, axis, start, size);
+        start = addDim(start, size);
+        return part;
+      });
+    },
+  };
+}
+
+const chunk = divided(
+  'chunk',
+  'parts: int',
+  '`parts` equal parts of x along `axis`, one result each: `q, k, v = x |> chunk(3)`.',
+  'left, right = x |> chunk(2)',
+  equalParts,
+  (left, args) => ({ kind: 'divides', left, right: number(args, 'parts') }),
+);
+
+const split = divided(
+  'split',
+  'sizes: shape',
+  'Parts of x of the given sizes along `axis`, one result each; the sizes add up to that of the axis.',
+  'head, tail = x |> split([16, 112])',
+  statedParts,
+  (right, args) => ({ kind: 'equal', left: shapeOf(args, 'sizes').reduce<Dim>((sum, d) => addDim(sum, d), 0), right }),
+);
+
 const squeeze: TensorFunction = {
   kind: 'function',
   name: 'squeeze',
@@ -157,6 +233,8 @@ export const shapeFunctions: readonly TensorFunction[] = [
   },
   concat,
   stack,
+  chunk,
+  split,
   squeeze,
   unsqueeze,
   oneHot,

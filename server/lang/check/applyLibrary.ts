@@ -19,7 +19,7 @@ import type { Callee } from './callee.ts';
 import { type Context, declaredRelated, demand, noteSize, report } from './context.ts';
 import { failed, type LayerMeaning, type Meaning, showMeaning, showShape, type TensorMeaning } from './meaning.ts';
 import { elementCount } from './operators.ts';
-import { ownName } from './signature.ts';
+import { ownName, type TensorPattern } from './signature.ts';
 import { resultOf, type Unifier } from './unify.ts';
 
 type Macro = TensorFunction | MetricFunction | TransformFunction;
@@ -133,20 +133,30 @@ function libraryResults(
   }
   try {
     const known = typeArguments(matched, u);
-    const type: ResultType = fn.type(known);
+    const type = fn.type(known);
+    const types: readonly ResultType[] = 'dtype' in type ? [type] : type;
     const required = 'requires' in fn ? (fn.requires?.(known) ?? []) : [];
     for (const r of required)
       if (!demand(context, r.requirement, patternSpan(matched, r.within) ?? span, fn.name)) return undefined;
     const first = [...matched.bound.values()].find(b => b.meaning.kind === 'tensor')?.meaning;
-    const [pattern] = callee.signature.results ?? [];
-    const inherited = type.dtype === 'i32' && pattern?.dtype !== 'i32' && first?.kind === 'tensor';
-    const classes = type.classes ?? (inherited ? first.classes : undefined);
-    const dtype = type.dtype === 'i32' || type.dtype === 'bool' ? type.dtype : 'f32';
-    return [{ kind: 'tensor', dtype, shape: type.shape, ...(classes !== undefined && { classes }) }];
+    const patterns = callee.signature.results ?? [];
+    return types.map((t, i) => computed(t, patterns[i] ?? patterns[0], first?.kind === 'tensor' ? first : undefined));
   } catch (error) {
     reportShapeError(context, error, span, fn.name, matched);
     return undefined;
   }
+}
+
+/** A result by a function's own rule: what is moved keeps its classes, unless the signature says what comes out. */
+function computed(
+  type: ResultType,
+  pattern: TensorPattern | undefined,
+  input: TensorMeaning | undefined,
+): TensorMeaning {
+  const moved = type.dtype === 'i32' && pattern?.dtype !== 'i32';
+  const classes = type.classes ?? (moved ? input?.classes : undefined);
+  const dtype = type.dtype === 'i32' || type.dtype === 'bool' ? type.dtype : 'f32';
+  return { kind: 'tensor', dtype, shape: type.shape, ...(classes !== undefined && { classes }) };
 }
 
 /** A part of the string that the argument `pattern` is, where it stands in the call and has no escapes. */

@@ -47,7 +47,11 @@ export function matchArguments(
   for (const [name, meaning] of given)
     matched.bound.set(name, { meaning, span: piped?.stage ?? args[0] ?? { start: 0, end: 0 } });
   const first = piped && open.find(p => p.type.kind === 'tensor');
-  if (piped && first) matched.bound.set(first.name, { meaning: piped.meaning, span: piped.stage });
+  if (piped && first) {
+    const meaning = convert(context, callee.signature.name, first, piped.meaning, piped.stage);
+    if (isError(meaning)) matched.failed = true;
+    matched.bound.set(first.name, { meaning, span: piped.stage });
+  }
   if (piped && !first) {
     matched.failed = true;
     const data = { callee: callee.signature.name, most: open.length, found: open.length + 1 };

@@ -1,9 +1,9 @@
 /** Generated from the signatures: the gradient of every function, layer and loss by finite differences, and finite at zeros, ties and far out. */
 import { describe, expect, it } from 'vitest';
 import { evaluateGraph } from '../../../../engine/backend/reference/evaluateGraph.ts';
-import { type Dim, substituteDim } from '../../../../engine/dim/dim.ts';
+import { type Dim, sizeOf, substituteDim } from '../../../../engine/dim/dim.ts';
 import type { TensorType } from '../../../../engine/ir/graph.ts';
-import { GraphBuilder, type Value } from '../../../../engine/ops/builder.ts';
+import { GraphBuilder, isValue, type Value } from '../../../../engine/ops/builder.ts';
 import type { Argument, TensorFunction } from '../../../../engine/ops/library/function.ts';
 import { library } from '../../../../engine/ops/library/library.ts';
 import { gradients } from '../../../../engine/passes/autodiff.ts';
@@ -26,6 +26,7 @@ const sizes: Readonly<Record<string, number>> = {
     length: 4,
     k: 2,
     by: 1,
+    parts: 3,
     exponent: 3,
     rows: 6,
     axis: -1,
@@ -35,6 +36,7 @@ const sizes: Readonly<Record<string, number>> = {
 /** Where the sizes of the table don't fit, or a function is defined on a part of the line alone. */
 const special: Readonly<Record<string, Readonly<Record<string, Argument>>>> = {
   reshape: { shape: [3, 2] },
+  split: { sizes: [1, 2] },
   rearrange: { pattern: 'a b -> b a' },
   einsum: { pattern: 'a b, a b, a b -> b' },
 };
@@ -116,7 +118,13 @@ function build({ args, fn }: Case, b: GraphBuilder, values: Readonly<Record<stri
     statistic: (name: string) => ({ value: values[own(name)]!, update: () => undefined }),
     uniform: (shape: readonly Dim[]) => b.uniform(scalar, scalar, shape, stream++),
   };
-  return fn.build(context, { ...args, ...values });
+  const built = fn.build(context, { ...args, ...values });
+  if (isValue(built)) return built;
+  // Of several results, those that have gradients.
+  return b.concat(
+    built.filter(v => v.type.dtype === 'f32').map(v => b.reshape(v, [sizeOf(v.type.shape)])),
+    0,
+  );
 }
 
 const differentiable = Object.values(library.model)

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { evaluateGraph } from '../../../../engine/backend/reference/evaluateGraph.ts';
 import { GraphBuilder, type Value } from '../../../../engine/ops/builder.ts';
 import type { Arguments } from '../../../../engine/ops/library/function.ts';
-import { apply, testContext } from '../../../support/macros.ts';
+import { apply, applyAll, testContext } from '../../../support/macros.ts';
 
 const x = { dtype: 'f32' as const, shape: [2, 3], data: Float64Array.of(3, 1, 2, 6, 5, 4) };
 
@@ -46,4 +46,57 @@ describe('values', () => {
     const found = result(name, args);
     expect(found.map(v => Number(v.toFixed(6)))).toEqual(expected.map(v => Number(v.toFixed(6))));
   });
+});
+
+it.each<[string, Arguments, readonly (readonly number[])[]]>([
+  [
+    'top_k',
+    { k: 2 },
+    [
+      [3, 2, 6, 5],
+      [0, 2, 0, 1],
+    ],
+  ],
+  [
+    'top_k',
+    { k: 1, axis: 0 },
+    [
+      [6, 5, 4],
+      [1, 1, 1],
+    ],
+  ],
+  [
+    'chunk',
+    { parts: 3 },
+    [
+      [3, 6],
+      [1, 5],
+      [2, 4],
+    ],
+  ],
+  [
+    'split',
+    { sizes: [1, 2] },
+    [
+      [3, 6],
+      [1, 2, 5, 4],
+    ],
+  ],
+  [
+    'split',
+    { sizes: [1, 1], axis: 0 },
+    [
+      [3, 1, 2],
+      [6, 5, 4],
+    ],
+  ],
+])('%s gives several results', (name, args, expected) => {
+  const b = new GraphBuilder();
+  const values = applyAll(testContext(b), name, { x: b.input('x', x), ...args });
+  const graph = b.finish(
+    'f',
+    values.map((value, i) => ({ name: String(i), value })),
+  );
+  const found = evaluateGraph(graph, { x });
+  expect(values.map((_, i) => [...found[i]!.data])).toEqual(expected);
 });

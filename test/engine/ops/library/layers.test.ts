@@ -7,7 +7,7 @@ import type { Tensor } from '../../../../engine/ops/primitive.ts';
 import { gradients } from '../../../../engine/passes/autodiff.ts';
 import { type Digest, expectDigest, golden } from '../../../goldens/golden.ts';
 import { Lcg } from '../../../goldens/inputs.ts';
-import { apply, testContext } from '../../../support/macros.ts';
+import { apply, applyAll, testContext } from '../../../support/macros.ts';
 
 interface LayerGolden {
   readonly shape: readonly number[];
@@ -69,6 +69,53 @@ describe('layers', () => {
       if (p.norm < 1e-5) continue;
       expectDigest(results[`gradient ${i + 1}`]!.data, p, 1e-4, weights[i]!.name);
     }
+  });
+});
+
+describe('states of recurrent layers', () => {
+  /** The results of `name` over `x`, by number, with weights that depend on their names alone. */
+  function run(name: string, x: Tensor, args: Arguments, given: Readonly<Record<string, Tensor>> = {}) {
+    const context = testContext(new GraphBuilder());
+    const { b } = context;
+    const inputs = Object.entries({ x, ...given }).map(([key, { dtype, shape }]) => [
+      key,
+      b.input(key, { dtype, shape }),
+    ]);
+    const values = applyAll(context, name, { size: 3, states: true, ...Object.fromEntries(inputs), ...args });
+    const graph = b.finish(
+      'f',
+      values.map((value, i) => ({ name: String(i), value })),
+    );
+    const fill = new Lcg(17);
+    const weights = context.parameters.map(p => [p.name, tensor(p.shape, fill.floats(size(p.shape)))]);
+    const found = evaluateGraph(graph, { x, ...given, ...Object.fromEntries(weights) });
+    return values.map((_, i) => found[i]!);
+  }
+  const steps = (x: Tensor, from: number, to: number, width: number): Tensor => {
+    const length = x.shape[1] as number;
+    const rows = [0, 1].flatMap(row => [...x.data.slice((row * length + from) * width, (row * length + to) * width)]);
+    return tensor([2, to - from, width], Float64Array.from(rows));
+  };
+  const x = tensor([2, 6, 4], new Lcg(5).floats(48));
+
+  it.each(['rnn', 'gru', 'lstm'])('%s goes on from where it was', name => {
+    const [whole, ...last] = run(name, x, {});
+    const [, state, cell] = run(name, steps(x, 0, 4, 4), {});
+    const [rest, ...again] = run(name, steps(x, 4, 6, 4), {}, { state: state!, ...(cell && { cell }) });
+    expect([...rest!.data]).toEqual([...steps(whole!, 4, 6, 3).data]);
+    expect(again.map(s => [...s.data])).toEqual(last.map(s => [...s.data]));
+    expect([...last[0]!.data]).toEqual([...steps(whole!, 5, 6, 3).data]);
+  });
+
+  it.each(['rnn', 'gru', 'lstm'])('%s of two layers in both directions ends at either end', name => {
+    const [outputs, state] = run(name, x, { layers: 2, bidirectional: true });
+    const [first, last] = [steps(outputs!, 0, 1, 6), steps(outputs!, 5, 6, 6)];
+    const expected = [0, 1].flatMap(row => [
+      ...last.data.slice(row * 6, row * 6 + 3),
+      ...first.data.slice(row * 6 + 3, row * 6 + 6),
+    ]);
+    expect(state!.shape).toEqual([2, 6]);
+    expect([...state!.data]).toEqual(expected);
   });
 });
 

@@ -104,8 +104,16 @@ const calls: Readonly<Record<string, string>> = {
   'rows |> rnn(7)': '[B, 5, 7]',
   'rows + positions(5, 12)': '[B, 5, 12]',
   'rows |> softmax(axis: 1) |> dropout(0.1) |> clamp(min: 0)': '[B, 5, 12]',
+  'rows |> lstm(7, bidirectional: true, states: true)': '([B, 5, 14], [B, 14], [B, 14])',
+  'rows |> gru(7, states: true)': '([B, 5, 7], [B, 7])',
+  'x |> chunk(2, axis: 1)': '([B, 2, 8, 6], [B, 2, 8, 6])',
+  'rows |> split([3, 2, 7])': '([B, 5, 3], [B, 5, 2], [B, 5, 7])',
+  'x |> top_k(3, axis: 2)': '([B, 4, 3, 6], index(8)[B, 4, 3, 6])',
   'normal([B, 3]) + (x |> flatten |> linear(3))': '[B, 3]',
 };
+
+/** `out`, and names for the further results. */
+const names = (result: string) => ['out', '_b', '_c'].slice(0, result.split('[').length - 1).join(', ');
 
 describe('results', () => {
   it.each(Object.entries(calls))('%s is %s', (expression, result) => {
@@ -117,7 +125,7 @@ data D = digits(samples: 100) {
 }
 train t on D {
   a = image |> linear(192) |> reshape([B, 4, 8, 6])
-  out = M()(a, a, image |> linear(60) |> reshape([B, 5, 12]))
+  ${names(result)} = M()(a, a, image |> linear(60) |> reshape([B, 5, 12]))
   minimize mse(out, 0) using sgd(lr: 0.1)
   epochs 1
 }

@@ -123,7 +123,8 @@ it.each(all)('%s of %j', async (name, each) => {
     ...(each.dtype === 'i32' && { classes: 4 }),
   };
   if (type) {
-    const { dtype, shape } = type({ ...defaultsOf(signature), x, ...(each.args as Record<string, number>) });
+    const given = { ...defaultsOf(signature), x, ...(each.args as Record<string, number>) };
+    const { dtype, shape } = type(given) as ResultType;
     expect(results[0]!.type).toEqual({ dtype, shape: [each.shape[0], ...shape] });
   }
   const expected = evaluateGraph(graph, leaves);
