@@ -1,6 +1,7 @@
 /** Patterns of named axes: the strings of `rearrange` and `einsum`, read and checked with the place of every mistake. */
 import { type Dim, isConstant, mulDim, showDim } from '../../dim/dim.ts';
 import { ShapeError, type ShapeProblem } from '../shapeError.ts';
+import type { PatternAxis } from './function.ts';
 
 /** A part of the pattern, as offsets within it. */
 export interface PatternSpan {
@@ -26,6 +27,15 @@ export interface AxisList extends PatternSpan {
 export interface AxisPattern {
   readonly inputs: readonly AxisList[];
   readonly output: AxisList;
+}
+
+/** Every axis of the pattern with what `sizes` knows of its name. */
+export function axesWith(pattern: AxisPattern, sizes: ReadonlyMap<string, readonly Dim[]>): readonly PatternAxis[] {
+  const written = [...pattern.inputs, pattern.output].flatMap(list => list.groups.flatMap(g => g.axes));
+  return written.flatMap(({ name, start, end }) => {
+    const known = name === '1' ? [1] : sizes.get(name);
+    return known ? [{ start, end, name, sizes: known }] : [];
+  });
 }
 
 /** Refuses a pattern; `within` is the part of it that is wrong. */

@@ -66,6 +66,14 @@ export interface SizeRequirement {
   readonly within?: { readonly start: number; readonly end: number };
 }
 
+/** An axis that the string argument `pattern` names between `start` and `end`, and its size; several behind `...`. */
+export interface PatternAxis {
+  readonly start: number;
+  readonly end: number;
+  readonly name: string;
+  readonly sizes: readonly Dim[];
+}
+
 /** A tensor function of models and train blocks; `layer` if it owns weights. */
 export interface TensorFunction extends Declaration {
   readonly kind: 'function' | 'layer' | 'loss';
@@ -77,6 +85,8 @@ export interface TensorFunction extends Declaration {
   readonly spread?: (args: TypeArguments) => Dim;
   /** Variables of the signature whose sizes must be known before training, since weights or loops depend on them: no batch may stand there. */
   readonly fixed?: readonly string[];
+  /** What the names in the string argument `pattern` stand for. Throws ShapeError. */
+  readonly axes?: (args: TypeArguments) => readonly PatternAxis[];
   /** Named arguments beyond the signature are sizes: the `h: 4` of rearrange. */
   readonly sizes?: true;
   /** Several results where `type` or the signature has several: `values, places = x |> top_k(3)`. */

@@ -8,6 +8,7 @@ import { tensor, text, typeOf } from './arguments.ts';
 import {
   type AxisGroup,
   type AxisList,
+  axesWith,
   differ,
   type NamedAxis,
   parsePattern,
@@ -15,7 +16,7 @@ import {
   refuseSize,
   unknownAxis,
 } from './axes.ts';
-import type { Argument, Arguments, SizeRequirement, TensorFunction, TypeArguments } from './function.ts';
+import type { Argument, Arguments, PatternAxis, SizeRequirement, TensorFunction, TypeArguments } from './function.ts';
 
 /** What a pattern makes of a shape: elementary axes by name, and what must hold of the sizes. */
 interface Rearrangement {
@@ -24,6 +25,7 @@ interface Rearrangement {
   readonly permutation: readonly number[];
   readonly result: Shape;
   readonly requirements: readonly SizeRequirement[];
+  readonly axes: readonly PatternAxis[];
 }
 
 type Sizes = (name: string) => Dim | undefined;
@@ -76,7 +78,8 @@ function splitGroup(
 
 function rearranged(pattern: string, shape: Shape, sizes: Sizes): Rearrangement {
   const op = 'rearrange';
-  const { inputs, output } = parsePattern(op, pattern);
+  const parsed = parsePattern(op, pattern);
+  const { inputs, output } = parsed;
   const [left, second] = inputs;
   if (second) refuse(op, 'the axes of one tensor', pattern.slice(second.start, second.end), second);
   const requirements: SizeRequirement[] = [];
@@ -104,7 +107,8 @@ function rearranged(pattern: string, shape: Shape, sizes: Sizes): Rearrangement 
   const result = output.groups.flatMap(g =>
     g.axes.length === 1 && g.axes[0]!.name === '...' ? sizeAt(g.axes[0]!) : [sizeOf(g.axes.flatMap(sizeAt))],
   );
-  return { split, permutation, result, requirements };
+  const sizesOf = new Map([...places].map(([name, at]) => [name, at.map(i => split[i]!)]));
+  return { split, permutation, result, requirements, axes: axesWith(parsed, sizesOf) };
 }
 
 function rearrangementOf(args: TypeArguments): Rearrangement {
@@ -121,6 +125,7 @@ interface Contraction {
   readonly output: readonly string[];
   readonly result: Shape;
   readonly requirements: readonly SizeRequirement[];
+  readonly axes: readonly PatternAxis[];
 }
 
 const operandNames = ['x', 'y', 'z'] as const;
@@ -136,7 +141,8 @@ function plainAxes(op: string, list: AxisList): readonly NamedAxis[] {
 
 function contraction(pattern: string, shapes: readonly Shape[]): Contraction {
   const op = 'einsum';
-  const { inputs, output } = parsePattern(op, pattern);
+  const parsed = parsePattern(op, pattern);
+  const { inputs, output } = parsed;
   if (inputs.length !== shapes.length) {
     const within = { start: inputs[0]!.start, end: inputs.at(-1)!.end };
     refuse(
@@ -164,7 +170,8 @@ function contraction(pattern: string, shapes: readonly Shape[]): Contraction {
   const out = plainAxes(op, output);
   for (const axis of out) if (!sizes.has(axis.name)) throw unknownAxis(op, axis, sizes.keys());
   const names = out.map(a => a.name);
-  return { operands, output: names, result: names.map(n => sizes.get(n)!), requirements };
+  const axes = axesWith(parsed, new Map([...sizes].map(([name, size]) => [name, [size]])));
+  return { operands, output: names, result: names.map(n => sizes.get(n)!), requirements, axes };
 }
 
 function contractionOf(args: TypeArguments): Contraction {
@@ -242,6 +249,7 @@ export const notationFunctions: readonly TensorFunction[] = [
     sizes: true,
     type: args => ({ ...typeOf(args, 'x'), shape: rearrangementOf(args).result }),
     requires: args => rearrangementOf(args).requirements,
+    axes: args => rearrangementOf(args).axes,
     build: ({ b }, args) => {
       const x = tensor(args, 'x');
       const { split, permutation, result } = rearranged(
@@ -260,6 +268,7 @@ export const notationFunctions: readonly TensorFunction[] = [
     example: 'einsum("b i, b j -> b i j", x, x)',
     type: args => ({ dtype: 'f32', shape: contractionOf(args).result }),
     requires: args => contractionOf(args).requirements,
+    axes: args => contractionOf(args).axes,
     build: ({ b }, args) => buildEinsum(b, args),
   },
 ];

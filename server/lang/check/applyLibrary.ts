@@ -6,6 +6,7 @@ import type {
   Argument as BuildArgument,
   BuildContext,
   MetricFunction,
+  PatternAxis,
   ResultType,
   TensorFunction,
   TransformFunction,
@@ -138,6 +139,7 @@ function libraryResults(
     const required = 'requires' in fn ? (fn.requires?.(known) ?? []) : [];
     for (const r of required)
       if (!demand(context, r.requirement, patternSpan(matched, r.within) ?? span, fn.name)) return undefined;
+    if ('axes' in fn) noteAxes(context, fn.axes?.(known) ?? [], matched);
     const first = [...matched.bound.values()].find(b => b.meaning.kind === 'tensor')?.meaning;
     const patterns = callee.signature.results ?? [];
     return types.map((t, i) => computed(t, patterns[i] ?? patterns[0], first?.kind === 'tensor' ? first : undefined));
@@ -157,6 +159,16 @@ function computed(
   const classes = type.classes ?? (moved ? input?.classes : undefined);
   const dtype = type.dtype === 'i32' || type.dtype === 'bool' ? type.dtype : 'f32';
   return { kind: 'tensor', dtype, shape: type.shape, ...(classes !== undefined && { classes }) };
+}
+
+/** Remembers what the names in a pattern stand for, the first time round. */
+function noteAxes(context: Context, found: readonly PatternAxis[], matched: Matched): void {
+  const { axes } = context.sheet;
+  for (const { name, sizes, ...within } of found) {
+    const span = patternSpan(matched, within);
+    const exact = span !== undefined && span.end - span.start === within.end - within.start;
+    if (exact && !axes.some(a => a.span.start === span.start)) axes.push({ span, name, sizes });
+  }
 }
 
 /** A part of the string that the argument `pattern` is, where it stands in the call and has no escapes. */
@@ -321,21 +333,16 @@ function reportShapeError(context: Context, error: unknown, at: Span, callee: st
   }
   const { code, expected, found, axis, within, subject = 'x', candidates = [] } = error.problem;
   const span = (matched && patternSpan(matched, within)) ?? at;
+  const related = declaredRelated(context, span);
   if (code === 'unknown-axis') {
     report(context, 'unknown-name', span, { name: found, kind: 'axis', candidates: closest(found, candidates) });
   } else if (code === 'bad-attribute' || code === 'axis-out-of-range') {
-    report(context, 'value-out-of-range', span, { subject: callee, expected, found });
+    report(context, 'value-out-of-range', span, { subject: callee, expected, found }, { related });
   } else if (code === 'dtype-mismatch') {
-    report(context, 'type-mismatch', span, { subject: 'x', callee, expected, found });
+    report(context, 'type-mismatch', span, { subject: 'x', callee, expected, found }, { related });
   } else {
-    report(context, 'shape-mismatch', span, {
-      role: 'argument',
-      subject,
-      callee,
-      expected,
-      found,
-      ...(axis !== undefined && { axis }),
-    });
+    const data = { role: 'argument', subject, callee, expected, found, ...(axis !== undefined && { axis }) } as const;
+    report(context, 'shape-mismatch', span, data, { related });
   }
 }
 

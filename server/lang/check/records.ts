@@ -1,4 +1,5 @@
 /** What checking a declaration leaves behind for the editor: types, uses of names, calls, bindings, and facts with places that survive edits elsewhere. */
+import type { Dim } from '../../../engine/dim/dim.ts';
 import type { Requirement } from '../../../engine/dim/facts.ts';
 import type { SymbolKind } from '../api.ts';
 import type { FactCode, FactData, Related } from '../facts.ts';
@@ -73,6 +74,8 @@ export interface Sheet {
   readonly bindings: BindingRecord[];
   readonly calls: CallRecord[];
   readonly shapes: ShapeRecord[];
+  /** Axes that a string names, each at its place in it. */
+  readonly axes: { readonly span: Span; readonly name: string; readonly sizes: readonly Dim[] }[];
   /** What flows into the stage at a pipe operator. */
   readonly flows: { readonly span: Span; readonly meaning: Meaning }[];
   /** Names of parameters before positional hyperparameters. */
@@ -89,6 +92,7 @@ export function emptySheet(): Sheet {
     bindings: [],
     calls: [],
     shapes: [],
+    axes: [],
     flows: [],
     hints: [],
     requirements: [],

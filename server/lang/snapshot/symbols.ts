@@ -1,8 +1,9 @@
 /** Names and their uses: definition, references, hover. */
 
+import { showDim } from '../../../engine/dim/dim.ts';
 import type { HoverInfo, NameInfo } from '../api.ts';
 import { libraryCallee } from '../check/callee.ts';
-import { type LayerMeaning, type Meaning, showMeaning, showTensor } from '../check/meaning.ts';
+import { type LayerMeaning, type Meaning, showMeaning, showShape, showTensor } from '../check/meaning.ts';
 import type { Reference, Target } from '../check/records.ts';
 import { type Signature, showOwn, showPattern } from '../check/signature.ts';
 import type { World } from '../check/world.ts';
@@ -61,6 +62,8 @@ export function hoverAt(snapshot: Snapshot, offset: number): HoverInfo | undefin
   }
   if (nodes === undefined) return undefined;
   const { part, path } = nodes;
+  const axis = part.checked.sheet.axes.find(a => touches(a.span, nodes.at));
+  if (axis) return { span: absolute(axis.span, part), code: axisCode(axis), doc: '', notes: [] };
   for (const node of path.toReversed()) {
     if (node.kind === 'block' || node.kind === 'setting' || node.kind === 'bind') return undefined;
     const meaning = part.checked.sheet.types.get(node);
@@ -69,6 +72,11 @@ export function hoverAt(snapshot: Snapshot, offset: number): HoverInfo | undefin
     }
   }
   return undefined;
+}
+
+/** `h: 4`; the axes that `...` stands for, `...: [B, T]`. */
+function axisCode({ name, sizes }: Part['checked']['sheet']['axes'][number]): string {
+  return `${name}: ${name === '...' ? showShape(sizes) : sizes.map(showDim).join(', ')}`;
 }
 
 function meaningAt(path: readonly AnyNode[], part: Part): Meaning | undefined {

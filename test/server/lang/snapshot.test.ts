@@ -58,6 +58,20 @@ describe('hover', () => {
     expect(analysis.hover(cursor)?.code).toBe(code);
   });
 
+  it.each([
+    ['rearrange("b$0 t (h d) -> b h t d", h: n)', 'b: B'],
+    ['rearrange("b t (h d) -> b$0 h t d", h: n)', 'b: B'],
+    ['rearrange("b t (h d$0) -> b h t d", h: n)', 'd: D / n'],
+    ['rearrange("... (h d) -> h ..$0. d", h: 2)', '...: [B, T]'],
+    ['einsum("b t d, b s d -> b t s$0", x, y)', 's: 5'],
+    ['rearrange("b t (h x) ->$0 b h t d", h: n)', '"b t (h x) -> b h t d"'],
+  ])('in %s', (stage, code) => {
+    const { analysis, cursor } = fixture(
+      `model H(x: [B, T, D], y: [B, 5, D], n: int) {\n  _y = y\n  ${stage.startsWith('e') ? '' : 'x |> '}${stage}\n}\n`,
+    );
+    expect(analysis.hover(cursor)?.code).toBe(code);
+  });
+
   it('shows doc comments and requirements', () => {
     const text =
       '/// Splits.\nmodel H(x: [B, D], n: int) -> [B, D / n] where D % n == 0 {\n  x |> linear(D / n)\n}\nmodel M(x: [B, E]) {\n  x |> H(4)\n}\nmodel N(x: [B, 8]) {\n  x |> $0M\n}\n';
