@@ -71,9 +71,14 @@ export interface Prediction {
   readonly output: string;
   /** Name of the field. */
   readonly target: string;
-  /** Name of the loss, which says what the numbers are: logits of classes, logits of a probability, or the field itself. */
-  readonly loss: string;
+  readonly as: Reading;
 }
+
+/**
+ * What the numbers say: `scores` of classes, softmax makes probabilities of them; `logs` of the probabilities of classes; `odds`, a logit, sigmoid
+ * makes a probability of it; a `probability`; the log of a `count`; the `value` of the field itself.
+ */
+export type Reading = 'scores' | 'logs' | 'odds' | 'probability' | 'count' | 'value';
 
 /** Swept hyperparameters by name. */
 export type Choice = Readonly<Record<string, number>>;

@@ -125,7 +125,8 @@ const viewFormat = v.variant('kind', [
   }),
 ]);
 const view = v.object({ name: v.string(), output: v.string(), as: viewFormat });
-const prediction = v.object({ output: v.string(), target: v.string(), loss: v.string() });
+const reading = v.picklist(['scores', 'logs', 'odds', 'probability', 'count', 'value']);
+const prediction = v.object({ output: v.string(), target: v.string(), as: reading });
 const programSchema = v.object({
   version: v.literal(PROGRAM_VERSION),
   name: v.string(),

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: `strata check | fmt | train | resume | evaluate | runs | lsp | bench`. Parsing and help; each command has a file of its own. */
+/** The command line: `strata check | fmt | train | resume | evaluate | predict | generate | runs | lsp | bench`. Parsing and help; each command has a file of its own. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../../package.json';
 import { emissionNames } from '../inspect/emit.ts';
@@ -7,7 +7,9 @@ import { bench } from './commands/bench.ts';
 import { check } from './commands/check.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { fmt } from './commands/fmt.ts';
+import { generate } from './commands/generate.ts';
 import { lsp } from './commands/lsp.ts';
+import { predict } from './commands/predict.ts';
 import { runs } from './commands/runs.ts';
 import { attach, resume, train } from './commands/train.ts';
 import { handedToEngineRuntime } from './engineRuntime.ts';
@@ -73,6 +75,26 @@ program
   .action((run, options) => runCommand(() => handedToEngineRuntime() || evaluate(run, options)));
 
 program
+  .command('predict')
+  .description('what the model of a run says of new files: rows of a CSV, images, recordings, arrays')
+  .argument('<run>', 'run folder, or its name')
+  .argument('<files...>', 'files of the kind that the run was trained on')
+  .addOption(json)
+  .action((run, files, options) => runCommand(() => handedToEngineRuntime() || predict(run, files, options)));
+
+program
+  .command('generate')
+  .description('text drawn from the language model of a run')
+  .argument('<run>', 'run folder, or its name')
+  .option('--prompt <text>', 'text to go on from')
+  .option('--tokens <n>', 'how many follow', positive)
+  .option('--temperature <t>', 'below 1 the likely becomes likelier; 0 always takes the likeliest', real)
+  .option('--top-k <k>', 'draw from the k likeliest only', positive)
+  .option('--seed <n>', 'another seed, another text', natural)
+  .addOption(json)
+  .action((run, options) => runCommand(() => handedToEngineRuntime() || generate(run, options)));
+
+program
   .command('runs')
   .description('list the runs of this folder')
   .addOption(json)
@@ -99,6 +121,12 @@ function positive(text: string): number {
   const value = natural(text);
   if (value === 0) throw new InvalidArgumentError('expected a whole number of at least 1.');
   return value;
+}
+
+function real(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw new InvalidArgumentError('expected a number of at least 0.');
 }
 
 function natural(text: string): number {

@@ -2,7 +2,7 @@
 import type { Dim } from '../../dim/dim.ts';
 import type { Requirement } from '../../dim/facts.ts';
 import type { TensorType } from '../../ir/graph.ts';
-import type { Init, Statistic } from '../../ir/program.ts';
+import type { Init, Reading, Statistic } from '../../ir/program.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
 
 /**
@@ -89,6 +89,8 @@ export interface TensorFunction extends Declaration {
   readonly axes?: (args: TypeArguments) => readonly PatternAxis[];
   /** Named arguments beyond the signature are sizes: the `h: 4` of rearrange. */
   readonly sizes?: true;
+  /** Of a loss: what its first argument says of `target`; `value`, the same thing, where it is left out. */
+  readonly reads?: (args: Arguments) => Reading;
   /** Several results where `type` or the signature has several: `values, places = x |> top_k(3)`. */
   readonly build: (context: BuildContext, args: Arguments) => Value | readonly Value[];
 }

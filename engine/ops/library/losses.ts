@@ -6,22 +6,29 @@ import type { Arguments, TensorFunction } from './function.ts';
 import { hits, logSoftmax, mean, meanWhere, softplus } from './numerics.ts';
 
 type Rule = (b: GraphBuilder, args: Arguments) => Value;
+type LossDetails = Pick<TensorFunction, 'example' | 'reads'>;
 
-function loss(name: string, parameters: string, doc: string, rule: Rule, example?: string): TensorFunction {
+function loss(name: string, parameters: string, doc: string, rule: Rule, more: LossDetails = {}): TensorFunction {
   return {
     kind: 'loss',
     name,
     signature: `${name}(${parameters}) -> []`,
     doc,
-    ...(example && { example }),
+    ...more,
     build: ({ b }, args) => rule(b, args),
   };
 }
 
 /** An elementwise loss of a prediction and a target of its shape. */
-function elementwise(name: string, hyperparameters: string, doc: string, rule: Rule): TensorFunction {
+function elementwise(
+  name: string,
+  hyperparameters: string,
+  doc: string,
+  rule: Rule,
+  more: LossDetails = {},
+): TensorFunction {
   const parameters = `prediction: [...], target: [...]${hyperparameters && `, ${hyperparameters}`}, where?: bool[...]`;
-  return loss(name, parameters, doc, (b, args) => meanWhere(b, rule(b, args), optionalTensor(args, 'where')));
+  return loss(name, parameters, doc, (b, args) => meanWhere(b, rule(b, args), optionalTensor(args, 'where')), more);
 }
 
 function difference(b: GraphBuilder, args: Arguments): Value {
@@ -136,14 +143,14 @@ const classification = [
     'logits: [..., C], target: index(C)[...], smoothing: float = 0, weights?: [C], where?: bool[...]',
     '-log softmax(logits)[target]; `smoothing` spreads that share of the target over all classes, `weights` says what each class counts, `where` which samples do. Takes logits: no softmax before it.',
     crossEntropyRule,
-    'minimize cross_entropy(logits, label)',
+    { example: 'minimize cross_entropy(logits, label)', reads: () => 'scores' },
   ),
   loss(
     'soft_cross_entropy',
     'logits: [..., C], target: [..., C], where?: bool[...]',
     '-sum of target log softmax(logits): cross entropy with probabilities as the target, as in distillation.',
     softCrossEntropy,
-    'minimize soft_cross_entropy(logits, teacher |> softmax)',
+    { example: 'minimize soft_cross_entropy(logits, teacher |> softmax)', reads: () => 'scores' },
   ),
   loss(
     'nll',
@@ -154,12 +161,14 @@ const classification = [
         weights: optionalTensor(args, 'weights'),
         where: optionalTensor(args, 'where'),
       }),
+    { reads: () => 'logs' },
   ),
   loss(
     'ctc',
     'logits: [B, T, C], target: index(C)[B, S], blank: int = 0, input_length?: int[B], target_length?: int[B]',
     '-log of the probability of all alignments of `target` with the steps of `logits`, over the length of the target (Graves et al., 2006). Takes logits; lengths say how much of padded rows counts.',
     ctcLoss,
+    { reads: () => 'scores' },
   ),
 ];
 
@@ -190,6 +199,7 @@ const regression = [
     '',
     'exp(prediction) - target * prediction: counts, predicted by their logarithm.',
     (b, args) => b.sub(b.exp(tensor(args, 'prediction')), b.mul(tensor(args, 'prediction'), operand(args, 'target'))),
+    { reads: () => 'count' },
   ),
 ];
 
@@ -200,6 +210,7 @@ export const losses: readonly TensorFunction[] = [
     'logits: bool = true, positive_weight: float = 1',
     '-t log p - (1 - t) log(1 - p) with p = sigmoid(prediction); with `logits: false` the prediction is the probability p itself. `positive_weight` is what a target of 1 counts.',
     binary,
+    { reads: args => (flag(args, 'logits') ? 'odds' : 'probability') },
   ),
   ...regression,
   loss(
@@ -207,6 +218,7 @@ export const losses: readonly TensorFunction[] = [
     'log_prediction: [..., C], target: [..., C]',
     "The divergence sum of q (log q - log p) a distribution, from log-probabilities p and probabilities q; PyTorch's kl_div with 'batchmean'.",
     (b, args) => mean(b, b.sum(divergence(b, tensor(args, 'log_prediction'), tensor(args, 'target')), { axes: [-1] })),
+    { reads: () => 'logs' },
   ),
   elementwise('hinge', '', 'max(0, 1 - prediction * target) for targets -1 and 1.', (b, args) =>
     b.maximum(b.sub(1, b.mul(tensor(args, 'prediction'), operand(args, 'target'))), 0),

@@ -1,5 +1,6 @@
 /** Applying a library function: result types by its signature or its own rule, requirements, trial of its weights, building. */
 import { type Dim, isConstant } from '../../../engine/dim/dim.ts';
+import type { Reading } from '../../../engine/ir/program.ts';
 import { GraphBuilder, isValue, type Value } from '../../../engine/ops/builder.ts';
 import { fittedType } from '../../../engine/ops/library/fitted.ts';
 import type {
@@ -52,7 +53,7 @@ export function applyLibrary(
     const label = path || context.naming.prefix + fn.name;
     const built = build.b.scoped(label, () => fn.build(build, args));
     const nodes = isValue(built) ? [built] : built;
-    if (fn.kind === 'loss') compared(context, fn.name, matched);
+    if (fn.kind === 'loss') compared(context, fn.reads?.(args) ?? 'value', matched);
     if (fn.kind === 'metric' && fn.finish) return { ...results[0]!, ...finished(build, fn.finish, nodes[0]!, args) };
     return together(results.map((r, i) => ({ ...r, node: nodes[i]! })));
   } catch (error) {
@@ -76,11 +77,11 @@ function sizesFit(context: Context, fn: Macro, matched: Matched, u: Unifier, spa
 }
 
 /** A loss takes what the model says first, and a `target`. */
-function compared(context: Context, loss: string, { bound }: Matched): void {
+function compared(context: Context, reading: Reading, { bound }: Matched): void {
   const [said] = [...bound.values()];
   const target = bound.get('target');
   if (said?.meaning.kind === 'tensor' && target?.meaning.kind === 'tensor')
-    context.emission?.compared(loss, said.meaning, target.meaning);
+    context.emission?.compared(reading, said.meaning, target.meaning);
 }
 
 function together(results: readonly TensorMeaning[]): Meaning {

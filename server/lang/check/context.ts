@@ -2,7 +2,7 @@
 
 import { type Dim, dimVar, freeVariables, isConstant, modDim, sameDim, showDim } from '../../../engine/dim/dim.ts';
 import { decide, type Requirement, showRequirement } from '../../../engine/dim/facts.ts';
-import type { Choice } from '../../../engine/ir/program.ts';
+import type { Choice, Reading } from '../../../engine/ir/program.ts';
 import type { BuildContext } from '../../../engine/ops/library/function.ts';
 import type { SymbolKind, WeightsResult } from '../api.ts';
 import type { FactCode, FactData } from '../facts.ts';
@@ -34,7 +34,7 @@ export interface Emission {
   readonly training: boolean;
   at(path: string): BuildContext;
   /** A loss was built of what the model says and what it should say. */
-  compared(loss: string, said: TensorMeaning, target: TensorMeaning): void;
+  compared(reading: Reading, said: TensorMeaning, target: TensorMeaning): void;
 }
 
 export interface Context {

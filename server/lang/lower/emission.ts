@@ -1,7 +1,7 @@
 /** Building a graph from a program: parameters registered once by name, random streams, and the body of each model run in place. */
 import type { Dim } from '../../../engine/dim/dim.ts';
 import { isConstant } from '../../../engine/dim/dim.ts';
-import type { Fit, Init, ParameterSpec } from '../../../engine/ir/program.ts';
+import type { Fit, Init, ParameterSpec, Reading } from '../../../engine/ir/program.ts';
 import { GraphBuilder, type OutputSpec, type Value } from '../../../engine/ops/builder.ts';
 import { fittedType } from '../../../engine/ops/library/fitted.ts';
 import type { BuildContext } from '../../../engine/ops/library/function.ts';
@@ -22,7 +22,7 @@ export interface Builder extends Emission {
 
 /** What a loss compared. */
 export interface Comparison {
-  readonly loss: string;
+  readonly reading: Reading;
   readonly said: TensorMeaning;
   readonly target: TensorMeaning;
 }
@@ -96,6 +96,6 @@ export function builder(training: boolean, { firstStream = 0, fittedAs = 'weight
     contexts.set(path, context);
     return context;
   };
-  const compared: Emission['compared'] = (loss, said, target) => void comparisons.push({ loss, said, target });
+  const compared: Emission['compared'] = (reading, said, target) => void comparisons.push({ reading, said, target });
   return { b, training, parameters, updates, fits, comparisons, compared, at };
 }

@@ -18,11 +18,11 @@ export function inferGraph(
   { shown }: TrainFace,
 ): { readonly infer: Graph; readonly predictions: readonly Prediction[] } {
   const first = new Map<string, { readonly prediction: Prediction; readonly spec: OutputSpec }>();
-  for (const { loss, said, target } of comparisons) {
+  for (const { reading, said, target } of comparisons) {
     if (target.field === undefined || !said.node || first.has(target.field)) continue;
     const output = `predict.${target.field}`;
     const spec = { name: output, value: said.node };
-    first.set(target.field, { prediction: { output, target: target.field, loss }, spec });
+    first.set(target.field, { prediction: { output, target: target.field, as: reading }, spec });
   }
   const views = shown.flatMap(({ meaning }, at) =>
     meaning.node ? [{ name: shownOutput(at), value: meaning.node }] : [],

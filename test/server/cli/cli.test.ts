@@ -187,6 +187,72 @@ describe('train', () => {
     expect(await run('check', 'wrong.strata')).toMatchObject({ code: 1, out: expect.stringContaining('[9, 2]') });
   });
 
+  it('writes text with a run, and predicts with another', async () => {
+    write(
+      'made.strata',
+      'data D = sequences(samples: 200, length: 8, symbols: 5) { batch 20 }\ntrain t on D {\n  logits = tokens |> embedding(8) |> gru(8) |> linear(5)\n  minimize cross_entropy(logits, next) using adam()\n  epochs 1\n}\n',
+    );
+    expect(await run('train', 'made.strata', '--run', 'made')).toMatchObject({ code: 0 });
+    const written = await run(
+      'generate',
+      'made',
+      '--prompt',
+      '1 2',
+      '--tokens',
+      '6',
+      '--temperature',
+      '0.5',
+      '--top-k',
+      '2',
+    );
+    expect([written.code, written.err]).toEqual([0, '']);
+    expect(written.out).toMatch(/^1 2( [0-4]){6}\n$/);
+    const again = await run(
+      'generate',
+      'made',
+      '--prompt',
+      '1 2',
+      '--tokens',
+      '6',
+      '--temperature',
+      '0.5',
+      '--top-k',
+      '2',
+      '--json',
+    );
+    expect(JSON.parse(again.out)).toEqual({ text: written.out.trimEnd() });
+    expect(await run('generate', 'made', '--prompt', '9')).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('found 9'),
+    });
+    expect(await run('generate', 'made', '--temperature', '-1')).toMatchObject({ code: 2 });
+    write(
+      'rows.csv',
+      `x,kind\n${Array.from({ length: 40 }, (_, i) => `${i},${i < 20 ? 'low' : 'high'}`).join('\n')}\n`,
+    );
+    write(
+      'rows.strata',
+      'data R = csv("rows.csv", target: "kind") {\n  features = features |> standardize\n  batch 20\n}\ntrain t on R {\n  minimize cross_entropy(features |> linear(2), kind) using adam(lr: 0.1)\n  epochs 40\n}\n',
+    );
+    expect(await run('train', 'rows.strata', '--run', 'rows')).toMatchObject({ code: 0 });
+    write('new.csv', 'x\n1\n38\n');
+    expect((await run('predict', 'rows', 'new.csv')).out).toMatch(
+      /^new\.csv:1 {2}kind low [\d.]+% .*\nnew\.csv:2 {2}kind high [\d.]+% .*\n$/,
+    );
+    const lines = (await run('predict', 'rows', 'new.csv', '--json')).out
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line));
+    expect(lines.map(({ row, said }) => [row, said.kind.name])).toEqual([
+      [1, 'low'],
+      [2, 'high'],
+    ]);
+    expect(await run('predict', 'rows', 'none.csv')).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('none.csv: no such file'),
+    });
+  }, 60_000);
+
   it('evaluates a run, and lists it', async () => {
     write('first.strata', first);
     const trained = await run('train', 'first.strata', '--epochs', '3', '--device', 'cpu', '--json');

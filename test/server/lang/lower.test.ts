@@ -301,7 +301,7 @@ describe('what is shown', () => {
 
   it('knows what the losses compare with fields', () => {
     const p = program(model + data + train(usual));
-    expect(p.predictions).toEqual([{ output: 'predict.label', target: 'label', loss: 'cross_entropy' }]);
+    expect(p.predictions).toEqual([{ output: 'predict.label', target: 'label', as: 'scores' }]);
     expect(named(p.infer!, 'input')).toEqual(['image']);
   });
 
