@@ -55,7 +55,9 @@ export function applyLibrary(
     const nodes = isValue(built) ? [built] : built;
     if (fn.kind === 'loss') compared(context, fn.reads?.(args) ?? 'value', matched);
     if (fn.kind === 'metric' && fn.finish) return { ...results[0]!, ...finished(build, fn.finish, nodes[0]!, args) };
-    return together(results.map((r, i) => ({ ...r, node: nodes[i]! })));
+    const result = together(results.map((r, i) => ({ ...r, node: nodes[i]! })));
+    context.emission.listener?.called(fn.name, path, args, tensorsOf(matched), result);
+    return result;
   } catch (error) {
     reportShapeError(context, error, span, fn.name);
     return failed;
@@ -82,6 +84,10 @@ function compared(context: Context, reading: Reading, { bound }: Matched): void 
   const target = bound.get('target');
   if (said?.meaning.kind === 'tensor' && target?.meaning.kind === 'tensor')
     context.emission?.compared(reading, said.meaning, target.meaning);
+}
+
+function tensorsOf({ bound }: Matched): ReadonlyMap<string, TensorMeaning> {
+  return new Map([...bound].flatMap(([name, { meaning }]) => (meaning.kind === 'tensor' ? [[name, meaning]] : [])));
 }
 
 function together(results: readonly TensorMeaning[]): Meaning {

@@ -149,7 +149,9 @@ function vectorOf(context: Context, { items }: Extract<Meaning, { kind: 'list' }
   const b = context.emission?.at('').b;
   const values = items.flatMap(i => (i.kind === 'number' && i.real !== undefined ? [i.real] : []));
   const node = b && values.length === items.length ? b.stack(values.map(v => b.constant(v))) : undefined;
-  return { ...tensorMeaning('f32', [items.length]), ...(node && { node }) };
+  const vector = { ...tensorMeaning('f32', [items.length]), ...(node && { node }) };
+  context.emission?.listener?.filled(vector, values);
+  return vector;
 }
 
 /** A number where a tensor is wanted is a tensor full of it: the 1 of `bce(d(image), 1)`. */
@@ -169,7 +171,9 @@ function fillNumber(
   const value = bound.meaning.real;
   const b = context.emission?.at('').b;
   const node = b && value !== undefined ? b.constant(value, { dtype: 'f32', shape: pattern.shape }) : undefined;
-  matched.bound.set(parameter.name, { span: bound.span, meaning: { ...pattern, ...(node && { node }) } });
+  const meaning = { ...pattern, ...(node && { node }) };
+  if (value !== undefined) context.emission?.listener?.filled(meaning, value);
+  matched.bound.set(parameter.name, { span: bound.span, meaning });
   return true;
 }
 

@@ -3,7 +3,7 @@
 import { type Dim, dimVar, freeVariables, isConstant, modDim, sameDim, showDim } from '../../../engine/dim/dim.ts';
 import { decide, type Requirement, showRequirement } from '../../../engine/dim/facts.ts';
 import type { Choice, Reading } from '../../../engine/ir/program.ts';
-import type { BuildContext } from '../../../engine/ops/library/function.ts';
+import type { Arguments, BuildContext } from '../../../engine/ops/library/function.ts';
 import type { SymbolKind, WeightsResult } from '../api.ts';
 import type { FactCode, FactData } from '../facts.ts';
 import type { AnyNode, Block, Expression, Name } from '../syntax/ast.ts';
@@ -34,7 +34,23 @@ export interface Emission {
   readonly training: boolean;
   at(path: string): BuildContext;
   /** A loss was built of what the model says and what it should say. */
+  /** Hears what is built, in order. */
+  readonly listener?: EmissionListener;
   compared(reading: Reading, said: TensorMeaning, target: TensorMeaning): void;
+}
+
+/** Hears what a program is made of while it is lowered: for those who write it down in another language. */
+export interface EmissionListener {
+  /** A library function was built; `path` names the layer, '' where it has no weights. `args` are those of the macro. */
+  called(fn: string, path: string, args: Arguments, tensors: ReadonlyMap<string, TensorMeaning>, result: Meaning): void;
+  /** An expression or a name that is bound was given its meaning. */
+  met(node: AnyNode, meaning: Meaning): void;
+  /** A number, or a list of them, became a tensor. */
+  filled(tensor: TensorMeaning, value: number | readonly number[]): void;
+  entered(model: string, path: string, values: ReadonlyMap<string, Meaning>): void;
+  left(result: Meaning): void;
+  /** A loss compared what the model says with `target`. */
+  compared(said: TensorMeaning, target: TensorMeaning): void;
 }
 
 export interface Context {
@@ -117,6 +133,7 @@ export function report<C extends FactCode>(
 /** Remembers what a node means; the first turn of a loop counts. */
 export function record(context: Context, node: AnyNode, meaning: Meaning): Meaning {
   if (!context.sheet.types.has(node)) context.sheet.types.set(node, meaning);
+  context.emission?.listener?.met(node, meaning);
   return meaning;
 }
 

@@ -6,7 +6,7 @@ import { GraphBuilder, type OutputSpec, type Value } from '../../../engine/ops/b
 import { fittedType } from '../../../engine/ops/library/fitted.ts';
 import type { BuildContext } from '../../../engine/ops/library/function.ts';
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
-import type { Emission } from '../check/context.ts';
+import type { Emission, EmissionListener } from '../check/context.ts';
 import { showShape, type TensorMeaning } from '../check/meaning.ts';
 
 export interface Builder extends Emission {
@@ -36,9 +36,13 @@ export interface BuilderOptions {
   readonly firstStream?: number;
   /** Fitted numbers are weights that stay as they are (of a train block), or inputs (of a data block). */
   readonly fittedAs?: 'weight' | 'input';
+  readonly listener?: EmissionListener | undefined;
 }
 
-export function builder(training: boolean, { firstStream = 0, fittedAs = 'weight' }: BuilderOptions = {}): Builder {
+export function builder(
+  training: boolean,
+  { firstStream = 0, fittedAs = 'weight', listener }: BuilderOptions = {},
+): Builder {
   const b = new GraphBuilder();
   const parameters = new Map<string, ParameterSpec>();
   const updates: OutputSpec[] = [];
@@ -97,5 +101,5 @@ export function builder(training: boolean, { firstStream = 0, fittedAs = 'weight
     return context;
   };
   const compared: Emission['compared'] = (reading, said, target) => void comparisons.push({ reading, said, target });
-  return { b, training, parameters, updates, fits, comparisons, compared, at };
+  return { b, training, parameters, updates, fits, comparisons, compared, at, ...(listener && { listener }) };
 }

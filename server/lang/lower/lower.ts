@@ -3,6 +3,7 @@ import { type Choice, PROGRAM_VERSION, type Program, type RunPlan } from '../../
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
 import { snapshotOf } from '../analyze.ts';
 import type { Analysis, LowerResult } from '../api.ts';
+import type { EmissionListener } from '../check/context.ts';
 import type { DataFace } from '../check/data.ts';
 import type { Meaning } from '../check/meaning.ts';
 import type { Sheet } from '../check/records.ts';
@@ -19,9 +20,9 @@ import { viewsOf } from './views.ts';
 
 /**
  * The program of a train block (the first where no name is given), or the errors in it and in what it uses. Of a sweep it is the program of
- * `choice`, the first one where it is left out.
+ * `choice`, the first one where it is left out. A `listener` hears what its evaluation is made of.
  */
-export function lower(analysis: Analysis, train?: string, choice?: Choice): LowerResult {
+export function lower(analysis: Analysis, train?: string, choice?: Choice, listener?: EmissionListener): LowerResult {
   const snapshot = snapshotOf(analysis);
   const trains = snapshot ? parts(snapshot).filter(p => p.entry.node.kind === 'train') : [];
   const part = train === undefined ? trains[0] : trains.find(p => p.entry.node.name.name === train);
@@ -32,7 +33,7 @@ export function lower(analysis: Analysis, train?: string, choice?: Choice): Lowe
   const data = node.kind === 'train' ? snapshot.world.dataOf(node.on.name) : undefined;
   if (node.kind !== 'train' || !data?.source || !data.fields) return { kind: 'errors', facts: [pending(part)] };
   try {
-    return lowered(snapshot, part, node, data, data.fields, choice);
+    return lowered(snapshot, part, node, data, data.fields, choice, listener);
   } catch (error) {
     return refused(snapshot, part, error);
   }
@@ -45,10 +46,11 @@ function lowered(
   data: DataFace,
   fields: ReadonlyMap<string, Meaning>,
   choice: Choice | undefined,
+  listener: EmissionListener | undefined,
 ): LowerResult {
   const choices = choicesOf(snapshot.world.check(part.entry).train?.swept ?? []);
   const chosen = choice ?? choices[0];
-  const graphs = trainGraphs(snapshot.world, part.entry, node, fields, chosen);
+  const graphs = trainGraphs(snapshot.world, part.entry, node, fields, chosen, listener);
   const views = viewsOf(graphs, data.source!, data.columns);
   if (graphs.sheet.facts.some(isError)) return { kind: 'errors', facts: placedFacts(snapshot, part, graphs.sheet) };
   const whole = { ...program(snapshot, node.name.name, node.on.name, data, graphs), ...views };

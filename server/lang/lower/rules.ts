@@ -39,7 +39,9 @@ export function loweringRules(world: World): Rules {
       budget: context.budget,
       ...(context.emission && { emission: context.emission }),
     };
+    context.emission?.listener?.entered(callee.signature.name, path, values);
     const result = runModel(inner, callee, values, sheet);
+    context.emission?.listener?.left(result);
     depth--;
     // What only shows with the sizes of this call is said of the call.
     for (const f of sheet.facts) if (f.code !== 'unused-binding') report(context, f.code, span, f.data);

@@ -5,7 +5,7 @@ import { isUnder } from '../../../engine/ir/weightNames.ts';
 import type { OutputSpec } from '../../../engine/ops/builder.ts';
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
 import { dce } from '../../../engine/passes/dce.ts';
-import { type Context, maxTurns, report } from '../check/context.ts';
+import { type Context, type EmissionListener, maxTurns, report } from '../check/context.ts';
 import type { Meaning } from '../check/meaning.ts';
 import { emptySheet, type Sheet } from '../check/records.ts';
 import { Naming, Scope } from '../check/scope.ts';
@@ -14,7 +14,7 @@ import { batched, checkTrain, type TrainFace } from '../check/train.ts';
 import type { Entry, World } from '../check/world.ts';
 import type { TrainDeclaration } from '../syntax/ast.ts';
 import type { DataUse } from './data.ts';
-import { type Builder, builder, type FitSpec } from './emission.ts';
+import { type Builder, builder, type Comparison, type FitSpec } from './emission.ts';
 import { loweringRules } from './rules.ts';
 import { inferGraph, inputNames } from './views.ts';
 
@@ -29,6 +29,8 @@ export interface TrainGraphs {
   /** Where mistakes are reported. */
   readonly context: Context;
   readonly shown: readonly Shown[];
+  /** What the losses compared in evaluation. */
+  readonly comparisons: readonly Comparison[];
   readonly infer: Graph;
   readonly predictions: readonly Prediction[];
 }
@@ -39,9 +41,10 @@ export function trainGraphs(
   node: TrainDeclaration,
   fields: ReadonlyMap<string, Meaning>,
   choice: Choice = {},
+  listener?: EmissionListener,
 ): TrainGraphs {
   const training = emit(world, entry, node, fields, true, choice);
-  const evaluating = emit(world, entry, node, fields, false, choice);
+  const evaluating = emit(world, entry, node, fields, false, choice, listener);
   const { face, sheet, emission } = training;
   const whole = emission.b.finish('train', [...outputs(face), ...emission.updates]);
   // Fields that nothing reads must be neither prepared nor held on the device.
@@ -65,6 +68,7 @@ export function trainGraphs(
     },
     context: training.context,
     shown: evaluating.face.shown,
+    comparisons: evaluating.emission.comparisons,
     ...inference,
   };
 }
@@ -91,8 +95,9 @@ function emit(
   fields: ReadonlyMap<string, Meaning>,
   training: boolean,
   choice: Choice,
+  listener?: EmissionListener,
 ): Emitted {
-  const emission = builder(training);
+  const emission = builder(training, { listener });
   const sheet = emptySheet();
   const context: Context = {
     ...world.context(entry, sheet, new Map()),
