@@ -1,6 +1,7 @@
 /** Diagnostics on a terminal, each with the line it is about, and as JSON for other tools. */
 import { fileURLToPath } from 'node:url';
-import { type Diagnostic, diagnostics, type Severity } from '../ide/diagnostics/registry.ts';
+import { type Diagnostic, diagnostics, renderFact, type Severity } from '../ide/diagnostics/registry.ts';
+import type { DiagnosticFact } from '../lang/facts.ts';
 import { type LineIndex, type Location, lineIndex, type Position, type Span } from '../lang/text.ts';
 import { readText, type Source, shortPath } from './source.ts';
 import { paint } from './terminal.ts';
@@ -42,7 +43,24 @@ export function jsonDiagnostics(source: Source): readonly JsonDiagnostic[] {
 
 /** Prints the diagnostics of all sources and a closing line; says how many errors there were. */
 export function printDiagnostics(sources: readonly Source[], stream: NodeJS.WriteStream = process.stdout): number {
-  const all = sources.flatMap(source => diagnostics(source.analysis).map(d => ({ source, d })));
+  return print(
+    sources,
+    sources.flatMap(source => diagnostics(source.analysis).map(d => ({ source, d }))),
+    stream,
+  );
+}
+
+/** The same for what stops one source from being trained; some of it shows in no check, since only lowering finds it. */
+export function printObstacles(source: Source, facts: readonly DiagnosticFact[], stream: NodeJS.WriteStream): void {
+  const all = [...new Set([...source.analysis.facts, ...facts])].map(fact => ({ source, d: renderFact(fact) }));
+  print([source], all, stream);
+}
+
+function print(
+  sources: readonly Source[],
+  all: readonly { readonly source: Source; readonly d: Diagnostic }[],
+  stream: NodeJS.WriteStream,
+): number {
   for (const { source, d } of all) stream.write(`${textOf(d, source, stream)}\n\n`);
   const errors = all.filter(({ d }) => d.severity === 'error').length;
   const warnings = all.filter(({ d }) => d.severity === 'warning').length;

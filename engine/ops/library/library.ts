@@ -3,6 +3,7 @@ import { activations } from './activations.ts';
 import { attentionLayers } from './attention.ts';
 import { audioTransforms } from './audioTransforms.ts';
 import { convolutionLayers } from './convolution.ts';
+import { filledTensors } from './filled.ts';
 import { fittedTransforms } from './fittedTransforms.ts';
 import type {
   LibraryFunction,
@@ -64,6 +65,7 @@ export const library: { readonly [P in Place]: Readonly<Record<string, Places[P]
     indexingFunctions,
     notationFunctions,
     randomFunctions,
+    filledTensors,
     layers,
     losses,
     normalizationLayers,

@@ -1,5 +1,5 @@
 /** Reductions over one axis or all of them. */
-import type { Shape, TensorType } from '../../ir/graph.ts';
+import type { DType, Shape, TensorType } from '../../ir/graph.ts';
 import type { GraphBuilder, ReduceOptions, Value } from '../builder.ts';
 import { axisOf, flag, number, optionalNumber, tensor, typeOf } from './arguments.ts';
 import type { TensorFunction, TypeArguments } from './function.ts';
@@ -24,11 +24,14 @@ function logSumExp(b: GraphBuilder, x: Value, options: ReduceOptions): Value {
   return b.add(total, b.reshape(most, total.type.shape));
 }
 
+/** `whole`: of whole numbers it is one again. A bool counts as 0 or 1. */
 function reduction(
   name: string,
   doc: string,
   rule: (b: GraphBuilder, x: Value, options: ReduceOptions) => Value,
+  whole = false,
 ): TensorFunction {
+  const dtypeOf = (dtype: DType): DType => (whole && dtype === 'i32' ? dtype : 'f32');
   return {
     kind: 'function',
     name,
@@ -36,17 +39,21 @@ function reduction(
     doc: `${doc} Over all axes unless \`axis\` is given; \`keep\` leaves a 1 in its place.`,
     type: (args: TypeArguments): TensorType => {
       const { dtype, shape } = typeOf(args, 'x');
-      return { dtype, shape: reduced(name, shape, optionalNumber(args, 'axis'), flag(args, 'keep')) };
+      return { dtype: dtypeOf(dtype), shape: reduced(name, shape, optionalNumber(args, 'axis'), flag(args, 'keep')) };
     },
     build: ({ b }, args) => {
       const axis = optionalNumber(args, 'axis');
-      return rule(b, tensor(args, 'x'), { keep: flag(args, 'keep'), ...(axis !== undefined && { axes: [axis] }) });
+      const x = tensor(args, 'x');
+      return rule(b, b.cast(x, dtypeOf(x.type.dtype)), {
+        keep: flag(args, 'keep'),
+        ...(axis !== undefined && { axes: [axis] }),
+      });
     },
   };
 }
 
 export const reductions: readonly TensorFunction[] = [
-  reduction('sum', 'The sum.', (b, x, options) => b.sum(x, options)),
+  reduction('sum', 'The sum.', (b, x, options) => b.sum(x, options), true),
   reduction('mean', 'The arithmetic mean.', mean),
   reduction('variance', 'The variance, divided by the count.', variance),
   reduction('std', 'The standard deviation, divided by the count.', (b, x, options) =>
@@ -56,8 +63,8 @@ export const reductions: readonly TensorFunction[] = [
   reduction('norm', 'The root of the sum of squares; at 0 the gradient is 0.', (b, x, options) =>
     b.sqrt(b.maximum(b.sum(b.square(x), options), 1e-24)),
   ),
-  reduction('max', 'The greatest element; ties share the gradient.', (b, x, options) => b.max(x, options)),
-  reduction('min', 'The least element; ties share the gradient.', (b, x, options) => b.min(x, options)),
+  reduction('max', 'The greatest element; ties share the gradient.', (b, x, options) => b.max(x, options), true),
+  reduction('min', 'The least element; ties share the gradient.', (b, x, options) => b.min(x, options), true),
   {
     kind: 'function',
     name: 'argmax',

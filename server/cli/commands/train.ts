@@ -4,7 +4,7 @@ import type { Choice, Program } from '../../../engine/ir/program.ts';
 import type { DoneEvent } from '../../../engine/train/events.ts';
 import { lower } from '../../lang/lower/lower.ts';
 import { findRun } from '../../runs/store.ts';
-import { printDiagnostics } from '../diagnostics.ts';
+import { printObstacles } from '../diagnostics.ts';
 import { ReportedError, UsageError } from '../exit.ts';
 import { type FollowOptions, follow } from '../follow.ts';
 import { readSource, type Source, shortPath } from '../source.ts';
@@ -40,7 +40,7 @@ function lowerOrReport(file: string, source: Source, name: string | undefined, c
   const lowered = lower(source.analysis, name, choice);
   if (lowered.kind === 'unknown-train') throw unknownTrain(file, name, lowered.names);
   if (lowered.kind === 'errors') {
-    printDiagnostics([source], process.stderr);
+    printObstacles(source, lowered.facts, process.stderr);
     throw new ReportedError(`${file} has errors`);
   }
   return lowered;

@@ -131,7 +131,14 @@ function tensorOperation(context: Context, e: BinaryExpression, left: TensorOrNu
   const element = logical ? 'bool' : commonElement(left, right, e.op);
   const dtype: Element = logical || comparisons.has(e.op) ? 'bool' : element;
   const node = emit(context, e, left, right, element);
-  return { kind: 'tensor', dtype, ...joined, ...(node && { node }) };
+  const classes = e.op === '%' ? remainders(left, right) : undefined;
+  return { kind: 'tensor', dtype, ...joined, ...(classes !== undefined && { classes }), ...(node && { node }) };
+}
+
+/** `label % 2` is `index(2)`: classes are never negative, so neither are their remainders. */
+function remainders(left: TensorOrNumber, right: TensorOrNumber): Dim | undefined {
+  if (left.kind !== 'tensor' || left.classes === undefined || right.kind !== 'number') return undefined;
+  return right.real !== undefined && right.real > 0 ? right.dim : undefined;
 }
 
 /** `[B, 1] - [B]` is `[B, B]`: in a train block every prediction meets every target, which nobody means. */

@@ -47,7 +47,7 @@ const domains: Readonly<Record<string, readonly [number, number]>> = {
   weights: [0.5, 2],
 };
 
-/** No gradient, or none to speak of: whole numbers, random numbers, steps, what the data say. */
+/** No gradient, or none to speak of: whole numbers, random and fixed numbers, steps, what the data say. */
 const without = new Set([
   'balanced',
   'argmax',
@@ -55,6 +55,8 @@ const without = new Set([
   'one_hot',
   'normal',
   'uniform',
+  'zeros',
+  'ones',
   'sign',
   'floor',
   'round',

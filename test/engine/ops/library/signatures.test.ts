@@ -110,6 +110,8 @@ const calls: Readonly<Record<string, string>> = {
   'rows |> split([3, 2, 7])': '([B, 5, 3], [B, 5, 2], [B, 5, 7])',
   'x |> top_k(3, axis: 2)': '([B, 4, 3, 6], index(8)[B, 4, 3, 6])',
   'normal([B, 3]) + (x |> flatten |> linear(3))': '[B, 3]',
+  'sum(rows > 0, 1) - mean(rows > 0, 1)': '[B, 12]',
+  'rows |> gru(7, state: zeros([B, 7]) - ones([B, 7]))': '[B, 5, 7]',
 };
 
 /** `out`, and names for the further results. */

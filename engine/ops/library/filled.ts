@@ -1,0 +1,20 @@
+/** Tensors of one number for models and train blocks: the states that recurrent cells start from, the labels of real and of made-up samples. */
+import { shapeOf } from './arguments.ts';
+import type { TensorFunction } from './function.ts';
+
+function filled(name: string, value: number, example: string): TensorFunction {
+  return {
+    kind: 'function',
+    name,
+    signature: `${name}(shape: shape) -> [...]`,
+    doc: `A tensor of ${name}.`,
+    example,
+    type: args => ({ dtype: 'f32', shape: shapeOf(args, 'shape') }),
+    build: ({ b }, args) => b.constant(value, { dtype: 'f32', shape: shapeOf(args, 'shape') }),
+  };
+}
+
+export const filledTensors: readonly TensorFunction[] = [
+  filled('zeros', 0, 'scan t in x from h = zeros([B, 64]) { h = cell(t, h) }'),
+  filled('ones', 1, 'bce(d(image), ones([B, 1]))'),
+];
