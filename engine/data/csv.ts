@@ -3,13 +3,14 @@ import type { Call, ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
 import { columnSchema, fillColumn } from './csvColumn.ts';
 import { parseTable, type Table } from './csvTable.ts';
+import { type TextCut, textColumn, textCutOf } from './csvText.ts';
 import { type DataFile, decodeText, readHead, readWhole } from './file.ts';
 import { LIMITS } from './limits.ts';
 import { type DataColumn, type DataSet, fileArgument, optionalText, type SourceReader, schemaOf } from './schema.ts';
 
 /**
- * `csv(path, target, categories)`: a column a field, f32, i32 or category (i32 with classes); columns named in `categories`, with commas
- * between, are categories even where they hold numbers. With `target`, which must have no missing values, there is also `features`: all
+ * `csv(path, target, categories, texts, …)`: a column a field, f32, i32 or category (i32 with classes); columns named in `categories`, with commas
+ * between, are categories even where they hold numbers, those in `texts` rows of tokens, cut as the rest of the arguments say. With `target`, which must have no missing values, there is also `features`: all
  * other numeric columns, in order, as f32 [F]. The schema is inferred from the first 16 MiB.
  */
 export const csvReader: SourceReader = {
@@ -32,24 +33,31 @@ export const csvReader: SourceReader = {
 interface Wishes {
   readonly target: string | undefined;
   readonly categories: readonly string[];
+  readonly texts: readonly string[];
+  readonly cut: TextCut;
 }
 
 function wishesOf(args: Call['args']): Wishes {
-  const categories = (optionalText(args, 'categories') ?? '').split(',').map(name => name.trim());
-  return { target: optionalText(args, 'target'), categories: categories.filter(name => name !== '') };
+  const [categories, texts] = ['categories', 'texts'].map(name =>
+    (optionalText(args, name) ?? '')
+      .split(',')
+      .map(each => each.trim())
+      .filter(each => each !== ''),
+  );
+  return { target: optionalText(args, 'target'), categories: categories!, texts: texts!, cut: textCutOf(args) };
 }
 
 function toDataSet(
   file: DataFile,
   table: Table,
-  { target, categories }: Wishes,
+  { target, categories, texts, cut }: Wishes,
   expected?: readonly ColumnSchema[],
 ): DataSet {
-  for (const name of categories) demandColumn(file, table, name);
+  for (const name of [...categories, ...texts]) demandColumn(file, table, name);
   const columns = table.header.map((name, at): DataColumn => {
-    const inferred = () => columnSchema(file, table, at, categories.includes(name));
-    const schema = expected?.find(column => column.name === name) ?? inferred();
-    return fillColumn(file, table, at, schema);
+    const known = expected?.find(column => column.name === name);
+    if (texts.includes(name)) return textColumn(file, table, at, cut, known);
+    return fillColumn(file, table, at, known ?? columnSchema(file, table, at, categories.includes(name)));
   });
   if (target === undefined) return { samples: table.rows.length, columns };
   demandTarget(file, table, columns, target);

@@ -1,15 +1,13 @@
 /** The `text` source: a file as windows of tokens, each with the token that follows; what language models learn from. */
-import type { Call, CallArgument, ColumnSchema } from '../ir/program.ts';
+import type { Call, ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
 import { type DataFile, decodeText, readHead, readWhole } from './file.ts';
 import { demandWithin, LIMITS } from './limits.ts';
 import { countArgument, type DataSchema, fileArgument, type SourceColumn, type SourceReader } from './schema.ts';
-import { createTokenizer, learnVocabulary, type TokenKind } from './tokenizer.ts';
+import { createTokenizer, kindOf, LEARNED, learnVocabulary, type TokenKind } from './tokenizer.ts';
 
 /** Bytes of text that are trained on at most. */
 const TEXT_BYTES = 2 ** 28;
-/** Characters that pairs are learned from: enough for thousands of tokens, and learned in half a second, since the checker waits for it. */
-const LEARNED = 2 ** 19;
 
 /**
  * `text(path, window, stride, tokens, vocabulary)`: columns `tokens` and `next`, index(V) [window], the second one token ahead of the first. Windows
@@ -68,14 +66,6 @@ function cutOf(args: Call['args']): Cut {
   const stride = countArgument(args, 'stride', 0, 0, 2 ** 30);
   const size = countArgument(args, 'vocabulary', 1000, 2, LIMITS.categories);
   return { window, stride: stride === 0 ? window : stride, kind: kindOf(args.tokens ?? 'characters'), size };
-}
-
-function kindOf(value: CallArgument): TokenKind {
-  if (value === 'characters' || value === 'words' || value === 'bpe') return value;
-  throw new EngineError(
-    'data-out-of-range',
-    `expected "characters", "words" or "bpe" for "tokens" of the source, found ${JSON.stringify(value)}`,
-  );
 }
 
 /** Text of a file, its line ends read as \n. */

@@ -1,6 +1,21 @@
 /** Text to tokens and back: characters, words, or byte pair encoding over characters; a tokenizer is its list of token texts, so that the list alone need be kept. */
 
+import type { CallArgument } from '../ir/program.ts';
+import { EngineError } from '../util/errors.ts';
+
 export type TokenKind = 'characters' | 'words' | 'bpe';
+
+/** Characters that pairs are learned from: enough for thousands of tokens, and learned in half a second, since the checker waits for it. */
+export const LEARNED = 2 ** 19;
+
+/** The argument `tokens` of a source. Throws `data-out-of-range`. */
+export function kindOf(value: CallArgument): TokenKind {
+  if (value === 'characters' || value === 'words' || value === 'bpe') return value;
+  throw new EngineError(
+    'data-out-of-range',
+    `expected "characters", "words" or "bpe" for "tokens" of the source, found ${JSON.stringify(value)}`,
+  );
+}
 
 export interface Tokenizer {
   /** Texts of the tokens by index. */

@@ -14,8 +14,8 @@ export const sources: readonly SourceFunction[] = [
   ),
   source(
     'csv',
-    'path: path, target: string = "", categories: string = ""',
-    'A table with a header line; columns keep their names. Numbers are numbers, dates such as 2024-12-31 days since 1970, texts categories, and a gap is a missing value. `categories` names the columns, with commas between, whose numbers are categories too, such as a target of 0 and 1. With `target` there is also `features`: all other numeric columns, in order.',
+    'path: path, target: string = "", categories: string = "", texts: string = "", tokens: string = "words", vocabulary: int = 1000, length: int = 0',
+    'A table with a header line; columns keep their names. Numbers are numbers, dates such as 2024-12-31 days since 1970, texts categories, and a gap is a missing value. `categories` names the columns, with commas between, whose numbers are categories too, such as a target of 0 and 1. `texts` names the columns to be cut into `tokens`, "words", "characters" or "bpe" as `text` does: index(V)[length] over up to `vocabulary` of them, each text padded with token 0 at its end; without `length` all of them fit. With `target` there is also `features`: all other numeric columns, in order.',
     'csv("iris.csv", target: "species")',
   ),
   source(

@@ -1,6 +1,6 @@
 /** The CSV reader: types found in cells, categories, gaps, targets, and errors with line numbers. */
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { daysOf } from '../../../engine/data/csvColumn.ts';
 import { workspacePaths } from '../../../engine/data/paths.ts';
 import type { DataSet, SourceColumn } from '../../../engine/data/schema.ts';
@@ -213,4 +213,62 @@ test('numbers are categories where the program says so, in order of size; a colu
   expect(set.columns.find(column => column.name === 'features')?.shape).toEqual([1]);
   const wrong = { name: 'csv', args: { ...args, categories: 'x' } };
   await expect(loadSource(wrong, { resolvePath })).rejects.toThrow('t.csv: expected a column "x", found a, y, grade');
+});
+
+describe('texts', () => {
+  const text = 'review,mood\nthe inn is fine,good\n"no, the inn is cold",bad\nfine,good\n';
+  const read = (args: object, csv = text, expected?: readonly SourceColumn[]) =>
+    loadSource(
+      { name: 'csv', args: { path: 't.csv', target: 'mood', texts: 'review', ...args } },
+      { resolvePath: workspacePaths(temporaryFolder({ 't.csv': csv })), ...(expected && { expected }) },
+    );
+
+  test('are rows of words, most frequent first, padded to the longest; other columns stay as they are', async () => {
+    const { columns } = await read({});
+    const [review, mood] = columns;
+    expect(review).toMatchObject({ name: 'review', dtype: 'i32', shape: [6], classes: 9 });
+    const names = ['<padding>', '<unknown>', 'fine', 'inn', 'is', 'the', ',', 'cold', 'no'];
+    expect(review!.classNames).toEqual(names);
+    const words = [...review!.data].map(token => names[token]);
+    expect(words.slice(0, 6)).toEqual(['the', 'inn', 'is', 'fine', '<padding>', '<padding>']);
+    expect(words.slice(6, 12)).toEqual(['no', ',', 'the', 'inn', 'is', 'cold']);
+    expect(mood).toMatchObject({ classes: 2, classNames: ['bad', 'good'] });
+  });
+
+  test('are cut to `length`, and words beyond the vocabulary are unknown', async () => {
+    const { columns } = await read({ length: 2, vocabulary: 3 });
+    expect(columns[0]).toMatchObject({ shape: [2], classNames: ['<padding>', '<unknown>', 'fine', 'inn'] });
+    expect([...columns[0]!.data]).toEqual([1, 3, 1, 1, 2, 0]);
+  });
+
+  test('are read with the length and the vocabulary of the training table', async () => {
+    const { columns } = await read({});
+    const test = await read({}, 'review,mood\nno inn anywhere,bad\n', columns);
+    expect([...test.columns[0]!.data]).toEqual([8, 3, 1, 0, 0, 0]);
+  });
+
+  test('are characters or byte pairs where the program says so', async () => {
+    const { columns } = await read({ tokens: 'characters' }, 'review,mood\nab,x\nb,y\n');
+    expect(columns[0]).toMatchObject({ shape: [2], classNames: ['<padding>', 'a', 'b'] });
+    expect([...columns[0]!.data]).toEqual([1, 2, 2, 0]);
+    expect((await read({ tokens: 'bpe', vocabulary: 20 })).columns[0]!.classNames![0]).toBe('<padding>');
+  });
+
+  test.each([
+    [{ texts: 'words' }, 't.csv: expected a column "words", found review, mood'],
+    [{ tokens: 'letters' }, 'expected "characters", "words" or "bpe" for "tokens" of the source, found "letters"'],
+    [{ length: -1 }, 'expected a whole number from 0 to 65536 for "length" of the source, found -1'],
+  ])('%j are refused', async (args, message) => {
+    await expect(read(args)).rejects.toThrow(message);
+  });
+
+  test('an empty text and a strange character are named with their line', async () => {
+    await expect(read({}, 'review,mood\nfine,good\n,bad\n')).rejects.toThrow(
+      't.csv, line 3, column "review": expected a text, found nothing; mend the text or remove the row',
+    );
+    const { columns } = await read({ tokens: 'characters' });
+    await expect(read({ tokens: 'characters' }, 'review,mood\nfinest!,good\n', columns)).rejects.toThrow(
+      't.csv, line 2, column "review": expected one of the characters of the training texts, found "!"; mend the text or remove the row',
+    );
+  });
 });
