@@ -61,7 +61,7 @@ export function testContext(b = new GraphBuilder(), training = true): TestContex
 export function defaultsOf(signature: string): Record<string, number | boolean | string> {
   const defaults = [...signature.matchAll(/(\w+): (?:\w+ \| )*\w+ = ("[^"]*"|[-\w.]+)/g)];
   const literal = (text: string): number | boolean | string =>
-    /^[a-z][.\w]*$/.test(text) && text !== 'true' && text !== 'false' ? text : (JSON.parse(text) as number);
+    /^[a-z][.\w]*$/i.test(text) && text !== 'true' && text !== 'false' ? text : (JSON.parse(text) as number);
   return Object.fromEntries(defaults.map(([, name, text]) => [name!, literal(text!)]));
 }
 

@@ -50,11 +50,13 @@ function masked(context: BuildContext, args: Arguments): readonly [Value, Value]
   const rate = number(args, 'rate');
   demand(rate > 0 && rate <= 1, 'mask', 'a rate above 0 and at most 1', rate);
   const symbols = known('mask', dimension(args, 'V'));
+  const symbol = number(args, 'symbol');
+  demand(symbol >= 0 && symbol <= symbols, 'mask', `a symbol from 0 to ${symbols}`, symbol);
   const { shape } = x.type;
   const chosen = b.less(context.uniform(shape), rate);
   const way = context.uniform(shape);
   const another = b.select(b.less(way, SHOWN_AS_MASK + SHOWN_AS_ANOTHER), drawIndex(context, shape, symbols), x);
-  const shown = b.select(b.less(way, SHOWN_AS_MASK), symbols, another);
+  const shown = b.select(b.less(way, SHOWN_AS_MASK), symbol, another);
   return [b.select(chosen, shown, x), chosen];
 }
 
@@ -75,8 +77,9 @@ export const sequenceTransforms: readonly TransformFunction[] = [
   {
     kind: 'transform',
     name: 'mask',
-    signature: 'mask(x: index(V)[...], rate: float = 0.15) -> (index(V + 1)[...], bool[...])',
-    doc: 'Hides `rate` of the tokens to be guessed, and says which: 80% of them become the mask V, 10% any token, 10% stay (BERT, 2018). Among the fields drawn once a sample, in `augment` anew in every step (RoBERTa, 2019).',
+    signature:
+      'mask(x: index(V)[...], rate: float = 0.15, symbol: int = V) -> (index(max(V, symbol + 1))[...], bool[...])',
+    doc: 'Hides `rate` of the tokens to be guessed, and says which: 80% of them become the mask, 10% any token, 10% stay (BERT, 2018). The mask is a symbol of its own, V, or one that the vocabulary has. Among the fields drawn once a sample, in `augment` anew in every step (RoBERTa, 2019).',
     example: 'shown, hidden = tokens |> mask(0.15)',
     random: true,
     once: true,

@@ -1,15 +1,15 @@
 /** Matching of a call's arguments with the parameters, and conversion of hyperparameters to the kind that is asked for. */
-import { isConstant } from '../../../engine/dim/dim.ts';
+import { freeVariables, isConstant } from '../../../engine/dim/dim.ts';
 import type { Place } from '../../../engine/ops/library/library.ts';
 import { closest } from '../names.ts';
 import type { Argument, Expression, Name } from '../syntax/ast.ts';
 import type { Span } from '../text.ts';
 import type { Callee } from './callee.ts';
 import { type Context, localTarget, record, refer, report } from './context.ts';
-import { failed, isError, kindOf, type Meaning, showMeaning } from './meaning.ts';
+import { failed, isError, kindOf, type Meaning, showMeaning, wholeNumber } from './meaning.ts';
 import { emptySheet } from './records.ts';
 import { Scope } from './scope.ts';
-import { type HyperKind, type SignatureParameter, showParameterType } from './signature.ts';
+import { type HyperKind, type SignatureParameter, showParameterType, unmarked } from './signature.ts';
 
 export interface Bound {
   readonly meaning: Meaning;
@@ -306,16 +306,17 @@ export function fillDefaults(context: Context, callee: Callee, matched: Matched,
   for (const parameter of callee.signature.parameters) {
     if (matched.bound.has(parameter.name) || parameter.type.kind === 'tensor' || parameter.optional) continue;
     if (parameter.fallback) {
-      const raw = fallbackMeaning(context, matched, parameter, parameter.fallback);
+      const raw = fallbackMeaning(context, callee, matched, parameter, parameter.fallback);
       const meaning = convert(context, callee.signature.name, parameter, raw, span);
       matched.bound.set(parameter.name, { meaning, span });
     } else if (parameter.type.kind !== 'error') missing(context, callee, parameter, matched, span);
   }
 }
 
-/** A default may speak of the parameters before it. It stands in the callee, so nothing of it is recorded here. */
+/** A default may speak of the parameters before it, and of the number of classes of those that are an index. It stands in the callee, so nothing of it is recorded here. */
 function fallbackMeaning(
   context: Context,
+  callee: Callee,
   matched: Matched,
   parameter: SignatureParameter,
   fallback: Expression,
@@ -323,6 +324,15 @@ function fallbackMeaning(
   const scope = new Scope();
   for (const [name, { meaning, span }] of matched.bound) {
     scope.define({ name, kind: 'parameter', meaning, span, target: localTarget(span), used: true });
+  }
+  for (const { name, type } of callee.signature.parameters) {
+    const given = matched.bound.get(name);
+    if (type.kind !== 'tensor' || given?.meaning.kind !== 'tensor') continue;
+    const [own] = freeVariables(type.pattern.classes ?? 0);
+    if (own === undefined || given.meaning.classes === undefined) continue;
+    const { span } = given;
+    const meaning = wholeNumber(given.meaning.classes);
+    scope.define({ name: unmarked(own), kind: 'dimension', meaning, span, target: localTarget(span), used: true });
   }
   const meaning = argumentMeaning({ ...context, scope, sheet: emptySheet() }, parameter, fallback);
   if (meaning.kind !== 'number') return meaning;

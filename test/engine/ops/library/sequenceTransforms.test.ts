@@ -40,9 +40,9 @@ describe('windows', () => {
 describe('mask', () => {
   const count = 20_000;
   const tokens = Float64Array.from({ length: count }, (_, i) => i % 50);
-  const masked = (rate: number, step = 0) => {
+  const masked = (rate: number, step = 0, symbol = 50) => {
     const x = { shape: [count / 10, 10], data: tokens, dtype: 'i32' } as const;
-    const [shown, hidden] = transformAll('mask', x, { V: 50, rate }, step);
+    const [shown, hidden] = transformAll('mask', x, { V: 50, rate, symbol }, step);
     return { shown: [...shown!.data], hidden: [...hidden!.data] };
   };
 
@@ -62,6 +62,13 @@ describe('mask', () => {
   it('draws anew at every step, and the same again at the same one', () => {
     expect(masked(0.15, 3)).toEqual(masked(0.15, 3));
     expect(masked(0.15, 3).hidden).not.toEqual(masked(0.15, 4).hidden);
+  });
+
+  it('shows a symbol of the vocabulary instead, where it is named', () => {
+    const { shown, hidden } = masked(1, 0, 7);
+    expect(Math.max(...shown)).toBe(49);
+    expect(shown.filter(token => token === 7).length / hidden.length).toBeCloseTo(0.8, 1);
+    expect(() => masked(0.5, 0, 51)).toThrow('mask expects a symbol from 0 to 50, found 51');
   });
 
   it('of rate 1 hides all, and a rate beyond is refused', () => {

@@ -48,7 +48,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     { shape: [3, 11, 2], args: { size: 4, stride: 3 } },
     { shape: [2, 6], args: { size: 2 }, dtype: 'i32' },
   ],
-  mask: [{ shape: [4, 30], args: { V: 4, rate: 0.4 }, dtype: 'i32' }],
+  mask: [{ shape: [4, 30], args: { V: 4, rate: 0.4, symbol: 4 }, dtype: 'i32' }],
   crop: [{ shape: image, args: { height: 4, width: 5, left: 1 } }],
   pad: [{ shape: image, args: { pixels: 2, value: 1 } }],
   resize: [
