@@ -323,9 +323,15 @@ function init(context: Context, s: Setting, face: TrainFace): void {
     return;
   }
   const weights = context.readWeights?.(m.value);
-  if (weights?.kind === 'problem')
+  // A run still to be made by a train block of this file is no mistake; who trains this one first is told so then.
+  const awaited = weights?.kind === 'problem' && weights.code === 'data-missing' && isTrain(context, m.value);
+  if (weights?.kind === 'problem' && !awaited)
     report(context, weights.code, from, { source: 'init', path: '', message: weights.message });
   for (const path of paths) face.inits.push({ ...path, from: m.value, fromSpan: from });
+}
+
+function isTrain(context: Context, name: string): boolean {
+  return context.globals.lookup(name)?.kind === 'train';
 }
 
 function clip(context: Context, s: Setting, face: TrainFace): void {
