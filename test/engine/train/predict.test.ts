@@ -17,7 +17,7 @@ type Files = Record<string, string | Uint8Array>;
 /** A trained model in a workspace, and what it says of files there. */
 async function trained(text: string, files: Files = {}) {
   const workspace = workspaceOf(files);
-  const program = programOf(text, workspace);
+  const program = await programOf(text, workspace);
   const { done, folder } = await trainSource(program, workspace);
   expect(done.error).toBeUndefined();
   const path = join(folder, checkpointPaths.last);
