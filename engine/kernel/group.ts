@@ -62,14 +62,18 @@ export function singleton(plan: Plan, root: Root): Group {
 
 /** `group` with `root`, whose value has `index` on the group's axes. */
 export function withMember(group: Group, root: Root, index: readonly Scalar[], over: Member['over']): Group {
-  const simplify = simplifier(extentsOf(group));
-  const member: Member = { index: index.map(simplify), flat: simplify(flatten(index, root.shape)), over };
-  return { ...group, members: new Map([...group.members, [root, member]]) };
+  return { ...group, members: new Map([...group.members, [root, memberOf(group, root, index, over)]]) };
 }
 
-/** `group` with `root` indexed by the row-major number `flat` of a point of the group. */
-export function withFlatMember(group: Group, root: Root, flat: Scalar, over: Member['over']): Group {
-  return withMember(group, root, unflatten(flat, root.shape), over);
+/** `group` with `roots` indexed by the row-major number `flat` of a point of the group. */
+export function withFlatMembers(group: Group, roots: readonly Root[], flat: Scalar, over: Member['over']): Group {
+  const added = roots.map(root => [root, memberOf(group, root, unflatten(flat, root.shape), over)] as const);
+  return { ...group, members: new Map([...group.members, ...added]) };
+}
+
+function memberOf(group: Group, root: Root, index: readonly Scalar[], over: Member['over']): Member {
+  const simplify = simplifier(extentsOf(group));
+  return { index: index.map(simplify), flat: simplify(flatten(index, root.shape)), over };
 }
 
 export function extentsOf(group: Group): readonly number[] {

@@ -1,19 +1,30 @@
 /** Building, comparing and analysing scalar expressions: interned constructors, traversal, affine form, integer ranges. */
 import type { Scalar, ScalarOp, ScalarType } from '../ir/scalar.ts';
 
+/** Two ids make one whole number that a double holds exactly. */
+const MOST_IDS = 2 ** 26;
+
 /**
  * Interned scalars of equal structure are one object, so `===` compares them, and shared parts of a fused expression
  * stay shared (walks visit each once). The table may be dropped at any time: only sharing with older scalars is lost.
  */
-let table = new Map<string, Scalar>();
-let ids = new WeakMap<Scalar, number>();
+let tables = new Map<string, Map<number, Scalar>>();
+let ids = new Map<Scalar, number>();
 let counter = 0;
+/** What others remember about interned scalars, to be forgotten with them. */
+const memos = new Set<() => void>();
 
 /** Forgets interned scalars; the scheduler calls it first, which also makes the order of ids reproducible. */
 export function resetScalars(): void {
-  table = new Map();
-  ids = new WeakMap();
+  tables = new Map();
+  ids = new Map();
   counter = 0;
+  for (const forget of memos) forget();
+}
+
+/** Has `forget` called whenever the interned scalars are forgotten. */
+export function onReset(forget: () => void): void {
+  memos.add(forget);
 }
 
 /** Order of creation of an interned scalar. */
@@ -21,39 +32,43 @@ export function scalarId(s: Scalar): number {
   return ids.get(s) ?? scalarId(intern(s));
 }
 
-function unique(key: string, make: () => Scalar): Scalar {
-  const known = table.get(key);
+/** The scalar of that number among those of one kind, made at its first use. */
+function unique(kind: string, number: number, make: () => Scalar): Scalar {
+  let table = tables.get(kind);
+  if (table === undefined) {
+    table = new Map();
+    tables.set(kind, table);
+  }
+  const known = table.get(number);
   if (known) return known;
   const fresh = make();
-  table.set(key, fresh);
+  table.set(number, fresh);
   ids.set(fresh, counter++);
   return fresh;
 }
 
 /** `-0` and `0` are different constants. */
 export function constant(value: number, type: ScalarType = 'i32'): Scalar {
-  return unique(`c${Object.is(value, -0) ? '-0' : value}${type}`, () => ({ kind: 'constant', type, value }));
+  const kind = Object.is(value, -0) ? '-0' : 'constant';
+  return unique(`${kind} ${type}`, value, () => ({ kind: 'constant', type, value }));
 }
 
 export function axis(n: number): Scalar {
-  return unique(`x${n}`, () => ({ kind: 'axis', axis: n, type: 'i32' }));
+  return unique('axis', n, () => ({ kind: 'axis', axis: n, type: 'i32' }));
 }
 
 export function load(buffer: number, at: Scalar, type: ScalarType): Scalar {
-  return unique(`l${buffer}${type}@${scalarId(at)}`, () => ({ kind: 'load', buffer, at: intern(at), type }));
+  return unique(`load ${buffer} ${type}`, scalarId(at), () => ({ kind: 'load', buffer, at: intern(at), type }));
 }
 
 export function reduced(slot: number, type: ScalarType): Scalar {
-  return unique(`r${slot}${type}`, () => ({ kind: 'reduced', slot, type }));
+  return unique(`reduced ${type}`, slot, () => ({ kind: 'reduced', slot, type }));
 }
 
 export function apply(op: ScalarOp, args: readonly Scalar[], type: ScalarType): Scalar {
-  return unique(`${op}${type}(${args.map(scalarId).join()})`, () => ({
-    kind: 'apply',
-    op,
-    args: args.map(intern),
-    type,
-  }));
+  const [a, b, ...more] = args.map(scalarId);
+  const kind = `${op} ${type} ${args.length}${more.length > 0 ? ` ${more.join()}` : ''}`;
+  return unique(kind, (a ?? 0) * MOST_IDS + (b ?? 0), () => ({ kind: 'apply', op, args: args.map(intern), type }));
 }
 
 export const add = (a: Scalar, b: Scalar): Scalar => apply('add', [a, b], a.type);
@@ -89,8 +104,10 @@ export function withChildren(s: Scalar, parts: readonly Scalar[]): Scalar {
 export function mapScalar(s: Scalar, f: (s: Scalar) => Scalar, seen = new Map<Scalar, Scalar>()): Scalar {
   const known = seen.get(s);
   if (known) return known;
-  const parts = children(s).map(part => mapScalar(part, f, seen));
-  const result = f(withChildren(s, parts));
+  const before = children(s);
+  const parts = before.map(part => mapScalar(part, f, seen));
+  const isSame = ids.has(s) && parts.every((part, i) => part === before[i]);
+  const result = f(isSame ? s : withChildren(s, parts));
   seen.set(s, result);
   return result;
 }

@@ -5,13 +5,15 @@ import { never } from '../util/errors.ts';
 import { collapseAxes } from './collapse.ts';
 import { dataflow } from './dataflow.ts';
 import { emitKernels } from './emit.ts';
-import { fuseRoots, overwrittenStates } from './fuse.ts';
+import { type Fusion, fuseRoots } from './fuse.ts';
 import type { Schedule } from './kernel.ts';
 import { planMemory } from './memory.ts';
 import { orderRoots } from './order.ts';
 import { planRoots } from './roots.ts';
 import { resetScalars } from './scalar.ts';
 import { validateSchedule } from './validate.ts';
+
+const NOTHING: Fusion = { groups: [], overwritten: new Set() };
 
 /**
  * Compiles a graph whose shapes are numbers. States are assigned in place where every reader of the old value can run before,
@@ -24,8 +26,8 @@ export function scheduleGraph(graph: Graph): Schedule {
   for (let attempt = 0; attempt <= graph.outputs.length + 1; attempt++) {
     const plan = planRoots(flow, viaTemporary);
     const order = orderRoots(plan);
-    const groups = order.conflicts.size > 0 ? [] : fuseRoots(plan, order);
-    const conflicts = [...order.conflicts, ...groups.flatMap(group => [...overwrittenStates(plan, group)])];
+    const { groups, overwritten } = order.conflicts.size > 0 ? NOTHING : fuseRoots(plan, order);
+    const conflicts = [...order.conflicts, ...overwritten];
     if (conflicts.length === 0) {
       const kernels = emitKernels(plan, order, groups).map(collapseAxes);
       return validateSchedule(planMemory({ name: graph.name, buffers: plan.buffers, kernels, arenaBytes: 0 }));

@@ -1,21 +1,30 @@
 /** Algebra on scalar expressions: constant folding, one normal form for index sums, division and remainder removed where the axes' ranges allow. */
 import type { Scalar, ScalarOp } from '../ir/scalar.ts';
 import { never } from '../util/errors.ts';
-import { apply, constant, type Linear, linear, mapScalar, rangeOf, scalarId } from './scalar.ts';
+import { apply, constant, type Linear, linear, mapScalar, onReset, rangeOf, scalarId } from './scalar.ts';
 
 export type Simplify = (s: Scalar) => Scalar;
+
+/** By extents, with all that they have simplified: kernels of equal extents often hold equal scalars. */
+const simplifiers = new Map<string, Simplify>();
+onReset(() => simplifiers.clear());
 
 /**
  * A simplifier for a kernel whose axis `n` runs over 0..extents[n]-1. Equal i32 sums come out as one object.
  * Integer arithmetic is taken not to overflow. Floats are folded in single precision, and only by identities that keep every bit.
  */
 export function simplifier(extents: readonly number[]): Simplify {
+  const key = extents.join();
+  const known = simplifiers.get(key);
+  if (known !== undefined) return known;
   const seen = new Map<Scalar, Scalar>();
   const step = (s: Scalar): Scalar => {
     if (s.kind === 'axis') return extents[s.axis] === 1 ? constant(0) : s;
     return s.kind === 'apply' ? simplifyApply(s, extents) : s;
   };
-  return s => mapScalar(s, step, seen);
+  const simplify: Simplify = s => mapScalar(s, step, seen);
+  simplifiers.set(key, simplify);
+  return simplify;
 }
 
 type Apply = Scalar & { readonly kind: 'apply' };

@@ -34,21 +34,29 @@ const roundLimit = 50;
 export function optimize(graph: Graph): Graph {
   validateGraph(graph, typeOf, 'the builder');
   let current = graph;
+  /** Passes that have nothing left to do until another one changes the graph. */
+  const idle = new Set<Pass>();
   for (let round = 0; round < roundLimit; round++) {
-    const before = current;
-    for (const { name, run } of passes) {
-      current = run(current);
-      validateGraph(current, typeOf, name);
+    for (const pass of passes) {
+      if (idle.has(pass)) continue;
+      const next = pass.run(current);
+      if (sameGraph(current, next)) idle.add(pass);
+      else {
+        validateGraph(next, typeOf, pass.name);
+        current = next;
+        idle.clear();
+      }
     }
-    if (sameGraph(before, current)) return current;
+    if (idle.size === passes.length) return current;
   }
   throw never('the passes reach no fixed point', graph.name);
 }
 
-/** Node by node the same op on the same inputs with equal attributes: attributes of untouched nodes are the same objects. */
+/** Node by node the same op on the same inputs with equal attributes, and the same outputs: attributes of untouched nodes are the same objects. */
 function sameGraph(a: Graph, b: Graph): boolean {
   return (
     a.nodes.length === b.nodes.length &&
+    a.outputs.every(({ value, at }, n) => value === b.outputs[n]!.value && at === b.outputs[n]!.at) &&
     a.nodes.every((node, id) => {
       const other = b.nodes[id]!;
       return (
