@@ -1,5 +1,6 @@
 /** The names that a file declares, read off its text without parsing: what an index of a whole workspace is made of. */
 import type { DeclarationKind, Span } from '../lang/api.ts';
+import { resolveUri } from '../lang/check/world.ts';
 
 export interface Declared {
   readonly kind: Exclude<DeclarationKind, 'import'>;
@@ -18,13 +19,26 @@ export interface DeclaredFile {
   readonly imports: readonly string[];
 }
 
+/** The file and those of `files` that import it, directly or not: nothing else can use what it declares. */
+export function importersOf(uri: string, files: Iterable<DeclaredFile>): ReadonlySet<string> {
+  const importers = new Map<string, string[]>();
+  for (const file of files)
+    for (const path of file.imports) {
+      const target = resolveUri(file.uri, path);
+      importers.set(target, [...(importers.get(target) ?? []), file.uri]);
+    }
+  const found = new Set([uri]);
+  for (const file of found) for (const importer of importers.get(file) ?? []) found.add(importer);
+  return found;
+}
+
 /** As the parser has it: a declaration begins with its keyword in the first column. */
 const declaration = /^(const|data|model|train)[ \t]+([A-Za-z_]\w*)/gm;
 
 const longestHeader = 400;
 
 export function declaredFile(uri: string, text: string): DeclaredFile {
-  const imports = [...text.matchAll(/^import\b[^"\r\n]*"([^"\r\n]*)"/gm)].map(m => m[1]!);
+  const imports = [...text.matchAll(/^import\b[^"\r\n]*"([^"\r\n]*)/gm)].map(m => m[1]!);
   return { uri, declared: declaredNames(text), imports };
 }
 

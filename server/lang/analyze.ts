@@ -19,7 +19,23 @@ export function analyze(uri: string, text: string, host: LangHost, previous?: An
   const before = previous && snapshots.get(previous)?.world;
   const world = new World(uri, text, host, before);
   for (const entry of world.entries) world.check(entry);
+  return analysisOf(world, host);
+}
+
+/**
+ * The analysis of a file that is looked through for little: it checks a declaration when it is asked about it. What it says is what
+ * `analyze` says, as long as what the file imports stays as it is.
+ */
+export function analyzeOnDemand(uri: string, text: string, host: LangHost): Analysis {
+  const world = new World(uri, text, host);
+  // These find all that is imported, directly or not.
+  for (const entry of world.entries) if (entry.node.kind === 'import') world.check(entry);
+  return analysisOf(world, host);
+}
+
+function analysisOf(world: World, host: LangHost): Analysis {
   world.release();
+  const { text } = world;
   const snapshot: Snapshot = { world, text, lines: lineIndex(text), host };
   const analysis = facade(snapshot);
   snapshots.set(analysis, snapshot);

@@ -84,6 +84,14 @@ export function touches(span: Span, offset: number): boolean {
   return span.start <= offset && offset <= span.end;
 }
 
+/** Whether `name` stands in the text as a whole word, be it in a comment. */
+export function mentions(text: string, name: string): boolean {
+  const isWord = (at: number): boolean => /\w/.test(text.charAt(at));
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1))
+    if (!isWord(at - 1) && !isWord(at + name.length)) return true;
+  return false;
+}
+
 /** Applies edits that don't overlap, given in any order. */
 export function applyEdits(text: string, edits: readonly TextEdit[]): string {
   const sorted = [...edits].sort((a, b) => b.span.start - a.span.start);

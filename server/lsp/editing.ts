@@ -152,9 +152,10 @@ function registerRename(session: Session): void {
     const offset = convert.offset(analysis.lines, position);
     const check = rename(analysis, offset, newName, []);
     if (check.kind === 'refused') throw new ResponseError(invalidRequest, check.reason);
-    const name = analysis.symbol(offset)?.name ?? '';
+    const symbol = analysis.symbol(offset);
     const changes: Record<string, TextEdit[]> = {};
-    await searchFiles(session, { uri, name, token, progress }, file => {
+    if (symbol === undefined) return { changes };
+    await searchFiles(session, { uri, symbol, token, progress }, file => {
       const result = rename(analysis, offset, newName, [file]);
       const edits = result.kind === 'edits' ? (result.files.get(file.uri) ?? []) : [];
       if (edits.length > 0) changes[file.uri] = convert.edits(file.lines, edits);

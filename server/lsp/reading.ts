@@ -59,10 +59,10 @@ function registerNavigation(session: Session): void {
   connection.onReferences(async ({ textDocument: { uri }, position, context }, token, progress) => {
     const analysis = workspace.analysis(uri);
     const offset = analysis && convert.offset(analysis.lines, position);
-    const name = offset === undefined ? undefined : analysis?.symbol(offset)?.name;
-    if (analysis === undefined || offset === undefined || name === undefined) return [];
+    const symbol = offset === undefined ? undefined : analysis?.symbol(offset);
+    if (analysis === undefined || offset === undefined || symbol === undefined) return [];
     const found: Location[] = [];
-    await searchFiles(session, { uri, name, token, progress }, file => {
+    await searchFiles(session, { uri, symbol, token, progress }, file => {
       const places = references(analysis, offset, [file], context.includeDeclaration);
       found.push(...places.map(place => convert.location(place, file.lines)));
     });

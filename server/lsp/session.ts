@@ -1,6 +1,7 @@
 /** What all handlers share: the connection, the agreed encoding, what the client can do, the texts and the settings. */
 import type { CancellationToken, ClientCapabilities, Connection } from 'vscode-languageserver';
-import type { Analysis } from '../lang/api.ts';
+import type { Analysis, NameInfo } from '../lang/api.ts';
+import { mentions } from '../lang/text.ts';
 import { type Convert, createConvert } from './convert.ts';
 import type { ServerHost } from './host.ts';
 import type { InitializationOptions } from './protocol.ts';
@@ -97,9 +98,14 @@ export async function dataRead(session: Session, uri: string, token?: Cancellati
   await session.workspace.settled(patience);
 }
 
-/** Analyses of the files in which a name may occur; only those need a look at its uses. */
-export function filesNaming(workspace: Workspace, name: string | undefined): Iterable<Analysis> {
-  return name === undefined || name === '' ? [] : workspace.filesWith((_, text) => text.includes(name));
+/** Analyses of the files in which uses of a symbol of the file `uri` may be: they know it, and its name stands there. */
+export function filesNaming(workspace: Workspace, uri: string, symbol: NameInfo): Iterable<Analysis> {
+  const { kind, name, definition } = symbol;
+  const local = kind === 'binding' || kind === 'dimension';
+  const builtIn = kind === 'library' || kind === 'setting';
+  const home = local ? uri : (definition?.uri ?? (builtIn ? undefined : uri));
+  const among = local ? new Set([uri]) : home === undefined ? undefined : workspace.importersOf(home);
+  return name === '' ? [] : workspace.filesWith((_, text) => mentions(text, name), among);
 }
 
 /** Runs `work`; what it throws is logged with its stack. */

@@ -5,7 +5,7 @@ import {
   ResponseError,
   type WorkDoneProgressReporter,
 } from 'vscode-languageserver';
-import type { Analysis } from '../lang/api.ts';
+import type { Analysis, NameInfo } from '../lang/api.ts';
 import { filesNaming, type Session } from './session.ts';
 
 /** Milliseconds of work between two looks at what else has come. */
@@ -30,20 +30,20 @@ export async function inSlices<T>(
 export interface Search {
   /** The document in which the search began; an edit of it meanwhile makes the places that were found worthless. */
   readonly uri: string;
-  readonly name: string;
+  readonly symbol: NameInfo;
   readonly token: CancellationToken;
   /** A bar in clients that have asked for one. */
   readonly progress: WorkDoneProgressReporter;
 }
 
-/** Visits the files in which a name may occur. Rejects where the text changed under it, or the client cancelled. */
+/** Visits the files in which the symbol may be used. Rejects where the text changed under it, or the client cancelled. */
 export async function searchFiles(session: Session, search: Search, visit: (file: Analysis) => void): Promise<void> {
   const { workspace } = session;
-  const { uri, name, token, progress } = search;
+  const { uri, symbol, token, progress } = search;
   const stamp = workspace.stamp(uri);
-  progress.begin(`Searching for ${name}`, undefined, undefined, true);
+  progress.begin(`Searching for ${symbol.name}`, undefined, undefined, true);
   try {
-    await inSlices(filesNaming(workspace, name), token, file => {
+    await inSlices(filesNaming(workspace, uri, symbol), token, file => {
       if (workspace.stamp(uri) !== stamp)
         throw new ResponseError(LSPErrorCodes.ContentModified, 'the text has changed meanwhile');
       visit(file);

@@ -63,7 +63,10 @@ function registerCalls(session: Session): void {
       const found = callItem(home, convert.offset(home.lines, item.selectionRange.start), near);
       return found === undefined ? [] : find(found, home, near).flatMap(call => convertCall(call) ?? []);
     });
-  const callers = (found: CallItem, home: Analysis) => incomingCalls(found, home, filesNaming(workspace, found.name));
+  const callers = (found: CallItem, home: Analysis) => {
+    const symbol = home.symbol(found.nameSpan.start);
+    return symbol === undefined ? [] : incomingCalls(found, home, filesNaming(workspace, home.uri, symbol));
+  };
   const { callHierarchy } = connection.languages;
   callHierarchy.onPrepare(({ textDocument: { uri }, position }, token) =>
     answer(session, uri, token, null, analysis => {

@@ -1,6 +1,6 @@
 /** Open texts and their analyses: analysed when asked for, reused until the text or something it reads has changed. */
-import { type DeclaredFile, declaredFile } from '../ide/declared.ts';
-import { analyze } from '../lang/analyze.ts';
+import { type DeclaredFile, declaredFile, importersOf } from '../ide/declared.ts';
+import { analyze, analyzeOnDemand } from '../lang/analyze.ts';
 import type { Analysis, Encoding, LangHost, LineIndex } from '../lang/api.ts';
 import { lineIndex } from '../lang/text.ts';
 import { applyChanges, type Change, type OpenDocument } from './documents.ts';
@@ -28,8 +28,13 @@ export interface Workspace {
   uris(): readonly string[];
   /** Names that the files of the workspace declare. */
   declared(): Iterable<DeclaredFile>;
-  /** Analyses of the files that `wanted` picks by uri and text, one after the other: what references, renames and call hierarchy look through. */
-  filesWith(wanted: (uri: string, text: string) => boolean): Iterable<Analysis>;
+  /** The file and those that import it, directly or not. */
+  importersOf(uri: string): ReadonlySet<string>;
+  /**
+   * Analyses of the files that `wanted` picks by uri and text, one after the other: what references, renames and call hierarchy
+   * look through. Texts of files that aren't `among` them are not even read.
+   */
+  filesWith(wanted: (uri: string, text: string) => boolean, among?: ReadonlySet<string>): Iterable<Analysis>;
   linesOf(uri: string): LineIndex | undefined;
   /** Resolves when the data files that analyses have asked for are known, or after `patience` milliseconds: an answer without them may differ for a moment. */
   settled(patience: number): Promise<void>;
@@ -103,6 +108,13 @@ export function createWorkspace(host: ServerHost, arrived: (uris: readonly strin
     return file;
   };
 
+  function* declared(): Iterable<DeclaredFile> {
+    for (const uri of uris()) {
+      const file = declaredIn(uri);
+      if (file !== undefined) yield file;
+    }
+  }
+
   return {
     open: store,
     change: (uri, version, changes, encoding) => {
@@ -150,14 +162,11 @@ export function createWorkspace(host: ServerHost, arrived: (uris: readonly strin
       return stale.filter(uri => documents.has(uri));
     },
     uris,
-    *declared() {
+    declared,
+    importersOf: uri => importersOf(uri, declared()),
+    *filesWith(wanted, among) {
       for (const uri of uris()) {
-        const file = declaredIn(uri);
-        if (file !== undefined) yield file;
-      }
-    },
-    *filesWith(wanted) {
-      for (const uri of uris()) {
+        if (among?.has(uri) === false) continue;
         const text = lang.readText(uri);
         const analysis = text !== undefined && wanted(uri, text) ? analysisOf(uri) : undefined;
         if (analysis !== undefined) yield analysis;
@@ -204,7 +213,7 @@ function createClosed(lang: LangHost, made: (analysis: Analysis) => void): Close
       const text = lang.readText(uri);
       if (text === undefined) return undefined;
       const known = kept.get(uri);
-      const analysis = known?.text === text ? known : analyze(uri, text, lang);
+      const analysis = known?.text === text ? known : analyzeOnDemand(uri, text, lang);
       if (analysis !== known) made(analysis);
       keep(uri, analysis);
       return analysis;

@@ -9,6 +9,7 @@ import { absolute, type Part, partOf, parts, type Snapshot } from './snapshot.ts
 export function declarations(snapshot: Snapshot): readonly Declaration[] {
   return parts(snapshot).map(part => {
     const { node } = part.entry;
+    let children: readonly OutlineItem[] | undefined;
     return {
       kind: node.kind,
       name: node.name.name,
@@ -16,13 +17,17 @@ export function declarations(snapshot: Snapshot): readonly Declaration[] {
       doc: node.doc,
       span: absolute(node, part),
       nameSpan: absolute(node.name, part),
-      children: childrenOf(part),
+      // Their types need the declaration checked, which whoever asks for names alone can do without.
+      get children() {
+        children ??= childrenOf(part);
+        return children;
+      },
     };
   });
 }
 
 /** The first line of the declaration, without its body. */
-function detailOf({ entry: { node, placed }, checked }: Part): string {
+function detailOf({ entry: { node, placed } }: Part): string {
   const { text } = placed.chunk;
   const from = node.kind === 'model' ? node.header : node;
   const end =
@@ -33,8 +38,7 @@ function detailOf({ entry: { node, placed }, checked }: Part): string {
         : node.kind === 'data'
           ? node.source.end
           : node.end;
-  const header = text.slice(from.start, end).replace(/\s+/g, ' ').trim();
-  return node.kind === 'const' && checked.constant ? `${header}` : header;
+  return text.slice(from.start, end).replace(/\s+/g, ' ').trim();
 }
 
 function childrenOf(part: Part): readonly OutlineItem[] {
@@ -108,7 +112,7 @@ export function dependencies(snapshot: Snapshot, part: Part): readonly Part[] {
 
 export function dataBlocks(snapshot: Snapshot): readonly DataBlock[] {
   return parts(snapshot).flatMap(part => {
-    const { data } = part.checked;
+    const data = part.entry.node.kind === 'data' ? part.checked.data : undefined;
     if (data === undefined) return [];
     const fields = [...(data.fields ?? [])].map(([name, m]) => ({ name, type: showMeaning(m) }));
     const nameSpan = absolute(part.entry.node.name, part);

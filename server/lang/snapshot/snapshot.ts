@@ -14,7 +14,7 @@ export interface Snapshot {
   readonly host: LangHost;
 }
 
-/** A declaration with its check. Spans on the sheet are relative to `offset`. */
+/** A declaration with its check, which is made when it is first looked at. Spans on the sheet are relative to `offset`. */
 export interface Part {
   readonly entry: Entry;
   readonly checked: Checked;
@@ -34,7 +34,13 @@ export function parts({ world }: Snapshot): readonly Part[] {
 }
 
 function partsOf(world: World): readonly Part[] {
-  return world.entries.map(entry => ({ entry, checked: world.check(entry), offset: entry.placed.offset }));
+  return world.entries.map(entry => ({
+    entry,
+    offset: entry.placed.offset,
+    get checked() {
+      return world.check(entry);
+    },
+  }));
 }
 
 const byEntry = new WeakMap<Entry, Part>();

@@ -10,7 +10,7 @@ import type { World } from '../check/world.ts';
 import { modelCost, showCost } from '../lower/count.ts';
 import type { AnyNode } from '../syntax/ast.ts';
 import { settingOf } from '../syntax/settings.ts';
-import { type Span, touches } from '../text.ts';
+import { mentions, type Span, touches } from '../text.ts';
 import { absolute, locate, nodesAt, type Part, partAt, parts, type Snapshot } from './snapshot.ts';
 
 interface Found {
@@ -33,20 +33,24 @@ export function symbolAt(snapshot: Snapshot, offset: number): NameInfo | undefin
   return { kind, name, span: absolute(reference.span, part), ...(definition && { definition }) };
 }
 
-/** Definition first. Two uses are of one symbol if they lead to one place. */
+/** Definition first. Two uses are of one symbol if they lead to one place, or are built in and have one name. */
 export function referencesTo(snapshot: Snapshot, symbol: NameInfo): readonly Span[] {
-  const { definition } = symbol;
-  if (definition === undefined) return [symbol.span];
+  const { definition, kind, name } = symbol;
   const spans = new Map<number, Span>();
   for (const part of parts(snapshot)) {
+    // Most declarations of most files can do without being checked for this.
+    if (!mentions(part.entry.placed.chunk.text, name)) continue;
     for (const r of part.checked.sheet.references) {
+      if (r.name !== name) continue;
       const place = r.target && locate(snapshot, r.target, part);
-      if (place && place.uri === definition.uri && place.start === definition.start)
-        spans.set(r.span.start + part.offset, absolute(r.span, part));
+      const same = place
+        ? place.uri === definition?.uri && place.start === definition.start
+        : definition === undefined && r.kind === kind;
+      if (same) spans.set(r.span.start + part.offset, absolute(r.span, part));
     }
   }
   const sorted = [...spans.values()].sort((a, b) => a.start - b.start);
-  if (definition.uri !== snapshot.world.uri) return sorted;
+  if (definition?.uri !== snapshot.world.uri) return sorted;
   const { start, end } = definition;
   return [{ start, end }, ...sorted.filter(s => s.start !== start)];
 }

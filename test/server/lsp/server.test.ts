@@ -132,7 +132,9 @@ describe('workspace diagnostics', () => {
 });
 
 describe('searching many files', () => {
-  const many = new Map(Array.from({ length: 150 }, (_, i) => [`file:///work/${i}.strata`, `${program()}// ${i}\n`]));
+  const user = (i: number) => `import Net from "first.strata"\n\n${program().replace('model Net(', `model Net${i}(`)}`;
+  const many = new Map(Array.from({ length: 1000 }, (_, i) => [`file:///work/${i}.strata`, user(i)]));
+  many.set('file:///work/stranger.strata', program());
   const start = () =>
     startTestClient({
       capabilities: { window: { workDoneProgress: true } },
@@ -142,6 +144,23 @@ describe('searching many files', () => {
       },
     });
   const params = { textDocument, position: at(program(), 'Net()'), context: { includeDeclaration: true } };
+
+  it('finds the uses in all files that import it, and none of what only has its name', async () => {
+    const client = await start();
+    client.open(program());
+    const found = await client.request<{ uri: string }[]>('textDocument/references', params);
+    expect(found.length).toBe(2 + 2 * 1000);
+    expect(found.filter(place => place.uri === 'file:///work/stranger.strata')).toEqual([]);
+  });
+
+  it('finds the uses of what is built in', async () => {
+    const client = await start();
+    client.open(program());
+    const relu = { ...params, position: at(program(), 'relu') };
+    const found = await client.request<{ uri: string; range: object }[]>('textDocument/references', relu);
+    expect(found.length).toBe(1 + 1000 + 1);
+    expect(new Set(found.map(place => JSON.stringify(place.range))).size).toBe(2);
+  });
 
   it('shows a bar to clients that ask for one', async () => {
     const client = await start();
