@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build, context } from 'esbuild';
+import { noticesOf } from './notices.mjs';
 
 const watch = process.argv.includes('--watch');
 const production = process.argv.includes('--production');
@@ -61,12 +62,24 @@ const programs = [
   },
 ];
 
+/** What users download and editors load, in bytes. */
+const budgets = { 'dist/extension.cjs': 600_000, 'dist/server.js': 1_000_000 };
+
 const manual = process.argv.includes('--manual');
 if (!watch) rmSync(manual ? 'dist/strata-manual' : 'dist', { recursive: true, force: true });
 if (manual) console.log('the manual begins in dist/strata-manual/README.md');
 else if (watch) await Promise.all(programs.map(async options => (await context(options)).watch()));
-else await Promise.all(programs.map(options => build(options)));
+else finish(await Promise.all(programs.map(options => build(options))));
 await writeDerived();
+
+/** Licences beside the bundles; those for users stay within their budgets. */
+function finish(results) {
+  write('dist/third-party-notices.txt', noticesOf(results.flatMap(({ metafile }) => Object.keys(metafile.inputs))));
+  for (const [path, { bytes }] of results.flatMap(({ metafile }) => Object.entries(metafile.outputs))) {
+    if (production && bytes > budgets[path])
+      throw new Error(`${path}: expected at most ${budgets[path]} bytes, found ${bytes}`);
+  }
+}
 
 /** What derives from the registries: the grammar over the library's names, and the manual. */
 async function writeDerived() {
