@@ -23,7 +23,7 @@ test('the package installs and trains with what it brings along', { timeout: 300
   expect(size).toBeLessThan(2e6);
 
   const workspace = createWorkspace();
-  const host = await startHost({ vsix: [join(out, platform!)], settings: { 'strata.device': 'cpu' } });
+  const host = await startHost({ vsix: [join(out, platform!)], driver: false, settings: { 'strata.device': 'cpu' } });
   const browser = await launchBrowser();
   try {
     const installed = readdirSync(host.extensions).find(name => name.startsWith('strata.strata'));
