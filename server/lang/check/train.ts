@@ -15,7 +15,7 @@ import { checkObjectives } from './objectives.ts';
 import type { Binding } from './scope.ts';
 import { generate, type Shown, show } from './show.ts';
 import { bind, unused } from './statements.ts';
-import { type SweptName, sweepNames } from './sweep.ts';
+import { addSweep, type Sweep } from './sweep.ts';
 
 export interface TrainFace {
   readonly objectives: Objective[];
@@ -26,7 +26,7 @@ export interface TrainFace {
   readonly frozen: LayerPath[];
   /** Layers that start from weights of a run or a file. */
   readonly inits: (LayerPath & { readonly from: string; readonly fromSpan: Span })[];
-  readonly swept: SweptName[];
+  readonly sweep: Sweep;
   /** What people see while it trains; none in the walk that makes the training graph. */
   readonly shown: Shown[];
   epochs?: number;
@@ -72,7 +72,7 @@ export function checkTrain(
     monitors: [],
     frozen: [],
     inits: [],
-    swept: [],
+    sweep: { names: [] },
     shown: [],
     seed: 0,
     device: 'auto',
@@ -207,9 +207,7 @@ const rules: Readonly<Record<TrainSetting, Rule>> = {
   init,
   show: (context, s, face) => show(context, s, face.shown),
   generate: (context, s, face) => generate(context, s, face.shown, arg => argumentName(context, s, arg, 'prompt')),
-  sweep: (context, s, face) => {
-    face.swept.push(...sweepNames(context, s));
-  },
+  sweep: (context, s, face) => addSweep(context, s, face.sweep),
   stop: (context, s, face) => {
     const value = s.args[0]?.value;
     const meaning = value && context.rules.evaluate({ ...context, places: ['stop'] }, value);

@@ -48,7 +48,8 @@ function lowered(
   choice: Choice | undefined,
   listener: EmissionListener | undefined,
 ): LowerResult {
-  const choices = choicesOf(snapshot.world.check(part.entry).train?.swept ?? []);
+  const { train } = snapshot.world.check(part.entry);
+  const choices = train ? choicesOf(train.sweep, train.seed) : [];
   const chosen = choice ?? choices[0];
   const graphs = trainGraphs(snapshot.world, part.entry, node, fields, chosen, listener);
   const views = viewsOf(graphs, data.source!, data.columns);

@@ -78,10 +78,11 @@ export const trainSettings = {
   },
   freeze: { doc: 'Layers whose weights stay as they are.', example: 'freeze encoder.embedding', several: true },
   sweep: {
-    doc: 'Several runs, one after the other, over all combinations of the listed numbers; each name stands for one of its numbers in the lines below.',
+    doc: 'Several runs, one after the other, over all combinations of the listed numbers, or with `runs:` over that many of them, drawn by the seed; each name stands for one of its numbers in the lines below.',
     example: 'sweep rate: [0.1, 0.01], width: [64, 128]',
     form: '$1: [$0]',
     several: true,
+    named: { runs: 'how many combinations to draw; all where it is left out' },
   },
   clip: {
     doc: 'Limits the gradients: their global norm, longer ones being scaled down, and with `value:` each element.',

@@ -149,6 +149,29 @@ describe('settings', () => {
     expect(made).toEqual([choices[0]!, ...choices].map(chosen => ({ chosen, ...chosen })));
   });
 
+  it('a sweep with a number of runs draws that many combinations, each once, by the seed', () => {
+    const drawn = (runs: number, seed: number) => {
+      const lists = 'sweep rate: [0.1, 0.03, 0.01], width: [8, 16, 32, 64]';
+      const text = `  ${lists}, runs: ${runs}\n  minimize cross_entropy(image |> linear(width) |> linear(10), label) using sgd(lr: rate)\n  seed ${seed}`;
+      const result = lower(fixture(data + train(text)).analysis);
+      if (result.kind !== 'program') throw new Error(JSON.stringify(result));
+      expect(result.program.choice).toEqual(result.choices[0]);
+      return result.choices.map(choice => `${choice.rate} ${choice.width}`);
+    };
+    const all = new Set(drawn(12, 0));
+    expect(all.size).toBe(12);
+    const times = new Map<string, number>();
+    for (let seed = 0; seed < 300; seed++) {
+      const some = drawn(4, seed);
+      expect([some.length, new Set(some).size, some.every(choice => all.has(choice))]).toEqual([4, 4, true]);
+      for (const choice of some) times.set(choice, (times.get(choice) ?? 0) + 1);
+    }
+    expect(drawn(4, 7)).toEqual(drawn(4, 7));
+    // 300 draws of 4 of 12: each is expected 100 times, with a standard deviation of 8.2.
+    for (const count of times.values()) expect(Math.abs(count - 100)).toBeLessThan(4 * 8.2);
+    expect(drawn(50, 0)).toEqual([...all]);
+  });
+
   it('freeze leaves weights as they are', () => {
     const p = program(model + data + train(`${usual}\n  freeze net.fc1`));
     expect(p.parameters.filter(w => !w.trainable).map(w => w.name)).toEqual(['net.fc1.weight', 'net.fc1.bias']);
