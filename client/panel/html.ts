@@ -6,9 +6,13 @@ export interface PageParts {
   /** `webview.cspSource`. */
   readonly source: string;
   readonly nonce: string;
+  /** `vscode.env.language`. */
+  readonly language: string;
+  /** `vscode.l10n.bundle`: English text to translation. */
+  readonly texts: Readonly<Record<string, string>>;
 }
 
-export function page({ script, style, source, nonce }: PageParts): string {
+export function page({ script, style, source, nonce, language, texts }: PageParts): string {
   const policy = [
     `default-src 'none'`,
     `script-src 'nonce-${nonce}'`,
@@ -17,7 +21,7 @@ export function page({ script, style, source, nonce }: PageParts): string {
     'media-src data:',
   ].join('; ');
   return `<!doctype html>
-<html lang="en">
+<html lang="${attribute(language)}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
@@ -25,8 +29,14 @@ export function page({ script, style, source, nonce }: PageParts): string {
 <link rel="stylesheet" href="${style}">
 <title>Training</title>
 </head>
-<body>
+<body data-texts="${attribute(JSON.stringify(texts))}">
 <script nonce="${nonce}" src="${script}"></script>
 </body>
 </html>`;
+}
+
+const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '"': '&quot;' };
+
+function attribute(text: string): string {
+  return text.replace(/[&<"]/g, character => escapes[character]!);
 }

@@ -145,6 +145,8 @@ function adopt(
     script: String(webview.asWebviewUri(vscode.Uri.joinPath(dist, 'panel.js'))),
     style: String(webview.asWebviewUri(vscode.Uri.joinPath(dist, 'panel.css'))),
     source: webview.cspSource,
+    language: vscode.env.language,
+    texts: vscode.l10n.bundle ?? {},
     nonce: crypto.randomUUID().replaceAll('-', ''),
   });
   return entry;

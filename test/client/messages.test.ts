@@ -62,11 +62,19 @@ describe('messages', () => {
   });
 });
 
+const parts = { script: 'https://x/panel.js', style: 'https://x/panel.css', source: 'https://x', nonce: 'abc' };
+
 it('the page allows its own script and style alone', () => {
-  const html = page({ script: 'https://x/panel.js', style: 'https://x/panel.css', source: 'https://x', nonce: 'abc' });
+  const html = page({ ...parts, language: 'en', texts: {} });
   expect(html).toContain(
     `default-src 'none'; script-src 'nonce-abc'; style-src https://x; img-src data:; media-src data:"`,
   );
   expect(html.match(/<script/g)).toHaveLength(1);
   expect(html).not.toMatch(/<style|style="|onclick|unsafe/);
+});
+
+it('texts stay data, whatever is in them', () => {
+  const html = page({ ...parts, language: 'zh-cn"><script>', texts: { Stop: '"><script>alert(1)</script>&' } });
+  expect(html.match(/<script/g)).toHaveLength(1);
+  expect(html).toContain('data-texts="{&quot;Stop&quot;:&quot;\\&quot;>&lt;script>alert(1)&lt;/script>&amp;&quot;}"');
 });

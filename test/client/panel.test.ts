@@ -1,4 +1,5 @@
 /** The panel's page in a real browser: what people see and do, in all themes and widths. */
+import { readFileSync } from 'node:fs';
 import { encode as encodePng } from 'fast-png';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -143,6 +144,23 @@ describe.skipIf(!chromiumPath())('the panel', () => {
       await validation.click();
       expect(await panel.saved()).toMatchObject({ folder: summary.folder, log: true, hidden: [] });
     }));
+
+  it('speaks the language of its texts, and has room for long ones', () => {
+    const chinese = JSON.parse(readFileSync('l10n/bundle.l10n.zh-cn.json', 'utf8')) as Record<string, string>;
+    // Longer by two fifths, as German is; brackets show what was not asked for by `t`.
+    const long = (text: string) => `[${text}${'~'.repeat(Math.ceil(0.4 * text.length))}]`;
+    const texts = Object.fromEntries(Object.keys(chinese).map(text => [text, long(text)]));
+    return withPanel({ texts, width: 480 }, async panel => {
+      await panel.post(running);
+      const all =
+        '.tile dt, .state, .action:visible, .toggle, .entry span:nth-child(2), .epochs summary, .controls label';
+      const plain = (await panel.page.locator(all).allInnerTexts()).filter(text => !/^\s*\[.*~\]/.test(text));
+      // The name of a metric is the program's.
+      expect(plain).toEqual(['Accuracy']);
+      const overflow = await panel.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      expect(overflow).toBeLessThanOrEqual(0);
+    });
+  });
 
   it('is read with the keyboard alone', () =>
     withPanel({}, async panel => {

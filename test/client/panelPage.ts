@@ -32,6 +32,8 @@ export interface PanelPageOptions {
   readonly width?: number;
   readonly height?: number;
   readonly saved?: SavedState;
+  /** Translations, as the host writes them into the page. */
+  readonly texts?: Readonly<Record<string, string>>;
 }
 
 declare global {
@@ -44,7 +46,7 @@ declare global {
 export async function openPanel(
   browser: Browser,
   { script, style }: { script: string; style: string },
-  { theme = 'dark', width = 1280, height = 900, saved }: PanelPageOptions = {},
+  { theme = 'dark', width = 1280, height = 900, saved, texts = {} }: PanelPageOptions = {},
 ): Promise<PanelPage> {
   const page = await browser.newPage({ viewport: { width, height } });
   await page.setContent('<!doctype html><html lang="en"><head></head><body></body></html>');
@@ -60,6 +62,9 @@ export async function openPanel(
     };
     Object.assign(window, { acquireVsCodeApi: () => api });
   }, saved);
+  await page.evaluate(text => {
+    document.body.dataset.texts = text;
+  }, JSON.stringify(texts));
   await setTheme(page, theme);
   await page.addStyleTag({ content: style });
   await page.addScriptTag({ content: script });

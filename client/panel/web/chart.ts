@@ -6,6 +6,7 @@ import { formatMetric, formatShort, isFraction } from '../../format.ts';
 import { effectiveWeight, extremes, merge, type Points, type Smoothing, smooth, smoothing } from './decimate.ts';
 import { chartSummary } from './describe.ts';
 import { element } from './dom.ts';
+import { t } from './l10n.ts';
 import { type LegendKey, legend } from './legend.ts';
 import { liveStates, type RunStore, validationPoints } from './store.ts';
 import { readTheme, type Theme } from './theme.ts';
@@ -92,7 +93,7 @@ export function createChart(name: string, heading: string, onToggle: (key: Legen
 /** Before the first loss the axes mean nothing: they fade, and a line says what is being waited for. */
 function showEmpty(host: HTMLElement, empty: boolean, store: RunStore): void {
   if (!empty) delete host.dataset.empty;
-  else host.dataset.empty = liveStates.has(store.state) ? 'Waiting for the first loss…' : 'No values';
+  else host.dataset.empty = liveStates.has(store.state) ? t('Waiting for the first loss…') : t('No values');
 }
 
 function curves(store: RunStore, name: string, smoothed: Smoothing, buckets: number, options: ChartOptions): Points[] {

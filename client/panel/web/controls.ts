@@ -1,6 +1,7 @@
 /** The row above the charts: smoothing and the scale of the loss. */
 import './controls.css';
 import { element, setText } from './dom.ts';
+import { t } from './l10n.ts';
 
 export interface ViewSettings {
   smoothing: number;
@@ -20,9 +21,9 @@ export function controls(settings: ViewSettings, onChange: () => void): HTMLElem
   const amount = element('output', { class: 'value' });
   const slider = element('input', { type: 'range', min: '0', max: '6.7', step: '0.1', id: 'smoothing' });
   slider.value = String(positionOf(settings.smoothing));
-  const log = element('button', { type: 'button', class: 'toggle', 'data-toggle': 'log' }, 'Log scale');
+  const log = element('button', { type: 'button', class: 'toggle', 'data-toggle': 'log' }, t('Log scale'));
   const show = () => {
-    setText(amount, settings.smoothing === 0 ? 'off' : settings.smoothing.toFixed(2));
+    setText(amount, settings.smoothing === 0 ? t('off') : settings.smoothing.toFixed(2));
     slider.setAttribute('aria-valuetext', amount.textContent ?? '');
     log.setAttribute('aria-pressed', String(settings.log));
   };
@@ -37,6 +38,6 @@ export function controls(settings: ViewSettings, onChange: () => void): HTMLElem
     onChange();
   });
   show();
-  const smoothing = element('label', { class: 'smoothing', for: 'smoothing' }, 'Smoothing', slider, amount);
-  return element('div', { class: 'controls', role: 'group', 'aria-label': 'Charts' }, smoothing, log);
+  const smoothing = element('label', { class: 'smoothing', for: 'smoothing' }, t('Smoothing'), slider, amount);
+  return element('div', { class: 'controls', role: 'group', 'aria-label': t('Charts') }, smoothing, log);
 }

@@ -12,6 +12,7 @@ import {
   title,
 } from '../../format.ts';
 import { type Column, last } from './column.ts';
+import { t } from './l10n.ts';
 import { best, elapsed, liveStates, type RunStore, speed, stepsDone, validationPoints } from './store.ts';
 
 export interface Tile {
@@ -22,13 +23,13 @@ export interface Tile {
 }
 
 export const stateLabels: Readonly<Record<RunState, string>> = {
-  starting: 'Starting',
-  running: 'Running',
-  paused: 'Paused',
-  finished: 'Finished',
-  stopped: 'Stopped',
-  failed: 'Failed',
-  died: 'Interrupted',
+  starting: t('Starting'),
+  running: t('Running'),
+  paused: t('Paused'),
+  finished: t('Finished'),
+  stopped: t('Stopped'),
+  failed: t('Failed'),
+  died: t('Interrupted'),
 };
 
 /** Eight tiles in reading order: how good, how far, how fast. */
@@ -37,7 +38,7 @@ export function tiles(store: RunStore, now: number): Tile[] {
 }
 
 function lossTile(store: RunStore): Tile {
-  return { id: 'loss', label: 'Loss', ...trainAndValidation(store, 'loss', store.loss) };
+  return { id: 'loss', label: t('Loss'), ...trainAndValidation(store, 'loss', store.loss) };
 }
 
 /** Training as the big number, since it moves; validation below it. */
@@ -45,7 +46,7 @@ function trainAndValidation(store: RunStore, name: string, values: Column | unde
   const validation = store.epochs.at(-1)?.validation?.[name];
   return {
     value: formatMetric(name, recentMean(values) ?? store.epochs.at(-1)?.train[name]),
-    detail: validation === undefined ? 'mean of recent steps' : `validation ${formatMetric(name, validation)}`,
+    detail: validation === undefined ? t('mean of recent steps') : t('validation {0}', formatMetric(name, validation)),
   };
 }
 
@@ -65,21 +66,21 @@ function metricTile(store: RunStore): Tile {
   if (name !== undefined)
     return { id: 'metric', label: title(name), ...trainAndValidation(store, name, store.metrics.get(name)) };
   const parameters = store.start ? formatCount(store.start.parameters) : absent;
-  return { id: 'metric', label: 'Parameters', value: parameters, detail: 'weights being trained' };
+  return { id: 'metric', label: t('Parameters'), value: parameters, detail: t('weights being trained') };
 }
 
 function bestTile(store: RunStore): Tile {
   const found = best(store);
-  const label = 'Best validation';
+  const label = t('Best validation');
   if (found) {
     return {
       id: 'best',
       label,
       value: formatMetric(found.metric, found.value),
-      detail: `${found.metric}, epoch ${found.epoch}`,
+      detail: t('{0}, epoch {1}', found.metric, found.epoch),
     };
   }
-  const detail = store.start?.validationSamples === 0 ? 'no validation split' : 'after the first epoch';
+  const detail = store.start?.validationSamples === 0 ? t('no validation split') : t('after the first epoch');
   return { id: 'best', label, value: absent, detail };
 }
 
@@ -93,24 +94,26 @@ function progressTiles(store: RunStore, now: number): Tile[] {
   return [
     {
       id: 'epoch',
-      label: 'Epoch',
+      label: t('Epoch'),
       value: epochs,
-      detail: start ? `step ${formatShort(step)} of ${formatShort(start.steps)}` : 'waiting for the engine',
+      detail: start ? t('step {0} of {1}', formatShort(step), formatShort(start.steps)) : t('waiting for the engine'),
     },
     live
       ? {
           id: 'time',
-          label: 'Time left',
-          value: store.state === 'paused' ? 'paused' : formatDuration(left),
-          detail: spent === undefined ? '' : `${formatDuration(spent)} elapsed`,
+          label: t('Time left'),
+          value: store.state === 'paused' ? t('paused') : formatDuration(left),
+          detail: spent === undefined ? '' : t('{0} elapsed', formatDuration(spent)),
         }
-      : { id: 'time', label: 'Duration', value: formatSeconds(spent), detail: endedWord(store) },
+      : { id: 'time', label: t('Duration'), value: formatSeconds(spent), detail: endedWord(store) },
   ];
 }
 
 function endedWord(store: RunStore): string {
-  if (store.done?.reason === 'early-stop') return 'stopped early, no improvement';
-  return store.state === 'finished' ? 'all epochs done' : `${stateLabels[store.state].toLowerCase()} before the end`;
+  if (store.done?.reason === 'early-stop') return t('stopped early, no improvement');
+  return store.state === 'finished'
+    ? t('all epochs done')
+    : t('{0} before the end', stateLabels[store.state].toLowerCase());
 }
 
 function timeLeft(store: RunStore): number | undefined {
@@ -127,17 +130,17 @@ function machineTiles(store: RunStore): Tile[] {
   return [
     {
       id: 'speed',
-      label: 'Steps / s',
+      label: t('Steps / s'),
       value: formatSpeed(rate),
-      detail: samples === undefined ? '' : `${formatSpeed(samples)} samples/s`,
+      detail: samples === undefined ? '' : t('{0} samples/s', formatSpeed(samples)),
     },
     {
       id: 'rate',
-      label: 'Learning rate',
+      label: t('Learning rate'),
       value: formatRate(last(store.lr)),
-      detail: start ? `batch of ${formatCount(start.batch)}` : '',
+      detail: start ? t('batch of {0}', formatCount(start.batch)) : '',
     },
-    { id: 'device', label: 'Device', value: name, detail: start ? deviceDetail(name, start.device) : '' },
+    { id: 'device', label: t('Device'), value: name, detail: start ? deviceDetail(name, start.device) : '' },
   ];
 }
 
@@ -147,7 +150,7 @@ function deviceDetail(name: string, device: string): string {
 }
 
 function deviceName(backend: 'reference' | 'wasm' | 'webgpu'): string {
-  return { reference: 'CPU, reference', wasm: 'CPU', webgpu: 'WebGPU' }[backend];
+  return { reference: t('CPU, reference'), wasm: 'CPU', webgpu: 'WebGPU' }[backend];
 }
 
 /** `rate=0.1 · 12,345 parameters · 9,000 samples · seed 42`; the first in a sweep. */
@@ -156,10 +159,10 @@ export function subtitle(store: RunStore): string {
   if (!start) return '';
   return [
     summary?.choice ?? '',
-    `${formatCount(start.parameters)} parameters`,
-    `${formatCount(start.trainSamples)} samples`,
-    `seed ${start.seed}`,
-    start.fromStep > 0 ? `resumed at step ${formatCount(start.fromStep)}` : '',
+    t('{0} parameters', formatCount(start.parameters)),
+    t('{0} samples', formatCount(start.trainSamples)),
+    t('seed {0}', start.seed),
+    start.fromStep > 0 ? t('resumed at step {0}', formatCount(start.fromStep)) : '',
   ]
     .filter(part => part !== '')
     .join(' · ');
@@ -172,15 +175,29 @@ export function chartSummary(store: RunStore, name: string): string {
   if (values && values.length > 0) {
     const [from, to] = [values.values[0]!, values.values[values.length - 1]!];
     sentences.push(
-      `training ${name} ${formatMetric(name, from)} at step ${store.step.values[0]}, ${formatMetric(name, to)} at step ${last(store.step)}`,
+      t(
+        'training {0} {1} at step {2}, {3} at step {4}',
+        name,
+        formatMetric(name, from),
+        store.step.values[0],
+        formatMetric(name, to),
+        last(store.step),
+      ),
     );
   }
   const validation = validationPoints(store, name);
   const end = validation.y.at(-1);
   if (end !== undefined) {
     sentences.push(
-      `validation ${name} ${formatMetric(name, validation.y[0])} after the first epoch, ${formatMetric(name, end)} after the last`,
+      t(
+        'validation {0} {1} after the first epoch, {2} after the last',
+        name,
+        formatMetric(name, validation.y[0]),
+        formatMetric(name, end),
+      ),
     );
   }
-  return sentences.length === 0 ? `${title(name)}: no values yet` : `${title(name)} by step: ${sentences.join('; ')}`;
+  return sentences.length === 0
+    ? t('{0}: no values yet', title(name))
+    : t('{0} by step: {1}', title(name), sentences.join('; '));
 }

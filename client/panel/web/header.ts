@@ -4,6 +4,7 @@ import type { RunState } from '../../../engine/train/events.ts';
 import type { FromPanel, RunCommand } from '../messages.ts';
 import { stateLabels, subtitle } from './describe.ts';
 import { element, icon, setText } from './dom.ts';
+import { t } from './l10n.ts';
 import { liveStates, type RunStore, stepsDone } from './store.ts';
 
 export interface Header {
@@ -15,10 +16,10 @@ export interface Header {
 }
 
 const commandLabels: Readonly<Record<RunCommand, string>> = {
-  pause: 'Pause',
-  continue: 'Continue',
-  stop: 'Stop',
-  resume: 'Resume',
+  pause: t('Pause'),
+  continue: t('Continue'),
+  stop: t('Stop'),
+  resume: t('Resume'),
 };
 
 /** Which commands make sense, the first being the most likely. */
@@ -31,14 +32,14 @@ export function commandsFor(state: RunState, resumable: boolean): readonly RunCo
 
 export function header(send: (message: FromPanel) => void): Header {
   const name = element('h1');
-  const source = element('button', { class: 'source', type: 'button', title: 'Open the source file' });
+  const source = element('button', { class: 'source', type: 'button', title: t('Open the source file') });
   source.addEventListener('click', () => send({ type: 'show', what: 'source' }));
   const detail = element('span', { class: 'detail' });
   const label = element('span');
   const pill = element('div', { class: 'state', role: 'status' }, element('span', { class: 'dot' }), label);
   const buttons = commandButtons(send);
   const fill = element('div', { class: 'fill' });
-  const progress = element('div', { class: 'progress', role: 'progressbar', 'aria-label': 'Steps done' }, fill);
+  const progress = element('div', { class: 'progress', role: 'progressbar', 'aria-label': t('Steps done') }, fill);
   const titles = element('div', { class: 'titles' }, element('div', { class: 'name' }, name, pill));
   titles.append(element('p', { class: 'subtitle' }, source, detail));
   const top = element('div', { class: 'top' }, titles, buttons.root);
@@ -80,7 +81,11 @@ function commandButtons(send: (message: FromPanel) => void) {
   let pending: RunCommand | undefined;
   let state: RunState | undefined;
   return {
-    root: element('div', { class: 'actions', role: 'group', 'aria-label': 'Run' }, ...all.map(entry => entry.button)),
+    root: element(
+      'div',
+      { class: 'actions', role: 'group', 'aria-label': t('Run') },
+      ...all.map(entry => entry.button),
+    ),
     answered() {
       pending = undefined;
       for (const { button } of all) button.disabled = state === 'starting';

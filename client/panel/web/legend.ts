@@ -1,6 +1,7 @@
 /** The head of a chart: its name and one switch per curve with the latest value. */
 import './legend.css';
 import { element, setText } from './dom.ts';
+import { t } from './l10n.ts';
 
 export type LegendKey = 'train' | 'validation';
 
@@ -9,14 +10,14 @@ export interface Legend {
   update(values: Readonly<Record<LegendKey, string>>, hidden: ReadonlySet<LegendKey>): void;
 }
 
-const labels: Readonly<Record<LegendKey, string>> = { train: 'Training', validation: 'Validation' };
+const labels: Readonly<Record<LegendKey, string>> = { train: t('Training'), validation: t('Validation') };
 
 export function legend(heading: string, onToggle: (key: LegendKey) => void): Legend {
   const entries = (['train', 'validation'] as const).map(key => {
     const value = element('span', { class: 'value' });
     const button = element(
       'button',
-      { class: 'entry', type: 'button', 'data-series': key, title: `Show or hide ${labels[key].toLowerCase()}` },
+      { class: 'entry', type: 'button', 'data-series': key, title: t('Show or hide {0}', labels[key].toLowerCase()) },
       element('span', { class: `swatch ${key}`, 'aria-hidden': 'true' }),
       element('span', {}, labels[key]),
       value,
@@ -28,7 +29,11 @@ export function legend(heading: string, onToggle: (key: LegendKey) => void): Leg
     'header',
     { class: 'legend' },
     element('h2', {}, heading),
-    element('div', { class: 'entries', role: 'group', 'aria-label': 'Curves' }, ...entries.map(entry => entry.button)),
+    element(
+      'div',
+      { class: 'entries', role: 'group', 'aria-label': t('Curves') },
+      ...entries.map(entry => entry.button),
+    ),
   );
   return {
     root,

@@ -7,6 +7,7 @@ import { controls, type ViewSettings } from './controls.ts';
 import { stateLabels } from './describe.ts';
 import { element, setText } from './dom.ts';
 import { header } from './header.ts';
+import { t } from './l10n.ts';
 import type { LegendKey } from './legend.ts';
 import { type Problem, problemOf, refused } from './problem.ts';
 import { problemCard } from './problemCard.ts';
@@ -29,7 +30,7 @@ const settings: ViewSettings = { smoothing: saved.smoothing ?? 0.75, log: saved.
 const hidden = new Set<LegendKey>((saved.hidden ?? []).filter(key => key === 'train' || key === 'validation'));
 let folder = saved.folder;
 let store: RunStore = emptyStore();
-let names = { name: 'Training', source: '' };
+let names = { name: t('Training'), source: '' };
 let refusal: Problem | undefined;
 let scheduled = false;
 /** Milliseconds: when the last redraw ended, and how long it took. */
@@ -158,12 +159,12 @@ function takeEvents(message: Extract<ToPanel, { type: 'events' }>): void {
     if (event.type === 'epoch') announceEpoch(event.epoch, event.validation ?? event.train);
   }
   if (message.events.length === 0 || !liveStates.has(message.summary.state)) store.state = message.summary.state;
-  if (store.state !== before) setText(announcer, `Training ${stateLabels[store.state].toLowerCase()}`);
+  if (store.state !== before) setText(announcer, t('Training {0}', stateLabels[store.state].toLowerCase()));
 }
 
 function announceEpoch(epoch: number, values: Readonly<Record<string, number>>): void {
   const said = Object.entries(values).map(([name, value]) => `${name} ${formatMetric(name, value)}`);
-  setText(announcer, `Epoch ${epoch}: ${said.join(', ')}`);
+  setText(announcer, t('Epoch {0}: {1}', epoch, said.join(', ')));
 }
 
 function reset(next: RunStore): void {

@@ -2,6 +2,7 @@
 import './problemCard.css';
 import type { FromPanel } from '../messages.ts';
 import { element, icon, setText } from './dom.ts';
+import { t } from './l10n.ts';
 import type { Problem } from './problem.ts';
 
 export interface ProblemCard {
@@ -14,7 +15,7 @@ export function problemCard(send: (message: FromPanel) => void): ProblemCard {
   const code = element('code');
   const message = element('p', { class: 'message' });
   const remedy = element('p', { class: 'remedy' });
-  const log = element('button', { type: 'button', class: 'action' }, 'Show log');
+  const log = element('button', { type: 'button', class: 'action' }, t('Show log'));
   log.addEventListener('click', () => send({ type: 'show', what: 'log' }));
   const text = element('div', {}, element('div', { class: 'heading' }, heading, code), message, remedy, log);
   const root = element('section', { class: 'problem', role: 'alert' }, icon('error'), text);

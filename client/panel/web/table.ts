@@ -3,6 +3,7 @@ import './table.css';
 import type { EpochEvent } from '../../../engine/train/events.ts';
 import { formatCount, formatMetric, formatSeconds, title } from '../../format.ts';
 import { element } from './dom.ts';
+import { t } from './l10n.ts';
 import { best, chartNames, type RunStore } from './store.ts';
 
 export interface EpochTable {
@@ -14,12 +15,17 @@ export function epochTable(): EpochTable {
   const head = element('tr');
   const body = element('tbody');
   const table = element('table', {}, element('thead', {}, head), body);
-  const empty = element('p', { class: 'empty' }, 'The first row appears when the first epoch ends.');
+  const empty = element('p', { class: 'empty' }, t('The first row appears when the first epoch ends.'));
   const root = element(
     'details',
     { class: 'epochs', open: true },
-    element('summary', {}, 'Epochs'),
-    element('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Epochs as a table' }, table, empty),
+    element('summary', {}, t('Epochs')),
+    element(
+      'div',
+      { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('Epochs as a table') },
+      table,
+      empty,
+    ),
   );
   let drawn = '';
   return {
@@ -39,7 +45,7 @@ export function epochTable(): EpochTable {
 }
 
 function headings(names: readonly string[]): string[] {
-  return ['Epoch', 'Step', ...names.flatMap(name => [title(name), `Validation ${name}`]), 'Time'];
+  return [t('Epoch'), t('Step'), ...names.flatMap(name => [title(name), t('Validation {0}', name)]), t('Time')];
 }
 
 function tableRow(epoch: EpochEvent, names: readonly string[], bestEpoch: number | undefined): HTMLElement {
@@ -48,7 +54,7 @@ function tableRow(epoch: EpochEvent, names: readonly string[], bestEpoch: number
     formatMetric(name, epoch.train[name]),
     formatMetric(name, epoch.validation?.[name]),
   ]);
-  const mark = isBest ? [element('span', { class: 'best' }, 'best')] : [];
+  const mark = isBest ? [element('span', { class: 'best' }, t('best'))] : [];
   return element(
     'tr',
     { class: isBest ? 'is-best' : undefined },

@@ -3,6 +3,7 @@ import './tooltip.css';
 import type uPlot from 'uplot';
 import { formatCount, formatMetric } from '../../format.ts';
 import { element, setText } from './dom.ts';
+import { t } from './l10n.ts';
 import type { RunStore } from './store.ts';
 
 const gap = 14;
@@ -12,7 +13,7 @@ export function tooltip(name: string, store: () => RunStore | undefined): uPlot.
   const head = element('div', { class: 'head' });
   const rows = ['train', 'validation'].map(key => {
     const value = element('span', { class: 'value' });
-    const label = key === 'train' ? 'Training' : 'Validation';
+    const label = key === 'train' ? t('Training') : t('Validation');
     const root = element('div', { class: 'row' }, element('span', { class: `swatch ${key}` }), label, value);
     return { root, value };
   });
@@ -26,7 +27,7 @@ export function tooltip(name: string, store: () => RunStore | undefined): uPlot.
         box.hidden = idx === null || idx === undefined || left < 0;
         if (idx === null || idx === undefined || left < 0) return;
         const step = plot.data[0][idx]!;
-        setText(head, `Step ${formatCount(step)}${epochOf(store(), step)}`);
+        setText(head, t('Step {0}', formatCount(step)) + epochOf(store(), step));
         const values = [at(plot, 2, idx) ?? at(plot, 1, idx), at(plot, 3, idx)];
         rows.forEach(({ root, value }, index) => {
           root.hidden = values[index] === undefined;
@@ -50,7 +51,7 @@ function at(plot: uPlot, series: number, index: number): number | undefined {
 
 function epochOf(store: RunStore | undefined, step: number): string {
   const perEpoch = store?.start?.stepsPerEpoch;
-  return perEpoch ? ` · epoch ${Math.max(1, Math.ceil(step / perEpoch))}` : '';
+  return perEpoch ? ` · ${t('epoch {0}', Math.max(1, Math.ceil(step / perEpoch)))}` : '';
 }
 
 /** Right of the crosshair, or left of it where there is no room. */
