@@ -60,10 +60,10 @@ export function checkModel(context: Context, node: ModelDeclaration, signature: 
   const result = node.body.statements.length === 0 || body !== undefined ? (body ?? failed) : noResult(context, node);
   if (signature.results) for (const [i, r] of signature.results.entries()) checkResult(inner, node, r, i, result);
   const results = signature.results?.map((r, i) => withVia(r, result, i)) ?? inferredResults(result, rest);
-  const floated = context.sheet.requirements.map(r =>
-    substituteRequirement(r.requirement, ownVariables(r.requirement)),
-  );
-  const sizes = context.sheet.sizes.map(({ wants, size, callee, axis }) => ({
+  // What a damaged body seems to demand of callers is not said.
+  const { requirements: demands, sizes: wishes } = node.body.damaged ? { requirements: [], sizes: [] } : context.sheet;
+  const floated = demands.map(r => substituteRequirement(r.requirement, ownVariables(r.requirement)));
+  const sizes = wishes.map(({ wants, size, callee, axis }) => ({
     wants,
     size: owned(size),
     callee,
@@ -87,7 +87,7 @@ function withVia(pattern: TensorPattern, result: Meaning, i: number): TensorPatt
 }
 
 function noResult(context: Context, node: ModelDeclaration): Meaning {
-  if (node.body.statements.some(s => s.kind === 'broken' || (s.kind === 'bind' && s.damaged))) return failed;
+  if (node.body.damaged) return failed;
   report(context, 'model-without-result', node.name, { model: node.name.name });
   return failed;
 }

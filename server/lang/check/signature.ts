@@ -116,7 +116,8 @@ export function compileSignature(header: Header, context: HeaderContext): Signat
     if (type.kind === 'tensor') for (const name of variablesOf(type.pattern)) flexible.add(name);
   }
   for (const p of parameters) flexible.delete(ownName(p.name));
-  const results = header.results.flatMap(r => tensorPattern(r, context) ?? []);
+  const declared = header.results.some(r => r.damaged) ? [] : header.results;
+  const results = declared.flatMap(r => tensorPattern(r, context) ?? []);
   const requirements = header.where.flatMap(w => {
     const requirement = requirementOf(w, context);
     if (requirement === undefined && w.kind !== 'missing') context.problem?.(w, 'where', '');
@@ -191,6 +192,7 @@ const elements: Readonly<Record<string, Element>> = { index: 'i32', int: 'i32', 
 
 /** Undefined for what is no tensor type (a problem has been reported unless it is a hyperparameter kind). */
 export function tensorPattern(type: TypeExpression, context: HeaderContext): TensorPattern | undefined {
+  if (type.damaged) return undefined;
   const word = type.element?.name;
   if (type.shape === undefined) {
     if (word !== undefined && !hyperKinds.has(word)) context.problem?.(type.element!, 'type', word);

@@ -32,7 +32,9 @@ function statement(context: Context, s: Statement, made: Binding[]): Meaning | u
       bind(context, s, made);
       return undefined;
     case 'result':
-      return context.rules.evaluate(context, s.value);
+      if (!s.damaged) return context.rules.evaluate(context, s.value);
+      context.rules.evaluate(muted(context), s.value);
+      return failed;
     case 'repeat':
       repeat(context, s);
       return undefined;

@@ -137,6 +137,8 @@ export interface TypeExpression extends Span {
   readonly shape?: ShapeExpression;
   /** `median`, `float` of `mean | median | float`: what else a hyperparameter of the library may be. */
   readonly alternatives?: readonly Name[];
+  /** There is a problem within: it stands for no type. */
+  readonly damaged?: boolean;
 }
 export interface ShapeExpression extends Span {
   readonly kind: 'shape';
@@ -148,6 +150,8 @@ export interface ShapeExpression extends Span {
 export interface Block extends Span {
   readonly kind: 'block';
   readonly statements: readonly Statement[];
+  /** There is a problem within, or no brace around. */
+  readonly damaged?: boolean;
 }
 
 export type Statement = Bind | ResultStatement | RepeatStatement | IfStatement | Setting | BrokenStatement;
@@ -165,6 +169,8 @@ export interface Bind extends Span {
 export interface ResultStatement extends Span {
   readonly kind: 'result';
   readonly value: Expression;
+  /** As of a binding. */
+  readonly damaged?: boolean;
 }
 export interface RepeatStatement extends Span {
   readonly kind: 'repeat';

@@ -24,6 +24,8 @@ export class Cursor {
   /** `}` without `{`: those that would end the declaration too early are skipped. */
   extraCloses = 0;
   overNested = false;
+  /** Between the name of a model and its body. */
+  inHeader = false;
   private readonly significant: readonly Token[];
   private readonly lineStart: readonly boolean[];
   private readonly columns: readonly number[];
@@ -131,10 +133,12 @@ export class Cursor {
 
   /** Nothing more belongs to this statement: a new line (not one that starts with `|>`), `}` or the end. */
   endsStatement(): boolean {
+    if (this.strayBrace) return false;
     if (this.atEnd || this.is('}')) return true;
     if (this.position === this.beginning) return false;
     if (this.parentheses > 0 && this.is('{')) return true;
-    if (!this.atLineStart || this.is('|>')) return false;
+    if (!this.atLineStart || (this.is('|>') && !this.strayPipe)) return false;
+    if (this.strayPipe) return true;
     return this.parentheses === 0 || this.startsStatement() || this.startsDeclaration();
   }
 
@@ -148,11 +152,19 @@ export class Cursor {
     return this.atLineStart && this.columns[this.position] === 0 && declarationKeywords.has(this.token.text);
   }
 
-  /** Inside brackets: a line that can't be the rest of an argument, `name =` or `word word`. */
+  /** Inside brackets: a line that can't be the rest of an argument, `name =`, `name, name =` or `word word`. */
   private startsStatement(): boolean {
     if (this.token.kind !== 'name' || !this.sameLine(1)) return false;
     const after = this.peek(1);
-    return after.text === '=' || after.text === '{' || after.kind === 'name' || after.kind === 'number';
+    if (after.text === '{' || after.kind === 'name' || after.kind === 'number') return true;
+    return this.peek(this.namesAhead()).text === '=';
+  }
+
+  /** How many tokens `a`, or `a, b, c`, takes from here on this line. */
+  namesAhead(): number {
+    let ahead = 1;
+    while (this.sameLine(ahead) && this.peek(ahead).text === ',' && this.peek(ahead + 1).kind === 'name') ahead += 2;
+    return ahead;
   }
 
   /** Parses within brackets, where a new line means nothing. */
@@ -200,14 +212,77 @@ export class Cursor {
     this.take('}');
   }
 
-  /** Skips to one of `stops` within brackets, not past the statement. */
+  /** Skips to one of `stops`, or to what begins a named item, within brackets; not past the statement. */
   skipTo(...stops: readonly string[]): void {
     let open = 0;
-    while (!this.endsStatement() && (open > 0 || !stops.includes(this.token.text))) {
-      const { text } = this.next();
+    const reached = () => this.startsNamed() || (this.inHeader && this.is('->') && !this.again('->'));
+    while (!this.endsStatement() && !reached() && (open > 0 || !stops.includes(this.token.text))) {
+      const { text } = this.drop();
       if (text === '(' || text === '[') open++;
       if ((text === ')' || text === ']') && open > 0) open--;
     }
+  }
+
+  /** `name:` or `name?`: a parameter, or an argument by name. */
+  startsNamed(ahead = 0): boolean {
+    const after = this.peek(ahead + 1).text;
+    return this.peek(ahead).kind === 'name' && (after === ':' || after === '?') && this.sameLine(ahead + 1);
+  }
+
+  /** Skips what can't stand here, to the next token of this line that `stops`; where there is none, nothing is skipped. */
+  resume(asked: string, stops: (ahead: number) => boolean): void {
+    if (this.atLineStart && this.position > 0) return;
+    for (let ahead = 0; this.peek(ahead).kind !== 'end' && (ahead === 0 || this.sameLine(ahead)); ahead++) {
+      if (!stops(ahead)) continue;
+      if (ahead > 0) this.problem(asked);
+      for (let i = 0; i < ahead; i++) this.drop();
+      return;
+    }
+  }
+
+  /** Skips a token; a brace among what is skipped closes or opens nothing. */
+  drop(): Token {
+    const token = this.next();
+    if (token.text === '{' && this.missingCloses > 0) this.missingCloses--;
+    if (token.text === '}' && this.extraCloses > 0) this.extraCloses--;
+    return token;
+  }
+
+  /** The line of the token ends with `text`. */
+  lineEnds(text: string): boolean {
+    let ahead = 0;
+    while (this.peek(ahead + 1).kind !== 'end' && this.sameLine(ahead + 1)) ahead++;
+    return this.peek(ahead).text === text;
+  }
+
+  /** The text comes up again on this line. */
+  private again(text: string): boolean {
+    for (let ahead = 1; this.peek(ahead).kind !== 'end' && this.sameLine(ahead); ahead++)
+      if (this.peek(ahead).text === text) return true;
+    return false;
+  }
+
+  /** In a header, a brace that is one too many, and not the one that opens the body, is skipped as any other token. */
+  heading<T>(parse: () => T): T {
+    this.inHeader = true;
+    const result = parse();
+    this.inHeader = false;
+    return result;
+  }
+
+  /** `|>` before what is no stage but a statement: `|> x = 1`, `|> epochs 10`. */
+  private get strayPipe(): boolean {
+    if (!this.is('|>') || !this.atLineStart) return false;
+    const [first, second] = [this.peek(1), this.peek(2)];
+    if (first.text === '=') return true;
+    return (
+      first.kind === 'name' && this.sameLine(2) && (second.text === '=' || ['name', 'number'].includes(second.kind))
+    );
+  }
+
+  private get strayBrace(): boolean {
+    if (!this.inHeader || this.atLineStart) return false;
+    return this.is('}') ? this.extraCloses > 0 : this.is('{') && this.missingCloses > 0 && this.sameLine(1);
   }
 
   emptyBlock(): Block {

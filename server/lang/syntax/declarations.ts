@@ -7,6 +7,7 @@ import type {
   Header,
   ImportDeclaration,
   ModelDeclaration,
+  Name,
   Parameter,
   StringLiteral,
   TrainDeclaration,
@@ -32,27 +33,30 @@ export function declarations(p: Cursor): readonly DeclarationNode[] {
 }
 
 function keywordHere(p: Cursor): Keyword | undefined {
-  if (declarationKeywords.has(p.token.text)) return p.token.text as Keyword;
-  return misspelt(p);
+  const looks = kindAt(p, 1);
+  if (!declarationKeywords.has(p.token.text)) return p.atLineStart ? (kindAt(p, 0) ?? looks) : undefined;
+  // Two in a row: the first is one too many.
+  if (p.sameLine(1) && declarationKeywords.has(p.peek(1).text) && kindAt(p, 2) !== undefined) return undefined;
+  return looks ?? (p.token.text as Keyword);
 }
 
-/** `modle Net(`, `dta Digits =`, `Net(x: …)`: what stands behind tells the declaration whose keyword is damaged or gone. */
-function misspelt(p: Cursor): Keyword | undefined {
-  if (p.token.kind !== 'name' || !p.atLineStart) return undefined;
-  if (p.peek(1).text === '(') return 'model';
-  if (p.peek(1).text === 'on' && p.peek(2).kind === 'name') return 'train';
-  if (p.peek(1).kind !== 'name') return undefined;
-  const after = p.peek(2).text;
-  if (after === '(') return 'model';
-  if (after === 'on') return 'train';
-  if (after !== '=') return undefined;
-  return p.peek(3).kind === 'name' ? 'data' : 'const';
+/** `Net(x: …`, `Digits = digits() {`, `first on Digits`: what a declaration looks like behind its keyword, be that damaged or gone. */
+function kindAt(p: Cursor, ahead: number): Keyword | undefined {
+  if (p.peek(ahead).kind !== 'name' || (ahead > 0 && !p.sameLine(ahead)) || !p.sameLine(ahead + 1)) return undefined;
+  const [next, after] = [p.peek(ahead + 1).text, p.peek(ahead + 2).kind];
+  if (next === '(' && (p.startsNamed(ahead + 2) || p.peek(ahead + 2).text === ')')) return 'model';
+  if (next === 'on' && after === 'name') return 'train';
+  if (next !== '=') return undefined;
+  if (after === 'name' && p.peek(ahead + 3).text === '(' && p.lineEnds('{')) return 'data';
+  if (ahead === 0 || declarationKeywords.has(p.peek(ahead - 1).text)) return undefined;
+  return after === 'name' ? 'data' : 'const';
 }
 
 function skipToDeclaration(p: Cursor): void {
   p.problem('a declaration: import, const, data, model or train');
+  // Something may have got in front of a declaration.
   do p.skipOne();
-  while (!p.atEnd && !(p.atLineStart && keywordHere(p)));
+  while (!p.atEnd && !(p.atLineStart ? keywordHere(p) : declarationKeywords.has(p.token.text) && kindAt(p, 1)));
 }
 
 function declaration(p: Cursor, keyword: Keyword): DeclarationNode {
@@ -61,8 +65,8 @@ function declaration(p: Cursor, keyword: Keyword): DeclarationNode {
   const { start } = p.token;
   if (!p.take(keyword)) {
     p.problem(keyword);
-    // A misspelt keyword is followed by the name; a missing one is not.
-    if (p.peek(1).kind === 'name' && p.peek(1).text !== 'on') p.next();
+    // A misspelt keyword is followed by what the declaration looks like; a missing one is not there.
+    if (kindAt(p, 0) === undefined) p.next();
   }
   const node = parsers[keyword](p, { start, doc });
   if (!p.atEnd && !p.atLineStart) {
@@ -91,18 +95,49 @@ function model(p: Cursor, opening: Opening): ModelDeclaration {
   return { kind: 'model', ...opening, name: head.name, header: head, body, end: p.previousEnd };
 }
 
-/** `name(x: [B, D], heads: int = 4, axis?: int) -> [B, D] where D % heads == 0`. */
+/** `name(x: [B, D], heads: int = 4, axis?: int) -> [B, D] where D % heads == 0`. Damage to one part leaves the others whole. */
 export function header(p: Cursor): Header {
   const { start } = p.token;
-  const name = p.name('a name');
-  const parameters = p.expect('(') ? separated(p, ')', () => parameter(p)).items : [];
-  const results = p.take('->') ? resultTypes(p) : [];
+  const name = declaredName(p, '(');
+  const parameters = parameterList(p);
+  const upTo = (...words: readonly string[]) => p.resume(words[0]!, ahead => words.includes(p.peek(ahead).text));
+  upTo('->', 'where', '{');
+  const results = p.take('->') ? p.heading(() => resultTypes(p)) : [];
+  upTo('where', '{');
   const where: Expression[] = [];
   if (p.take('where')) {
     do where.push(expression(p));
     while (p.take(','));
   }
   return { kind: 'header', name, parameters, results, where, start, end: p.previousEnd };
+}
+
+/** The name of a declaration, past what has got in front of it; `next` is what follows it. */
+function declaredName(p: Cursor, next: string): Name {
+  if (p.token.kind !== 'name')
+    p.resume('a name', ahead => p.peek(ahead).text === next || (p.peek(ahead).kind === 'name' && ahead > 0));
+  return p.name('a name');
+}
+
+function parameterList(p: Cursor): readonly Parameter[] {
+  p.resume(
+    '(',
+    at =>
+      p.peek(at).text === '(' || p.startsNamed(at) || (['->', '{'].includes(p.peek(at).text) && !p.startsNamed(at + 1)),
+  );
+  if (!p.take('(')) {
+    p.problem('(');
+    if (!p.startsNamed()) return [];
+  }
+  const list = () => p.heading(() => separated(p, ')', () => parameter(p)).items);
+  const parameters = [...list()];
+  // A `)` came too early.
+  while (!p.atLineStart && p.startsNamed(p.is(',') ? 1 : 0)) {
+    p.problem('->');
+    p.take(',');
+    parameters.push(...list());
+  }
+  return parameters;
 }
 
 function resultTypes(p: Cursor): readonly TypeExpression[] {
@@ -131,9 +166,10 @@ function parameter(p: Cursor): Parameter {
 }
 
 function data(p: Cursor, opening: Opening): DataDeclaration {
-  const name = p.name('a name');
+  const name = declaredName(p, '=');
   p.expect('=');
   const source = expression(p);
+  p.resume('{', ahead => p.peek(ahead).text === '{');
   // A `}` too many means that `{` is what is missing.
   const opened = p.is('{') || (p.extraCloses > 0 && !p.atEnd && !p.startsDeclaration());
   const body = opened ? block(p, 'data', true) : undefined;
@@ -141,7 +177,8 @@ function data(p: Cursor, opening: Opening): DataDeclaration {
 }
 
 function train(p: Cursor, opening: Opening): TrainDeclaration {
-  const name = p.name('a name');
+  const name = declaredName(p, 'on');
+  p.resume('on', ahead => p.peek(ahead).text === 'on');
   p.expect('on');
   const on = p.name('the name of a data block');
   const body = block(p, 'train', true);

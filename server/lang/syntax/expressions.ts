@@ -73,6 +73,8 @@ function unary(p: Cursor): Expression {
 function postfix(p: Cursor): Expression {
   let object = primary(p);
   while (object.kind !== 'missing' && !p.atLineStart) {
+    // In a header, `= 1 [ next: …` has a bracket where the comma belongs.
+    if (p.inHeader && p.startsNamed(1)) break;
     if (p.is('(')) object = call(p, object);
     else if (p.is('[')) object = index(p, object);
     else if (p.is('.')) {
@@ -170,9 +172,9 @@ export function separated<T extends Span>(
       p.problem(`, or ${close}`);
       if (p.atLineStart) break;
       // Only the comma is missing, unless it is a word that begins no item: `(where : 1)`.
-      if (p.token.start > start && p.token.kind === 'name' && p.peek(1).text === ':') continue;
+      if (p.token.start === start) p.drop();
       p.skipTo(',', close);
-      if (!p.take(',')) break;
+      if (!p.take(',') && !p.startsNamed()) break;
     }
     const closed = p.take(close) !== undefined;
     if (!closed) p.problem(close);
@@ -199,6 +201,13 @@ function scan(p: Cursor): ScanExpression {
 
 /** `[B, 784]`, `index(V)[B, T]`, `int[B]`, `float`. */
 export function typeExpression(p: Cursor): TypeExpression {
+  const { start } = p.token;
+  const before = p.problems.length;
+  const type = undamagedType(p);
+  return { ...type, ...(p.problems.length > before && { damaged: true }), start };
+}
+
+function undamagedType(p: Cursor): TypeExpression {
   const { start } = p.token;
   if (p.is('[')) {
     const shape = shapeExpression(p);

@@ -27,22 +27,27 @@ export const settings: Readonly<Record<BlockKind, readonly string[]>> = {
 export function block(p: Cursor, kind: BlockKind, outermost = false): Block {
   const { start } = p.token;
   const indent = p.indent;
+  const before = p.problems.length;
+  p.resume('{', ahead => p.peek(ahead).text === '{');
   if (p.take('{') === undefined) {
     p.problem('{');
     if (p.extraCloses === 0) return p.emptyBlock();
-    // Its `}` is there, so what follows is the body.
+    // Its `}` is there, so what follows is the body; not what stands in its place.
     p.extraCloses--;
+    if (!p.atLineStart && !p.sameLine(1)) p.drop();
   }
   const statements = p.braced(() => p.nested(() => body(p, kind, outermost, indent)) ?? []);
   if (p.take('}') === undefined) p.problem('}');
-  return { kind: 'block', statements, start, end: Math.max(start, p.previousEnd) };
+  const damaged = p.problems.length > before;
+  return { kind: 'block', statements, ...(damaged && { damaged }), start, end: Math.max(start, p.previousEnd) };
 }
 
 function body(p: Cursor, kind: BlockKind, outermost: boolean, indent: number): readonly Statement[] {
   const statements: Statement[] = [];
   while (!p.atEnd && !p.startsDeclaration() && !outdented(p, outermost, indent)) {
     if (p.is('}')) {
-      if (!outermost || p.extraCloses === 0) break;
+      // One that stands where the block's own does is that.
+      if (!outermost || p.extraCloses === 0 || (p.atLineStart && p.indent === 0)) break;
       p.extraCloses--;
       p.problem('a statement');
       p.next();
@@ -56,7 +61,8 @@ function body(p: Cursor, kind: BlockKind, outermost: boolean, indent: number): r
     }
     // What is left of a damaged result is no result.
     const { start } = whole;
-    statements.push(damaged && whole.kind === 'result' ? { kind: 'broken', start, end: p.previousEnd } : whole);
+    if (damaged && whole.kind === 'result') statements.push({ kind: 'broken', start, end: p.previousEnd });
+    else statements.push(damaged && whole.kind === 'bind' ? { ...whole, damaged } : whole);
   }
   return statements;
 }
@@ -69,8 +75,13 @@ function outdented(p: Cursor, outermost: boolean, indent: number): boolean {
 }
 
 function statement(p: Cursor, kind: BlockKind): Statement {
+  if (p.is('|>')) {
+    p.problem('a statement');
+    p.next();
+  }
   p.begin();
   const { start, text } = p.token;
+  const before = p.problems.length;
   if (kind === 'model' && text === 'repeat') return repeat(p);
   if (kind === 'model' && text === 'if') return conditional(p);
   if (p.token.kind === 'name') {
@@ -84,13 +95,13 @@ function statement(p: Cursor, kind: BlockKind): Statement {
     p.skipStatement();
     return { kind: 'broken', start, end: p.previousEnd };
   }
-  return { kind: 'result', value, start, end: p.previousEnd };
+  const damaged = p.problems.length > before;
+  return { kind: 'result', value, ...(damaged && { damaged }), start, end: p.previousEnd };
 }
 
 /** `x =`, `x: type =`, `a, b =`. */
 function isBinding(p: Cursor): boolean {
-  let ahead = 1;
-  while (p.sameLine(ahead) && p.peek(ahead).text === ',' && p.peek(ahead + 1).kind === 'name') ahead += 2;
+  const ahead = p.namesAhead();
   return p.sameLine(ahead) && (p.peek(ahead).text === '=' || (ahead === 1 && p.peek(ahead).text === ':'));
 }
 
@@ -114,9 +125,9 @@ function bind(p: Cursor): Bind {
   const { start } = p.token;
   const targets: Name[] = [p.name('a name')];
   while (p.take(',')) targets.push(p.name('a name'));
+  const before = p.problems.length;
   let annotation: TypeExpression | undefined;
   if (p.take(':')) annotation = typeExpression(p);
-  const before = p.problems.length;
   p.expect('=');
   const value = expression(p);
   const damaged = p.problems.length > before;

@@ -8,6 +8,7 @@ import { format } from '../../../server/lang/format/format.ts';
 import { lower } from '../../../server/lang/lower/lower.ts';
 import { lex, type Token } from '../../../server/lang/syntax/lexer.ts';
 import { testHost, testUri } from '../../support/fixture.ts';
+import { rounds } from '../../support/fuzz.ts';
 
 const host = testHost();
 const example = (name: string) => readFileSync(new URL(`../../../examples/${name}.strata`, import.meta.url), 'utf8');
@@ -95,7 +96,7 @@ describe('damaged programs', () => {
             .map(t => t.text),
         );
       }),
-      { numRuns: 300 },
+      rounds(300),
     );
   });
 
@@ -110,7 +111,7 @@ describe('damaged programs', () => {
         }
         expect(everything(incremental)).toEqual(everything(analyze(testUri, current, host)));
       }),
-      { numRuns: 150 },
+      rounds(150),
     );
   });
 
@@ -124,7 +125,7 @@ describe('damaged programs', () => {
         ).toBe(text);
         everything(analyze(testUri, text, host));
       }),
-      { numRuns: 200 },
+      rounds(200),
     );
   });
 });
@@ -133,74 +134,3 @@ describe('damaged programs', () => {
 function code({ kind }: Token): boolean {
   return kind !== 'space' && kind !== 'newline' && kind !== 'comment' && kind !== 'doc';
 }
-
-/** Five statements that don't depend on each other, a block among them. */
-const independent = `model Wide(x: [B, 784], deep: bool = false) -> [B, 10] {
-  _a = x |> linear(1, bias: false) |> relu
-  _b = linear(2)(x) + 1
-  repeat 2 {
-    _c = x |> linear(3)
-  }
-  _d = (x @ transpose(x))[:, 0:1]
-    |> relu
-  if deep { _e = x |> linear(5) }
-  x |> linear(10)
-}
-`;
-
-function damage(text: string, { start, end }: Token, kind: Mutation['kind'], scrap: string): string {
-  return text.slice(0, start) + (kind === 'delete' ? '' : ` ${scrap} `) + text.slice(kind === 'insert' ? start : end);
-}
-
-/** Shapes by line; damage puts in no line breaks, so lines keep their numbers. */
-function shapes(a: Analysis): ReadonlyMap<number, string> {
-  const found = new Map<number, string>();
-  for (const { offset, kind, text } of a.inlays()) {
-    const { line } = a.lines.position(offset);
-    if (kind === 'shape') found.set(line, `${found.get(line) ?? ''} ${text}`);
-  }
-  return found;
-}
-
-/** For each token deleted, replaced or put before: the lines that lost their shapes though `depends` says that they need not. */
-function lost(text: string, depends: (damagedLine: number, line: number) => boolean): readonly string[] {
-  const whole = analyze(testUri, text, host);
-  const before = shapes(whole);
-  const kinds = ['delete', 'insert', 'replace'] as const;
-  const cases = lex(text)
-    .filter(code)
-    .flatMap((token, i) => kinds.map(kind => ({ token, kind, scrap: scraps[(i * 7) % 15]! })));
-  return cases
-    .filter(c => c.scrap !== '\n')
-    .flatMap(({ token, kind, scrap }) => {
-      const after = shapes(analyze(testUri, damage(text, token, kind, scrap), host));
-      const damagedLine = whole.lines.position(token.start).line;
-      const gone = [...before].filter(
-        ([line, shape]) => line !== damagedLine && after.get(line) !== shape && !depends(damagedLine, line),
-      );
-      return gone.map(
-        ([line]) =>
-          `${kind} ${token.text} with ${scrap} on line ${damagedLine + 1} cost line ${line + 1} ${after.get(line)}`,
-      );
-    });
-}
-
-describe('one token more, less or other', () => {
-  it('costs the shapes of no other statement', () => {
-    // The header declares what all use; the block and the lines of `_d` are one statement each.
-    const statement = (line: number) => (line === 7 ? 6 : line === 4 ? 3 : line);
-    expect(lost(independent, (damaged, line) => damaged === 0 || statement(damaged) === statement(line))).toEqual([]);
-  });
-
-  it.each(programs)('costs the shapes of no declaration that does not use it', text => {
-    const { declarations, lines } = analyze(testUri, text, host);
-    const kindAt = (line: number) => declarations.findLast(d => lines.position(d.span.start).line <= line)?.kind;
-    // The train block uses the header of the model and all of the data; bodies are each their own.
-    const header = (line: number) => declarations.some(d => lines.position(d.nameSpan.start).line === line);
-    const uses = (damaged: number, line: number) => {
-      const [from, to] = [kindAt(damaged), kindAt(line)];
-      return from === to || (to === 'train' && (from === 'data' || header(damaged)));
-    };
-    expect(lost(text, uses)).toEqual([]);
-  });
-});
