@@ -51,7 +51,7 @@ function lowered(
   const { train } = snapshot.world.check(part.entry);
   const choices = train ? choicesOf(train.sweep, train.seed) : [];
   const chosen = choice ?? choices[0];
-  const graphs = trainGraphs(snapshot.world, part.entry, node, fields, chosen, listener);
+  const graphs = trainGraphs(snapshot.world, part.entry, node, fields, chosen, { listener });
   const views = viewsOf(graphs, data.source!, data.columns);
   if (graphs.sheet.facts.some(isError)) return { kind: 'errors', facts: placedFacts(snapshot, part, graphs.sheet) };
   const whole = { ...program(snapshot, node.name.name, node.on.name, data, graphs), ...views };

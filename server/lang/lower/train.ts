@@ -5,7 +5,7 @@ import { isUnder } from '../../../engine/ir/weightNames.ts';
 import type { OutputSpec } from '../../../engine/ops/builder.ts';
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
 import { dce } from '../../../engine/passes/dce.ts';
-import { type Context, type EmissionListener, maxTurns, report } from '../check/context.ts';
+import { type Context, type EmissionListener, maxTurns, type Rules, report } from '../check/context.ts';
 import type { Meaning } from '../check/meaning.ts';
 import { emptySheet, type Sheet } from '../check/records.ts';
 import { Naming, Scope } from '../check/scope.ts';
@@ -35,16 +35,24 @@ export interface TrainGraphs {
   readonly predictions: readonly Prediction[];
 }
 
+/** Who wants to see what lowering does. */
+export interface Onlookers {
+  /** In place of those of lowering. */
+  readonly rules?: Rules;
+  /** Hears what the evaluation graph is built of. */
+  readonly listener?: EmissionListener | undefined;
+}
+
 export function trainGraphs(
   world: World,
   entry: Entry,
   node: TrainDeclaration,
   fields: ReadonlyMap<string, Meaning>,
   choice: Choice = {},
-  listener?: EmissionListener,
+  { rules = loweringRules(world), listener }: Onlookers = {},
 ): TrainGraphs {
-  const training = emit(world, entry, node, fields, true, choice);
-  const evaluating = emit(world, entry, node, fields, false, choice, listener);
+  const training = emit(world, entry, node, fields, { training: true, choice, rules });
+  const evaluating = emit(world, entry, node, fields, { training: false, choice, rules, listener });
   const { face, sheet, emission } = training;
   const whole = emission.b.finish('train', [...outputs(face), ...emission.updates]);
   // Fields that nothing reads must be neither prepared nor held on the device.
@@ -88,20 +96,25 @@ interface Emitted {
   readonly context: Context;
 }
 
+interface EmitOptions {
+  readonly training: boolean;
+  readonly choice: Choice;
+  readonly rules: Rules;
+  readonly listener?: EmissionListener | undefined;
+}
+
 function emit(
   world: World,
   entry: Entry,
   node: TrainDeclaration,
   fields: ReadonlyMap<string, Meaning>,
-  training: boolean,
-  choice: Choice,
-  listener?: EmissionListener,
+  { training, choice, rules, listener }: EmitOptions,
 ): Emitted {
   const emission = builder(training, { listener });
   const sheet = emptySheet();
   const context: Context = {
     ...world.context(entry, sheet, new Map()),
-    rules: loweringRules(world),
+    rules,
     budget: { turns: maxTurns },
     scope: new Scope(),
     naming: new Naming(''),
