@@ -18,7 +18,12 @@ interface Pool {
 }
 
 const pools: readonly Pool[] = [
-  { kind: 'max', doc: 'The greatest element', fill: LOWEST, rule: (b, w, axes) => b.max(w, { axes }) },
+  {
+    kind: 'max',
+    doc: 'The greatest element (of ties the first has the gradient)',
+    fill: LOWEST,
+    rule: (b, w, axes) => b.max(w, { axes }),
+  },
   { kind: 'avg', doc: 'The mean, padding included,', fill: 0, rule: (b, w, axes) => mean(b, w, { axes }) },
 ];
 
@@ -146,7 +151,7 @@ export const poolingFunctions: readonly TensorFunction[] = [
   ...pools.flatMap(pool => [pooling(pool, 1, 'L'), pooling(pool, 2, 'H, W')]),
   adaptive,
   globalPool('global_avg_pool', 'The mean of each channel.', (b, x) => mean(b, x, { axes: [2] })),
-  globalPool('global_max_pool', 'The greatest element of each channel; ties share the gradient.', (b, x) =>
+  globalPool('global_max_pool', 'The greatest element of each channel; of ties the first has the gradient.', (b, x) =>
     b.max(x, { axes: [2] }),
   ),
   upsample,

@@ -63,8 +63,18 @@ export const reductions: readonly TensorFunction[] = [
   reduction('norm', 'The root of the sum of squares; at 0 the gradient is 0.', (b, x, options) =>
     b.sqrt(b.maximum(b.sum(b.square(x), options), 1e-24)),
   ),
-  reduction('max', 'The greatest element; ties share the gradient.', (b, x, options) => b.max(x, options), true),
-  reduction('min', 'The least element; ties share the gradient.', (b, x, options) => b.min(x, options), true),
+  reduction(
+    'max',
+    'The greatest element; of ties the first has the gradient.',
+    (b, x, options) => b.max(x, options),
+    true,
+  ),
+  reduction(
+    'min',
+    'The least element; of ties the first has the gradient.',
+    (b, x, options) => b.min(x, options),
+    true,
+  ),
   {
     kind: 'function',
     name: 'argmax',

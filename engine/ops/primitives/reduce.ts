@@ -1,4 +1,5 @@
 /** Reductions over axes. */
+import { sizeOf } from '../../dim/dim.ts';
 import type { DType, TensorType } from '../../ir/graph.ts';
 import type { Reducer } from '../../ir/scalar.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
@@ -86,11 +87,22 @@ function spread(b: GraphBuilder, reduced: Value, like: Value, { axes }: ReduceAt
   return b.broadcast(b.reshape(reduced, kept), like.type.shape);
 }
 
-/** The adjoint goes to the elements that equal the extremum, in equal parts, as PyTorch's amax does. */
+/** i32 of the shape of `x`: how many elements come along the flattened `axes` from here to the end, this one included. */
+function placesLeft(b: GraphBuilder, { type: { shape } }: Value, { axes }: ReduceAttributes): Value {
+  const along = shape.map((d, i) => (axes.includes(i) ? d : 1));
+  const places = axes.map(axis => b.mul(b.iota(shape, axis), Number(sizeOf(along.slice(axis + 1))))).reduce(b.add);
+  return b.sub(Number(sizeOf(along)), places);
+}
+
+/**
+ * The adjoint goes to the first of the elements that equal the extremum, as in PyTorch's max along an axis and its pooling: of those that
+ * do, the first has the most places left. (`argmax` would say as much, but its kernels are several times slower.)
+ */
 const extremumVjp: Primitive<ReduceAttributes>['vjp'] = (b, { inputs: [x], output, attributes }, g) => {
-  const hit = b.cast(b.equal(x!, spread(b, output, x!, attributes)), 'f32');
-  const hits = b.sum(hit, attributes);
-  return [b.mul(hit, spread(b, b.div(g, hits), x!, attributes))];
+  const hit = b.equal(x!, spread(b, output, x!, attributes));
+  const left = b.select(hit, placesLeft(b, x!, attributes), 0);
+  const first = b.equal(left, spread(b, b.max(left, attributes), x!, attributes));
+  return [b.select(b.logicalAnd(hit, first), spread(b, g, x!, attributes), 0)];
 };
 
 export const sum = reduction({
@@ -102,14 +114,14 @@ export const sum = reduction({
 });
 export const max = reduction({
   name: 'max',
-  doc: 'Greatest over `axes`; the gradient is shared by ties.',
+  doc: 'Greatest over `axes`; of ties the first has the gradient.',
   start: -Infinity,
   step: Math.max,
   vjp: extremumVjp,
 });
 export const min = reduction({
   name: 'min',
-  doc: 'Least over `axes`; the gradient is shared by ties.',
+  doc: 'Least over `axes`; of ties the first has the gradient.',
   start: Infinity,
   step: Math.min,
   vjp: extremumVjp,
