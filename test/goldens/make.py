@@ -373,13 +373,13 @@ def losses():
 def ctc():
     """Lengths that leave room, that leave none, repeated labels, labels of one."""
     labels = torch.tensor([[1, 2, 2, 3], [3, 3, 0, 0], [4, 0, 0, 0]])
-    cases = [([9, 9, 9], [4, 2, 1]), ([7, 3, 5], [4, 2, 1])]
+    cases = [([9, 9, 9], [4, 2, 1], False), ([7, 3, 5], [4, 2, 1], False), ([4, 2, 1], [4, 2, 1], True)]
     out = []
-    for inputs, targets in cases:
+    for inputs, targets, zero in cases:
         x = (Lcg(29).tensor(3, 9, 5) * 3).requires_grad_()
-        y = F.ctc_loss(F.log_softmax(x, -1).transpose(0, 1), labels, torch.tensor(inputs), torch.tensor(targets))
+        y = F.ctc_loss(F.log_softmax(x, -1).transpose(0, 1), labels, torch.tensor(inputs), torch.tensor(targets), zero_infinity=zero)
         y.backward()
-        out.append({"inputs": inputs, "targets": targets, "labels": labels, "value": y.item(), "gradients": x.grad})
+        out.append({"zero_infinity": zero, "inputs": inputs, "targets": targets, "labels": labels, "value": y.item(), "gradients": x.grad})
     write("ctc.json", out)
 
 

@@ -1,7 +1,7 @@
 /** Connectionist temporal classification: the sum over all alignments, by the forward recursion in log space. */
 import type { Dim } from '../../dim/dim.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
-import { demand, known, number, optionalTensor, tensor } from './arguments.ts';
+import { demand, flag, known, number, optionalTensor, tensor } from './arguments.ts';
 import type { Arguments } from './function.ts';
 import { logSoftmax, MASKED, mean } from './numerics.ts';
 
@@ -33,7 +33,8 @@ function spreadLabels(b: GraphBuilder, target: Value, blank: number): { labels: 
 /**
  * Mean over the batch of -log p(target | logits) / target length, as torch.nn.CTCLoss of log_softmax (Graves et al., 2006). alpha[s] is
  * the log-probability of all ways to have said the first s of blanks and labels: alpha'[s] = log p[label s] + logsum(alpha[s], alpha[s - 1],
- * alpha[s - 2] where the blank may be left out).
+ * alpha[s - 2] where the blank may be left out). A target that no alignment fits, since it is longer than its steps allow, has an infinite
+ * loss, or with `zero_infinity` none and no gradient.
  */
 export function ctcLoss(b: GraphBuilder, args: Arguments): Value {
   const [logits, target, blank] = [tensor(args, 'logits'), tensor(args, 'target'), number(args, 'blank')];
@@ -61,5 +62,8 @@ export function ctcLoss(b: GraphBuilder, args: Arguments): Value {
     b,
     ends.map(v => b.max(v, { axes: [1] })),
   );
-  return b.neg(mean(b, b.div(total, b.cast(b.maximum(length, 1), 'f32'))));
+  const loss = b.div(b.neg(total), b.cast(b.maximum(length, 1), 'f32'));
+  // Steps that are masked come to about MASKED each; no sum of logarithms of probabilities does.
+  const impossible = b.less(total, MASKED / 2);
+  return mean(b, b.select(impossible, flag(args, 'zero_infinity') ? 0 : Number.POSITIVE_INFINITY, loss));
 }

@@ -165,8 +165,8 @@ const classification = [
   ),
   loss(
     'ctc',
-    'logits: [B, T, C], target: index(C)[B, S], blank: int = 0, input_length?: int[B], target_length?: int[B]',
-    '-log of the probability of all alignments of `target` with the steps of `logits`, over the length of the target (Graves et al., 2006). Takes logits; lengths say how much of padded rows counts.',
+    'logits: [B, T, C], target: index(C)[B, S], blank: int = 0, input_length?: int[B], target_length?: int[B], zero_infinity: bool = false',
+    '-log of the probability of all alignments of `target` with the steps of `logits`, over the length of the target (Graves et al., 2006). Takes logits; lengths say how much of padded rows counts. A target that no alignment fits has an infinite loss; with `zero_infinity` it counts as 0, without a gradient.',
     ctcLoss,
     { reads: () => 'scores' },
   ),

@@ -140,8 +140,20 @@ describe('losses', () => {
 });
 
 describe('ctc', () => {
+  it('of a target longer than its steps is infinite, and 0 where that is asked for', () => {
+    const of = (zero: boolean) => (b: GraphBuilder, logits: Value) => {
+      const target = b.constant(1, { dtype: 'i32', shape: [1, 3] });
+      return apply(testContext(b), 'ctc', { logits, target, zero_infinity: zero });
+    };
+    const x = { shape: [1, 4, 2], data: new Lcg(3).floats(8) };
+    expect([...valueAndGradient(x, of(false)).y]).toEqual([Number.POSITIVE_INFINITY]);
+    expect([...valueAndGradient(x, of(true)).y]).toEqual([0]);
+    expect([...valueAndGradient(x, of(true)).gradient].map(Math.abs)).toEqual(Array(8).fill(0));
+  });
+
   interface CtcGolden {
     readonly inputs: readonly number[];
+    readonly zero_infinity: boolean;
     readonly targets: readonly number[];
     readonly labels: readonly number[];
     readonly value: number;
@@ -153,7 +165,7 @@ describe('ctc', () => {
       const whole = (values: readonly number[]) => b.stack(values.map(v => b.constant(v, { dtype: 'i32', shape: [] })));
       const target = b.reshape(whole(expected.labels), [3, 4]);
       const lengths = { input_length: whole(expected.inputs), target_length: whole(expected.targets) };
-      return apply(testContext(b), 'ctc', { logits, target, ...lengths });
+      return apply(testContext(b), 'ctc', { logits, target, ...lengths, zero_infinity: expected.zero_infinity });
     });
     expect(relativeError(y, [expected.value], 1e-6)).toBeLessThan(1e-5);
     expect(relativeError(gradient, expected.gradients, 1e-3)).toBeLessThan(1e-4);
