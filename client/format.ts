@@ -30,7 +30,7 @@ export function formatShort(value: number): string {
   return value < 1e6 ? `${Number((value / 1e3).toPrecision(3))}k` : `${Number((value / 1e6).toPrecision(3))}M`;
 }
 
-const fractions = /^(accuracy|top\d*_?accuracy|precision|recall|f1|auc|iou)$/i;
+const fractions = /^(accuracy|top\d*_?accuracy|precision|recall|f1|auc|iou|confusion)$/i;
 
 /** Reports between 0 and 1 that people read as percentages. */
 export function isFraction(metric: string): boolean {

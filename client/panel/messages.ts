@@ -60,6 +60,7 @@ const done = v.object({
   device: v.string(),
   checkpoint: v.exactOptional(v.string()),
   metrics,
+  tables: v.exactOptional(v.record(v.string(), v.array(v.array(number)))),
   error: v.exactOptional(v.object({ code: v.string(), message: v.string() })),
   time: number,
 });

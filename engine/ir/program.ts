@@ -123,7 +123,10 @@ export interface Report {
   readonly name: string;
   /** Which way is better, for early stopping and the best checkpoint. */
   readonly better: 'lower' | 'higher';
-  /** From the input `means` f32 [] or [K], the output of the graphs averaged over samples, to `value`: the f32 scalar that is reported. */
+  /**
+   * From the input `means` f32 [] or [K], the output of the graphs averaged over samples, to `value`: the f32 scalar that is reported; and
+   * where there is one to `table` f32 [rows, columns], which is shown beside it.
+   */
   readonly finish?: Graph;
 }
 

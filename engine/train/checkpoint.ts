@@ -4,6 +4,7 @@ import type { Fitted } from '../data/fit.ts';
 import { type DataPlan, statisticShape } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
 import { type Files, writeAtomic } from './atomicFile.ts';
+import type { Tables } from './events.ts';
 import type { Group } from './layout.ts';
 import type { PlateauState } from './plateau.ts';
 import { encodeSafetensors, type NamedTensor, readSafetensors } from './safetensors.ts';
@@ -34,6 +35,7 @@ export interface TrainingState {
   readonly summed: number;
   /** Metrics of the last closed epoch, under the names of `done`. */
   readonly metrics: Readonly<Record<string, number>>;
+  readonly tables?: Tables;
   readonly patience: Patience;
   /** Monitored value of the best checkpoint. */
   readonly best: Patience;
@@ -62,6 +64,7 @@ const stateSchema = v.object({
   sums: v.array(real),
   summed: count,
   metrics: v.record(v.string(), v.number()),
+  tables: v.exactOptional(v.record(v.string(), v.array(v.array(v.number())))),
   patience,
   best: patience,
   plateaus: v.exactOptional(

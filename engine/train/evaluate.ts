@@ -1,7 +1,7 @@
 /** Measures a checkpoint on one of its splits, without training. */
 
 import { EngineError } from '../util/errors.ts';
-import type { Metrics } from './events.ts';
+import type { Metrics, Tables } from './events.ts';
 import { prepareTraining, type SetupOptions } from './setup.ts';
 import type { SplitName } from './step.ts';
 
@@ -11,6 +11,8 @@ export interface Evaluation {
   readonly device: string;
   /** `loss` and the reports. */
   readonly metrics: Metrics;
+  /** Of the reports that have one. */
+  readonly tables: Tables;
 }
 
 /** Loss and reports of a checkpoint over `split`. Throws `split-empty` where the data has no such split, and what data, checkpoint and device may throw. */
@@ -26,8 +28,9 @@ export async function evaluateSplit(
         'split-empty',
         `expected samples in the ${split} split, found none; add \`split ${split}: 0.1\` to the data`,
       );
-    const metrics = await session.evaluate(split, async () => true);
-    return { split, samples, device: session.backend.description, metrics: metrics ?? {} };
+    const measured = await session.evaluate(split, async () => true);
+    const { metrics = {}, tables = {} } = measured ?? {};
+    return { split, samples, device: session.backend.description, metrics, tables };
   } finally {
     await session.dispose();
   }

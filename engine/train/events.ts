@@ -3,6 +3,8 @@
 export type RunState = 'starting' | 'running' | 'paused' | 'finished' | 'stopped' | 'failed' | 'died';
 export type DoneReason = 'finished' | 'stopped' | 'early-stop' | 'failed';
 export type Metrics = Readonly<Record<string, number>>;
+/** By report: rows by target, columns by prediction, shares of all samples. */
+export type Tables = Readonly<Record<string, readonly (readonly number[])[]>>;
 
 export type RunEvent = StartEvent | StepEvent | EpochEvent | SamplesEvent | StateEvent | CheckpointEvent | DoneEvent;
 
@@ -107,6 +109,8 @@ export interface DoneEvent {
   readonly checkpoint?: string;
   /** Final: `loss`, `accuracy`, `validation.loss`, `validation.accuracy`, `test.loss`, `test.accuracy` as far as they exist. */
   readonly metrics: Metrics;
+  /** Of the last validation and the test, `validation.confusion`; absent where no report has a table. */
+  readonly tables?: Tables;
   readonly error?: { readonly code: string; readonly message: string };
   readonly time: number;
 }

@@ -5,14 +5,20 @@ import { balancedOrder, epochOrder, samplesByClass } from '../data/shuffle.ts';
 import type { Program } from '../ir/program.ts';
 import { scheduleGraph } from '../kernel/schedule.ts';
 import { never } from '../util/errors.ts';
-import type { Metrics } from './events.ts';
-import { metricsOf } from './metrics.ts';
+import type { Metrics, Tables } from './events.ts';
+import { metricsOf, tablesOf } from './metrics.ts';
 import { BUFFERS, fieldBuffer, ORDER, passOf, type SplitName, type StepLayout, type Steps } from './step.ts';
 
 /** Values of the buffers that a checkpoint keeps: the flat parameters and moments by buffer name, and the step. */
 export interface Weights {
   readonly step: number;
   readonly buffers: Readonly<Record<string, Float32Array>>;
+}
+
+/** What a split says of the weights. */
+export interface Measured {
+  readonly metrics: Metrics;
+  readonly tables: Tables;
 }
 
 export interface Session {
@@ -30,7 +36,7 @@ export interface Session {
   /** 0, or the step (from 1) that was not finite. */
   readBad(): Promise<number>;
   /** Means over a split with the weights as they are; `pause` is awaited between chunks of batches and may end it by returning false. */
-  evaluate(split: SplitName, pause: () => Promise<boolean>): Promise<Metrics | undefined>;
+  evaluate(split: SplitName, pause: () => Promise<boolean>): Promise<Measured | undefined>;
   readWeights(step: number): Promise<Weights>;
   /** Puts weights and moments back; absent moments are zero. Clears what else a step leaves. */
   writeWeights(weights: Weights): void;
@@ -149,7 +155,12 @@ async function readRows(
   return rows;
 }
 
-async function evaluate(device: Device, layout: StepLayout, split: SplitName, pause: () => Promise<boolean>) {
+async function evaluate(
+  device: Device,
+  layout: StepLayout,
+  split: SplitName,
+  pause: () => Promise<boolean>,
+): Promise<Measured | undefined> {
   const { full, rest } = passOf(layout, split);
   const { columns } = layout.sums;
   const { executable } = device;
@@ -169,10 +180,8 @@ async function evaluate(device: Device, layout: StepLayout, split: SplitName, pa
   if (rest > 0) executable.run(`${split}Last`, 1);
   await executable.sync();
   const sums = await executable.read(BUFFERS.sums);
-  return metricsOf(
-    layout,
-    Array.from(sums, sum => sum / layout.counts[split]),
-  );
+  const means = Array.from(sums, sum => sum / layout.counts[split]);
+  return { metrics: metricsOf(layout, means), tables: tablesOf(layout, means) };
 }
 
 async function readAll(device: Device, names: readonly string[]): Promise<Record<string, Float32Array>> {

@@ -8,7 +8,7 @@ import { EngineError } from '../util/errors.ts';
 import { findNonFinite } from './blame.ts';
 import { type TrainingState, writeCheckpoint } from './checkpoint.ts';
 import { type Control, createControl } from './control.ts';
-import type { DoneEvent, DoneReason, Metrics, RunEvent, RunState, StateEvent } from './events.ts';
+import type { DoneEvent, DoneReason, Metrics, RunEvent, RunState, StateEvent, Tables } from './events.ts';
 import { isShown, showAll } from './gallery.ts';
 import { followAll, type PlateauState, UNREDUCED } from './plateau.ts';
 import { createRecorder, finite, type Recorder } from './recorder.ts';
@@ -64,6 +64,7 @@ interface Live {
   /** Step at which the last epoch was closed. */
   closedAt: number;
   metrics: Metrics;
+  tables: Tables;
   patience: Patience;
   best: Patience;
   plateaus: readonly PlateauState[];
@@ -142,6 +143,7 @@ async function begin(options: TrainerOptions, control: Control): Promise<Live> {
     step: resumed?.step ?? 0,
     closedAt: resumed?.closedAt ?? 0,
     metrics: resumed?.metrics ?? {},
+    tables: resumed?.tables ?? {},
     patience: resumed?.patience ?? FRESH,
     best: resumed?.best ?? FRESH,
     plateaus,
@@ -241,13 +243,15 @@ async function closeEpoch(live: Live, face: Face): Promise<void> {
   const { session, recorder, options } = live;
   await drain(live);
   const validated = session.layout.counts.validation > 0;
-  const validation = validated ? await session.evaluate('validation', () => mayGoOn(live, face)) : undefined;
-  if (validated && validation === undefined) return;
+  const measured = validated ? await session.evaluate('validation', () => mayGoOn(live, face)) : undefined;
+  if (validated && measured === undefined) return;
+  const validation = measured?.metrics;
   const samples = await shownSamples(live, face);
   if (samples === undefined) return;
   const train = recorder.means();
   options.emit([epochEvent(live, train, validation), ...samples]);
   live.metrics = finite({ ...train, ...prefixed('validation', validation) });
+  live.tables = prefixed('validation', measured?.tables);
   live.closedAt = live.step;
   const improved = judge(live, train, validation);
   live.plateaus = followAll(live.plateaus, session.layout.plateaus, options.program, train, validation);
@@ -293,6 +297,7 @@ async function save(live: Live, best: boolean): Promise<void> {
     sums: recorder.sums,
     summed: recorder.summed,
     metrics: live.metrics,
+    ...tablesIn(live),
     patience: live.patience,
     best: live.best,
     ...(live.plateaus.length > 0 && { plateaus: live.plateaus }),
@@ -328,12 +333,17 @@ async function drainQuietly(live: Live): Promise<void> {
 /** Measures the test split with the final weights. */
 async function test(live: Live, face: Face): Promise<void> {
   if (live.session.layout.counts.test === 0) return;
-  const metrics = await live.session.evaluate('test', () => mayGoOn(live, face));
-  live.metrics = finite({ ...live.metrics, ...prefixed('test', metrics) });
+  const measured = await live.session.evaluate('test', () => mayGoOn(live, face));
+  live.metrics = finite({ ...live.metrics, ...prefixed('test', measured?.metrics) });
+  live.tables = { ...live.tables, ...prefixed('test', measured?.tables) };
 }
 
-function prefixed(split: string, metrics: Metrics | undefined): Metrics {
-  return Object.fromEntries(Object.entries(metrics ?? {}).map(([name, value]) => [`${split}.${name}`, value]));
+function tablesIn({ tables }: Live): { readonly tables?: Tables } {
+  return Object.keys(tables).length > 0 ? { tables } : {};
+}
+
+function prefixed<T>(split: string, named: Readonly<Record<string, T>> | undefined): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(named ?? {}).map(([name, value]) => [`${split}.${name}`, value]));
 }
 
 function conclude(options: TrainerOptions, face: Face, reason: DoneReason, error?: unknown): DoneEvent {
@@ -410,6 +420,7 @@ function doneEvent(live: Live | undefined, options: TrainerOptions, reason: Done
     device: live?.session.backend.description ?? '',
     ...(live?.saved && { checkpoint: options.paths.last }),
     metrics: live?.metrics ?? {},
+    ...(live && tablesIn(live)),
     ...(error !== undefined && { error: describe(error) }),
     time: Date.now(),
   };

@@ -77,8 +77,19 @@ export function lossPlot(points: readonly (readonly [step: number, loss: number]
 
 /** `97.3%`-style for shares, four significant digits otherwise. */
 export function metricText(name: string, value: number): string {
-  if (/accuracy|precision|recall|f1|auc|top/.test(name)) return `${(value * 100).toFixed(1)}%`;
+  if (/accuracy|precision|recall|f1|auc|top|confusion/.test(name)) return `${(value * 100).toFixed(1)}%`;
   return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toPrecision(4);
+}
+
+/** A confusion matrix in percent of each row, those of the targets; a row without samples is empty. */
+export function tableText(name: string, rows: readonly (readonly number[])[]): string {
+  const cell = (text: string): string => text.padStart(6);
+  const lines = rows.map((row, i) => {
+    const total = row.reduce((sum, share) => sum + share, 0);
+    return cell(String(i)) + row.map(share => cell(total > 0 ? ((100 * share) / total).toFixed(1) : '')).join('');
+  });
+  const header = cell('') + rows.map((_, i) => cell(String(i))).join('');
+  return [`${name}: targets down, predictions across, % of each target`, header, ...lines].join('\n');
 }
 
 export function count(n: number): string {

@@ -1,6 +1,16 @@
 /** Shows a run in the terminal: JSON lines, or a live progress line, a line an epoch, and a loss plot at the end. */
 import type { DoneEvent, EpochEvent, Metrics, RunEvent, StartEvent, StepEvent } from '../../engine/train/events.ts';
-import { count, duration, type LiveLine, liveLine, lossPlot, metricText, paint, progressBar } from './terminal.ts';
+import {
+  count,
+  duration,
+  type LiveLine,
+  liveLine,
+  lossPlot,
+  metricText,
+  paint,
+  progressBar,
+  tableText,
+} from './terminal.ts';
 
 export interface TrainView {
   show(event: RunEvent): void;
@@ -86,6 +96,7 @@ class ProgressView {
     this.print(`${paint('bold', doneTexts[event.reason])} after ${count(event.step)} steps${speed}`);
     const final = metricsText(event.metrics);
     if (final !== '') this.print(final);
+    for (const [name, rows] of Object.entries(event.tables ?? {})) this.print(`\n${tableText(name, rows)}`);
   }
 }
 

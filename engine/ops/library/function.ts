@@ -105,6 +105,8 @@ export interface MetricFunction extends Declaration {
   readonly build: (context: BuildContext, args: Arguments) => Value;
   /** f32 [] of the means, which are given back where they are the metric already. */
   readonly finish?: (b: GraphBuilder, means: Value, args: Arguments) => Value;
+  /** What people look at beside the number, f32 [rows, columns] of the means: rows by target, columns by prediction, shares of all samples. */
+  readonly table?: (b: GraphBuilder, means: Value, args: Arguments) => Value;
 }
 
 /** A transform of a data field. Its signature speaks of one sample; `build` gets and returns a batch of them, `[B, ...sample]`. */

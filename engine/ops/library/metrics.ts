@@ -2,7 +2,7 @@
 import type { GraphBuilder, Value } from '../builder.ts';
 import { demand, dimension, flag, known, number, operand, optionalTensor, tensor } from './arguments.ts';
 import type { Arguments, MetricFunction } from './function.ts';
-import { hits, logSoftmax, mean } from './numerics.ts';
+import { countOf, hits, logSoftmax, mean } from './numerics.ts';
 
 type Rule = (b: GraphBuilder, args: Arguments) => Value;
 /** What counts are divided by at least, where there are none. */
@@ -138,6 +138,32 @@ const determination: Finish = (b, means) => {
   return b.sub(1, b.div(entry(b, means, 0), b.maximum(spread, least)));
 };
 
+/** More would make every step's row of the ring too long. */
+const MOST_CLASSES = 32;
+
+/** Shares of samples by target and prediction, f32 [C * C]. */
+const jointly: Rule = (b, args) => {
+  const classes = known('confusion', dimension(args, 'C'));
+  demand(classes <= MOST_CLASSES, 'confusion', `at most ${MOST_CLASSES} classes`, classes);
+  const [logits, target] = [tensor(args, 'logits'), tensor(args, 'target')];
+  const [predicted, actual] = [b.argmax(logits, { axes: [-1] }), target].map(v =>
+    b.reshape(b.cast(hits(b, v, classes), 'f32'), [-1, classes]),
+  ) as [Value, Value];
+  const together = b.matmul(b.transpose(actual, [1, 0]), predicted);
+  return b.reshape(b.div(together, countOf(b, target.type.shape)), [classes * classes]);
+};
+
+/** [C, C] of the [C * C] means. */
+const square: Finish = (b, means) => {
+  const classes = Math.sqrt(means.type.shape[0] as number);
+  return b.reshape(means, [classes, classes]);
+};
+
+const onDiagonal: Finish = (b, means, args) => {
+  const table = square(b, means, args);
+  return b.sum(b.select(b.equal(b.iota(table.type.shape, 0), b.iota(table.type.shape, 1)), table, 0));
+};
+
 const maskable = `${classification}, where?: bool[...]`;
 const accuracy = masked(correct);
 const topK = masked((b, args) => {
@@ -208,6 +234,17 @@ export const metrics: readonly MetricFunction[] = [
     byClass,
     f1,
   ),
+  {
+    ...metric(
+      'confusion',
+      'higher',
+      classification,
+      `The share of samples that are predicted right, and of all pairs of target and prediction: a table at the end of a run and of \`strata evaluate\`, for at most ${MOST_CLASSES} classes.`,
+      jointly,
+      onDiagonal,
+    ),
+    table: square,
+  },
   metric('binary_precision', 'higher', sides, `The share right ${sidesDoc}`, ofOne, precision),
   metric(
     'binary_recall',

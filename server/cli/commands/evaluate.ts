@@ -7,7 +7,7 @@ import { readCheckpoint } from '../../../engine/train/checkpoint.ts';
 import { evaluateSplit } from '../../../engine/train/evaluate.ts';
 import { applyOverrides } from '../../../engine/train/overrides.ts';
 import { findRun } from '../../runs/store.ts';
-import { count, metricText } from '../terminal.ts';
+import { count, metricText, tableText } from '../terminal.ts';
 
 export interface EvaluateOptions {
   readonly split: 'train' | 'validation' | 'test';
@@ -31,4 +31,5 @@ export async function evaluate(run: string, { split, json }: EvaluateOptions): P
   console.log(`${result.split}  ${count(result.samples)} samples on ${result.device}`);
   for (const [name, value] of Object.entries(result.metrics))
     console.log(`${name.padEnd(12)} ${metricText(name, value)}`);
+  for (const [name, rows] of Object.entries(result.tables)) console.log(`\n${tableText(name, rows)}`);
 }

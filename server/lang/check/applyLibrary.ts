@@ -54,7 +54,8 @@ export function applyLibrary(
     const built = build.b.scoped(label, () => fn.build(build, args));
     const nodes = isValue(built) ? [built] : built;
     if (fn.kind === 'loss') compared(context, fn.reads?.(args) ?? 'value', matched);
-    if (fn.kind === 'metric' && fn.finish) return { ...results[0]!, ...finished(build, fn.finish, nodes[0]!, args) };
+    if (fn.kind === 'metric' && fn.finish)
+      return { ...results[0]!, ...finished(build, fn, fn.finish, nodes[0]!, args) };
     const result = together(results.map((r, i) => ({ ...r, node: nodes[i]! })));
     context.emission.listener?.called(fn.name, path, args, tensorsOf(matched), result);
     return result;
@@ -97,6 +98,7 @@ function together(results: readonly TensorMeaning[]): Meaning {
 /** The metric of one batch, and how that of many batches comes from their means. */
 function finished(
   { b }: BuildContext,
+  { table }: MetricFunction,
   finish: NonNullable<MetricFunction['finish']>,
   means: Value,
   args: Record<string, BuildArgument>,
@@ -106,7 +108,8 @@ function finished(
   const value = finish(alone, input, args);
   if (value === input) return { node: means };
   const node = finish(b, means, args);
-  return { node, parts: { means, finish: alone.finish('finish', [{ name: 'value', value }]) } };
+  const shown = table ? [{ name: 'table', value: table(alone, input, args) }] : [];
+  return { node, parts: { means, finish: alone.finish('finish', [{ name: 'value', value }, ...shown]) } };
 }
 
 /** A kernel that is larger than its image leaves nothing; reported at `span`, or demanded where sizes are still open. */

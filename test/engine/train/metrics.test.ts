@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { referenceBackend } from '../../../engine/backend/reference/reference.ts';
 import { parseProgram, printProgram } from '../../../engine/ir/programText.ts';
 import { scheduleGraph } from '../../../engine/kernel/schedule.ts';
-import { metricsOf } from '../../../engine/train/metrics.ts';
+import { metricsOf, tablesOf } from '../../../engine/train/metrics.ts';
 import { createRecorder } from '../../../engine/train/recorder.ts';
 import { BUFFERS, buildSteps, ORDER } from '../../../engine/train/step.ts';
 import { lower } from '../../../server/lang/lower/lower.ts';
@@ -17,6 +17,7 @@ train t on D {
   minimize mse(point |> linear(2), 0) using sgd(lr: 0.001)
   report   f1(point, label), perplexity(point, label), r2(point, 2 * point)
   report   masked: accuracy(point, label, where: label == 1), double: 2 * f1(point, label)
+  report   confusion(point, label)
   epochs   1
 }
 `;
@@ -42,7 +43,16 @@ function expected() {
     perplexity: Math.exp(mean(loss)),
     r2: 1 - mean(all.map(v => v * v)) / spread,
     masked: mean(ones),
+    confusion: mean(predicted.map((p, i) => (p === labels[i] ? 1 : 0))),
   };
+}
+
+/** Shares of the samples by label and prediction. */
+function confusion() {
+  const predicted = [...labels].map((_, i) => (points[2 * i + 1]! > points[2 * i]! ? 1 : 0));
+  const share = (label: number, p: number) =>
+    predicted.filter((v, i) => v === p && labels[i] === label).length / samples;
+  return [0, 1].map(label => [share(label, 0), share(label, 1)]);
 }
 
 function program() {
@@ -73,10 +83,12 @@ describe('metrics over batches of 4, 4 and 2', () => {
     executable.run('validation', 2);
     executable.run('validationLast', 1);
     const sums = await executable.read(BUFFERS.sums);
-    const found = metricsOf(
-      layout,
-      Array.from(sums, s => s / samples),
-    );
+    const means = Array.from(sums, s => s / samples);
+    const found = metricsOf(layout, means);
+    const { confusion: table, ...others } = tablesOf(layout, means);
+    expect(others).toEqual({});
+    for (const [i, row] of confusion().entries())
+      for (const [j, share] of row.entries()) expect(table![i]![j]).toBeCloseTo(share, 6);
     for (const [name, value] of Object.entries(expected())) expect(found[name], name).toBeCloseTo(value, 5);
     executable.dispose();
   });
@@ -95,7 +107,7 @@ describe('metrics over batches of 4, 4 and 2', () => {
     // An expression of metrics is a mean over batches, which is all that can be said of it.
     const doubles = events.map(e => e.metrics.double!);
     for (const [i, e] of events.entries()) expect(e.metrics.f1! * 2).toBeCloseTo(doubles[i]!, 5);
-    expect(Object.keys(events[0]!.metrics)).toEqual(['f1', 'perplexity', 'r2', 'masked', 'double']);
+    expect(Object.keys(events[0]!.metrics)).toEqual(['f1', 'perplexity', 'r2', 'masked', 'double', 'confusion']);
     executable.dispose();
   });
 });

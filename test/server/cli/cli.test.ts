@@ -253,6 +253,20 @@ describe('train', () => {
     });
   }, 60_000);
 
+  it('ends with the tables of its reports, as an evaluation does', async () => {
+    write('first.strata', first.replace('accuracy(logits, label)', 'confusion(logits, label)'));
+    const all = events(await run('train', 'first.strata', '--epochs', '1', '--device', 'cpu', '--json', '--run', 'r'));
+    const done = all.at(-1);
+    if (done?.type !== 'done') throw new Error('no end');
+    expect(Object.keys(done.tables ?? {})).toEqual(['validation.confusion', 'test.confusion']);
+    const table = done.tables!['test.confusion']!;
+    const [whole, right] = [table.flat(), table.map((row, i) => row[i]!)].map(s => s.reduce((sum, v) => sum + v, 0));
+    expect(whole).toBeCloseTo(1, 6);
+    expect(right).toBeCloseTo(done.metrics['test.confusion']!, 6);
+    const evaluated = await run('evaluate', 'r', '--split', 'test');
+    expect(evaluated.out).toContain('confusion: targets down, predictions across, % of each target');
+  });
+
   it('evaluates a run, and lists it', async () => {
     write('first.strata', first);
     const trained = await run('train', 'first.strata', '--epochs', '3', '--device', 'cpu', '--json');

@@ -56,6 +56,7 @@ describe('metrics', () => {
     ['auc', { prediction: f32([4], 0.9, 0.1, 0.4, 0.2), target: f32([4], 1, 0, 1, 0) }, { logits: false }, 1],
     ['rmse', { prediction: f32([2], 1, 4), target: f32([2], 3, 4) }, {}, Math.SQRT2],
     ['r2', { prediction: f32([4], 1, 2, 3, 5), target: f32([4], 1, 2, 3, 4) }, {}, 1 - 1 / 5],
+    ['confusion', { logits, target }, {}, 0.5],
     ['mse', { prediction: f32([2], 1, 4), target: f32([2], 3, 4) }, {}, 2],
     ['mae', { prediction: f32([2], 1, 4), target: f32([2], 3, 4) }, {}, 1],
   ] as const)('%s', (name, inputs, settings, expected) => {
