@@ -13,7 +13,13 @@ export function readProgram(folder: string): Program {
   const path = join(folder, PROGRAM_FILE);
   const program = parseProgram(readText(path), path);
   const { prepare, augment, ...data } = program.data;
-  const graphs = { prepare, ...(augment && { augment }), train: program.train, evaluate: program.evaluate };
+  const graphs = {
+    prepare,
+    ...(augment && { augment }),
+    train: program.train,
+    evaluate: program.evaluate,
+    ...(program.infer && { infer: program.infer }),
+  };
   for (const [name, graph] of Object.entries(graphs)) {
     const problem = graphProblems(graph, typeOf)[0];
     if (problem === undefined) continue;

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-/** The command line: `strata check | fmt | train | resume | evaluate | predict | generate | runs | lsp | bench`. Parsing and help; each command has a file of its own. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+/** The command line: `strata check | fmt | train | resume | evaluate | predict | generate | export | runs | lsp | bench`. Parsing and help; each command has a file of its own. */
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../../package.json';
 import { emissionNames } from '../inspect/emit.ts';
 import { bench } from './commands/bench.ts';
 import { check } from './commands/check.ts';
 import { evaluate } from './commands/evaluate.ts';
+import { exportPytorch } from './commands/export.ts';
 import { fmt } from './commands/fmt.ts';
 import { generate } from './commands/generate.ts';
 import { lsp } from './commands/lsp.ts';
@@ -93,6 +94,14 @@ program
   .option('--seed <n>', 'another seed, another text', natural)
   .addOption(json)
   .action((run, options) => runCommand(() => handedToEngineRuntime() || generate(run, options)));
+
+program
+  .command('export')
+  .description('the model of a run for another program: readable code, the weights, a script that runs it')
+  .addArgument(new Argument('<format>', 'what to write').choices(['pytorch']))
+  .argument('<run>', 'run folder, or its name')
+  .option('--out <dir>', 'folder to write; NAME-pytorch when absent')
+  .action((_, run, options) => runCommand(() => handedToEngineRuntime() || exportPytorch(run, options)));
 
 program
   .command('runs')

@@ -6,18 +6,20 @@ import { BEST_CHECKPOINT, LAST_CHECKPOINT } from '../../engine/process/runFolder
 import { readCheckpoint } from '../../engine/train/checkpoint.ts';
 import type { TrainedModel } from '../../engine/train/inference.ts';
 import { EngineError } from '../../engine/util/errors.ts';
+import type { RunIdentity } from '../runs/history.ts';
 import { findRun } from '../runs/store.ts';
 
 /** The best checkpoint of a run, as `init … from` takes it; the last where none is the best. Throws `run-missing`, `checkpoint-missing`, `checkpoint-malformed`. */
-export async function trainedModel(run: string): Promise<TrainedModel> {
-  const { folder } = findRun(run, process.cwd());
+export async function trainedModel(run: string): Promise<TrainedModel & { readonly identity: RunIdentity }> {
+  const identity = findRun(run, process.cwd());
+  const { folder } = identity;
   const path = [BEST_CHECKPOINT, LAST_CHECKPOINT].map(name => join(folder, name)).find(existsSync);
   if (path === undefined)
     throw new EngineError(
       'checkpoint-missing',
       `${run}: expected a checkpoint, found none; train the run for an epoch first`,
     );
-  return { program: readProgram(folder), checkpoint: await readCheckpoint(path), path };
+  return { identity, program: readProgram(folder), checkpoint: await readCheckpoint(path), path };
 }
 
 /** A file that the user names on the command line: anywhere, seen from the current folder. Throws `data-missing`. */

@@ -100,6 +100,9 @@ export function builder(
     contexts.set(path, context);
     return context;
   };
-  const compared: Emission['compared'] = (reading, said, target) => void comparisons.push({ reading, said, target });
+  const compared: Emission['compared'] = (reading, said, target) => {
+    comparisons.push({ reading, said, target });
+    listener?.compared(said, target);
+  };
   return { b, training, parameters, updates, fits, comparisons, compared, at, ...(listener && { listener }) };
 }

@@ -14,7 +14,7 @@ import { batched, checkTrain, type TrainFace } from '../check/train.ts';
 import type { Entry, World } from '../check/world.ts';
 import type { TrainDeclaration } from '../syntax/ast.ts';
 import type { DataUse } from './data.ts';
-import { type Builder, builder, type Comparison, type FitSpec } from './emission.ts';
+import { type Builder, builder, type FitSpec } from './emission.ts';
 import { loweringRules } from './rules.ts';
 import { inferGraph, inputNames } from './views.ts';
 
@@ -29,8 +29,6 @@ export interface TrainGraphs {
   /** Where mistakes are reported. */
   readonly context: Context;
   readonly shown: readonly Shown[];
-  /** What the losses compared in evaluation. */
-  readonly comparisons: readonly Comparison[];
   readonly infer: Graph;
   readonly predictions: readonly Prediction[];
 }
@@ -76,7 +74,6 @@ export function trainGraphs(
     },
     context: training.context,
     shown: evaluating.face.shown,
-    comparisons: evaluating.emission.comparisons,
     ...inference,
   };
 }

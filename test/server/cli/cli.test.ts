@@ -267,6 +267,23 @@ describe('train', () => {
     expect(evaluated.out).toContain('confusion: targets down, predictions across, % of each target');
   });
 
+  it('exports a run, and does not mix it with other files', async () => {
+    write(
+      'm.strata',
+      'data D = moons() { batch 50 }\ntrain t on D {\n  minimize cross_entropy(point |> linear(2), label) using adam()\n  steps 2\n}\n',
+    );
+    expect(await run('train', 'm.strata', '--run', 'r')).toMatchObject({ code: 0 });
+    expect(await run('export', 'pytorch', 'r', '--out', 'there')).toMatchObject({ code: 0, err: '' });
+    for (const name of ['model.py', 'run.py', 'weights.safetensors', 'example.safetensors'])
+      expect(existsSync(join(folder.path, 'there', name))).toBe(true);
+    expect(await run('export', 'pytorch', 'r', '--out', 'there')).toMatchObject({ code: 0 });
+    expect(await run('export', 'pytorch', 'r', '--out', '.')).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('other files'),
+    });
+    expect(await run('export', 'onnx', 'r')).toMatchObject({ code: 2 });
+  }, 60_000);
+
   it('evaluates a run, and lists it', async () => {
     write('first.strata', first);
     const trained = await run('train', 'first.strata', '--epochs', '3', '--device', 'cpu', '--json');
