@@ -2,6 +2,7 @@
 import * as os from 'node:os';
 import * as vscode from 'vscode';
 import { type DynamicFeature, LanguageClient, type StaticFeature, TransportKind } from 'vscode-languageclient/node';
+import { registerModels } from './commands/models.ts';
 import { isCommands } from './server.ts';
 import { type StrataApi, start } from './start.ts';
 import { registerTasks } from './tasks.ts';
@@ -21,6 +22,7 @@ export function activate(context: vscode.ExtensionContext): StrataApi {
   const debug = { ...run, options: { execArgv: ['--nolazy', '--inspect=6017'] } };
   return start(context, {
     makeClient: (id, name, options) => new StrataClient(id, name, { run, debug }, options),
+    models: runs => registerModels(context, runs),
     machine: () => [
       `${os.type()} ${os.release()} ${os.arch()}, ${os.cpus().length} × ${os.cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(os.totalmem() / 2 ** 30)} GiB`,
       `Extension host: Node ${process.versions.node}${process.versions.electron ? `, Electron ${process.versions.electron}` : ''}`,

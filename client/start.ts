@@ -4,7 +4,7 @@ import { registerManual } from './commands/manual.ts';
 import { registerSupport } from './commands/support.ts';
 import { registerTraining } from './commands/training.ts';
 import { createPanels } from './panel/panels.ts';
-import { createRuns } from './runs.ts';
+import { createRuns, type Runs } from './runs.ts';
 import { createServer, type MakeClient } from './server.ts';
 import { registerInspection } from './views/inspect.ts';
 import { createModelTree } from './views/modelTree.ts';
@@ -26,9 +26,11 @@ export interface Surroundings {
   readonly makeClient: MakeClient;
   /** Lines of the report for an issue, without names. */
   readonly machine: () => readonly string[];
+  /** Commands that need a machine. */
+  readonly models?: (runs: Runs) => vscode.Disposable;
 }
 
-export function start(context: vscode.ExtensionContext, { makeClient, machine }: Surroundings): StrataApi {
+export function start(context: vscode.ExtensionContext, { makeClient, machine, models }: Surroundings): StrataApi {
   const began = performance.now();
   const log = vscode.window.createOutputChannel('Strata', { log: true });
   const server = createServer(context, log, makeClient);
@@ -50,6 +52,7 @@ export function start(context: vscode.ExtensionContext, { makeClient, machine }:
     createRunsTree(runs),
     createStatusBar(runs),
     createLanguageStatus(server),
+    ...(models ? [models(runs)] : []),
   );
   const ready = server.start();
   ready.catch(error => log.error(`language server: ${error}`));

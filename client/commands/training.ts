@@ -33,7 +33,7 @@ export function registerTraining(parts: Parts): vscode.Disposable {
 }
 
 /** A tree element is the folder itself; lenses, panel and keybindings pass an object. */
-function folderOf(target: unknown): string | undefined {
+export function folderOf(target: unknown): string | undefined {
   if (typeof target === 'string') return target;
   if (typeof target !== 'object' || target === null || !('folder' in target)) return undefined;
   return typeof target.folder === 'string' ? target.folder : undefined;
@@ -127,7 +127,7 @@ async function showPanel({ runs, panels }: Parts, folder: string | undefined): P
   panels.show(name === undefined ? { folder: target } : { folder: target, name });
 }
 
-async function pickRun(runs: Runs, which: 'any' | 'resumable'): Promise<string | undefined> {
+export async function pickRun(runs: Runs, which: 'any' | 'resumable'): Promise<string | undefined> {
   await runs.refresh();
   const items = runs
     .all()
