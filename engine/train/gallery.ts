@@ -3,7 +3,7 @@ import type { HostArray } from '../backend/backend.ts';
 import { bindGraph, concreteShape } from '../ir/bind.ts';
 import type { Program, View } from '../ir/program.ts';
 import type { SamplesEvent } from './events.ts';
-import { drawText, textsOf } from './generate.ts';
+import { demandCausal, drawText, type Score, textsOf } from './generate.ts';
 import { shownSplit } from './layout.ts';
 import { type Sample, writeSample, writeText } from './samples.ts';
 import type { Session } from './session.ts';
@@ -71,20 +71,13 @@ async function showText(options: GalleryOptions, view: DrawnView): Promise<Sampl
   const { program, session, folder, goOn } = options;
   const graph = partOf(program, [view.output]);
   const { name, length } = tokenField(graph);
-  const buffers = scoreBuffers(view.output);
-  const { executable } = session;
   let stopped = false;
   const pieces = drawText({
     window: length,
     texts: textsOf(program.data, name, vocabularyOf(graph)),
     drawing: view.as,
     seed: program.run.seed,
-    async score(tokens, at) {
-      executable.write(buffers.tokens, tokens);
-      executable.write(buffers.at, Int32Array.of(at));
-      executable.run(view.output, 1);
-      return executable.read(buffers.scores);
-    },
+    score: scoreOf(session, view),
     async goOn() {
       stopped = !(await goOn());
       return !stopped;
@@ -95,6 +88,26 @@ async function showText(options: GalleryOptions, view: DrawnView): Promise<Sampl
   if (stopped) return undefined;
   const paths = await writeText(folder, fileName(options, view), text);
   return eventOf(options, view, { kind: 'text', paths, items: 1 });
+}
+
+function scoreOf({ executable }: Session, { output }: View): Score {
+  const buffers = scoreBuffers(output);
+  return (tokens, at) => {
+    executable.write(buffers.tokens, tokens);
+    executable.write(buffers.at, Int32Array.of(at));
+    executable.run(output, 1);
+    return executable.read(buffers.scores);
+  };
+}
+
+/** Looks ahead of training at what could only fail after it. Throws `unsupported`, `data-out-of-range`. */
+export async function demandShowable(program: Program, session: Session): Promise<void> {
+  for (const view of viewsOf(program).drawn) {
+    const graph = partOf(program, [view.output]);
+    const { name, length } = tokenField(graph);
+    textsOf(program.data, name, vocabularyOf(graph)).encode(view.as.prompt);
+    await demandCausal(scoreOf(session, view), length, vocabularyOf(graph));
+  }
 }
 
 /** Tokens that scores [B, T, V] are for. */

@@ -51,6 +51,21 @@ function strange(expected: string, found: string): EngineError {
   );
 }
 
+/**
+ * Refuses a model whose scores of a token depend on later ones: those are not written yet. Tried at the first token, with two texts behind it.
+ * Throws `unsupported`.
+ */
+export async function demandCausal(score: Score, window: number, classes: number): Promise<void> {
+  const [one, other] = [0, Math.min(1, classes - 1)].map(token => new Int32Array(window).fill(token, 1));
+  const scores = Array.from(await score(one!, 0));
+  const changed = Array.from(await score(other!, 0));
+  if (scores.every((x, at) => Math.abs(x - changed[at]!) <= 1e-4 * (1 + Math.abs(x)))) return;
+  throw new EngineError(
+    'unsupported',
+    'generate: expected scores that depend on earlier tokens alone, found scores that change with later ones; use `causal: true` in attention, or one direction in recurrent layers',
+  );
+}
+
 export interface DrawOptions {
   readonly score: Score;
   /** Tokens that the model sees at once. */

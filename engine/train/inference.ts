@@ -9,7 +9,7 @@ import { optimize } from '../passes/pipeline.ts';
 import { EngineError } from '../util/errors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { vocabularyOf } from './gallery.ts';
-import { drawText, textsOf } from './generate.ts';
+import { demandCausal, drawText, type Score, textsOf } from './generate.ts';
 import { fieldsOf } from './layout.ts';
 import { partOf, scoreBuffers, scoresEntry, tokenField } from './show.ts';
 
@@ -94,19 +94,17 @@ export async function* writeWith(
     backend,
   );
   const { seed = program.run.seed, ...drawing } = wishes;
+  const classes = vocabularyOf(graph);
+  const score: Score = (tokens, at) => {
+    write(buffers.tokens, tokens);
+    write(buffers.at, Int32Array.of(at));
+    executable.run(found.output, 1);
+    return executable.read(buffers.scores);
+  };
   try {
-    yield* drawText({
-      window: field.length,
-      texts: textsOf(program.data, field.name, vocabularyOf(graph)),
-      drawing: { ...found.drawing, ...drawing },
-      seed,
-      async score(tokens, at) {
-        write(buffers.tokens, tokens);
-        write(buffers.at, Int32Array.of(at));
-        executable.run(found.output, 1);
-        return executable.read(buffers.scores);
-      },
-    });
+    await demandCausal(score, field.length, classes);
+    const texts = textsOf(program.data, field.name, classes);
+    yield* drawText({ window: field.length, texts, drawing: { ...found.drawing, ...drawing }, seed, score });
   } finally {
     executable.dispose();
   }

@@ -9,7 +9,7 @@ import { findNonFinite } from './blame.ts';
 import { type TrainingState, writeCheckpoint } from './checkpoint.ts';
 import { type Control, createControl } from './control.ts';
 import type { DoneEvent, DoneReason, Metrics, RunEvent, RunState, StateEvent, Tables } from './events.ts';
-import { isShown, showAll } from './gallery.ts';
+import { demandShowable, isShown, showAll } from './gallery.ts';
 import { followAll, type PlateauState, UNREDUCED } from './plateau.ts';
 import { createRecorder, finite, type Recorder } from './recorder.ts';
 import type { Session } from './session.ts';
@@ -128,6 +128,10 @@ async function beginUnlessStopped(options: TrainerOptions, control: Control): Pr
 
 async function begin(options: TrainerOptions, control: Control): Promise<Live> {
   const { session, steps, fitted } = await prepareTraining(options);
+  await demandShowable(options.program, session).catch(async (error: unknown) => {
+    await session.dispose();
+    throw error;
+  });
   const resumed = options.resumeFrom?.checkpoint.state;
   const now = performance.now();
   const plateaus = session.layout.plateaus.map((_, at) => resumed?.plateaus?.[at] ?? UNREDUCED);

@@ -4,6 +4,7 @@ import { printGraph } from '../../engine/ir/print.ts';
 import type { Program } from '../../engine/ir/program.ts';
 import { printPlan, printSchedule } from '../../engine/kernel/print.ts';
 import { scheduleGraph } from '../../engine/kernel/schedule.ts';
+import { withShown } from '../../engine/train/show.ts';
 import { buildSteps, type Counts } from '../../engine/train/step.ts';
 import { modelOutline, printOutline } from '../ide/modelOutline.ts';
 import type { Analysis } from '../lang/api.ts';
@@ -11,8 +12,8 @@ import { lower } from '../lang/lower/lower.ts';
 
 /** What each emission prints of one train block; `shapes` prints the whole file, `outline` the layers. */
 const emissions = {
-  graph: ({ data: { prepare, augment }, train, evaluate }) =>
-    [prepare, ...(augment ? [augment] : []), train, evaluate].map(printGraph).join('\n'),
+  graph: ({ data: { prepare, augment }, train, evaluate, infer }) =>
+    [prepare, ...(augment ? [augment] : []), train, evaluate, ...(infer ? [infer] : [])].map(printGraph).join('\n'),
   kernels: (program, counts) => schedules(program, counts).map(printSchedule).join('\n'),
   plan: (program, counts) => schedules(program, counts).map(printPlan).join('\n'),
 } as const satisfies Record<string, (program: Program, counts: Counts) => string>;
@@ -56,7 +57,7 @@ function shapes(analysis: Analysis): string {
 }
 
 function schedules(program: Program, counts: Counts): readonly ReturnType<typeof scheduleGraph>[] {
-  return buildSteps(program, counts).entries.map(scheduleGraph);
+  return withShown(program, buildSteps(program, counts)).entries.map(scheduleGraph);
 }
 
 /** Sizes of the splits, from the data's headers. A test source of its own is read when training, not here. */

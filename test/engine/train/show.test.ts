@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { decode as decodePng } from 'fast-png';
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../../engine/data/random.ts';
-import { parseWav, readSamples } from '../../../engine/data/wav.ts';
+import { encodeWav, parseWav, readSamples } from '../../../engine/data/wav.ts';
 import { readCheckpoint } from '../../../engine/train/checkpoint.ts';
 import type { SamplesEvent } from '../../../engine/train/events.ts';
 import { isShown } from '../../../engine/train/gallery.ts';
@@ -47,7 +47,7 @@ train t on Poem {
 const samplesOf = ({ events }: SourceRun) => events.filter((e): e is SamplesEvent => e.type === 'samples');
 const itemsOf = ({ folder }: SourceRun, event: SamplesEvent): unknown[] =>
   event.paths.flatMap(path => JSON.parse(readFileSync(join(folder, path), 'utf8')).items);
-const run = async (text: string, files: Record<string, string> = {}) => {
+const run = async (text: string, files: Record<string, string | Uint8Array> = {}) => {
   const workspace = workspaceOf(files);
   return trainSource(await programOf(text, workspace), workspace);
 };
@@ -178,11 +178,50 @@ train t on Made {
     expect(counts({ topK: 3 })[0]).toBe(0);
   });
 
+  it('is refused before the first step where the model looks ahead', async () => {
+    const attending = (causal: boolean) => `data Made = sequences(samples: 40, length: 8, symbols: 5) { batch 8 }
+train t on Made {
+  logits = tokens |> embedding(8) |> self_attention(heads: 2, causal: ${causal}) |> linear(5)
+  minimize cross_entropy(logits, next) using adam()
+  generate logits, tokens: 4
+  epochs 1
+}
+`;
+    const { done, events } = await run(attending(false));
+    expect(done.error).toMatchObject({ code: 'unsupported', message: expect.stringContaining('use `causal: true`') });
+    expect(events.some(event => event.type === 'step')).toBe(false);
+    expect((await run(attending(true))).done.error).toBeUndefined();
+  });
+
   it('refuses a prompt that the model has not learnt', () => {
     const plan = { source: { name: 'text', args: {} }, columns: [{ name: 'tokens', classNames: ['a', 'b'] }] } as never;
     expect(() => textsOf(plan, 'tokens', 2).encode('abc')).toThrow(/prompt: expected .*, found "c"/);
     expect(() => textsOf(plan, 'tokens', 7).encode('7')).toThrow(/tokens from 0 to 6/);
   });
+});
+
+it('knows sound and names of classes by the data', async () => {
+  const tone = (hertz: number) =>
+    encodeWav(
+      Float32Array.from({ length: 64 }, (_, i) => Math.sin((i * hertz) / 8)),
+      800,
+    );
+  const files = Object.fromEntries(
+    [0, 1, 2, 3, 4, 5, 6, 7].map(i => [`${i % 2 ? 'low' : 'high'}_${i}.wav`, tone(1 + i)]),
+  );
+  const text = `data Tones = audio(".", names: "{label}_{take}.wav") { batch 4 }
+train t on Tones {
+  copy = audio |> linear(64)
+  minimize mse(copy, audio) using adam()
+  show copy, label, best: argmax(audio |> linear(2))
+  epochs 1
+}
+`;
+  const workspace = workspaceOf(files);
+  const result = await trainSource(await programOf(text, workspace), workspace);
+  const [sound, labels, best] = samplesOf(result);
+  expect([sound?.kind, sound?.paths.length, labels?.kind, best?.kind]).toEqual(['audio', 4, 'text', 'text']);
+  expect(new Set(itemsOf(result, labels!))).toEqual(new Set(['high', 'low']));
 });
 
 describe('files', () => {
