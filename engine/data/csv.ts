@@ -1,12 +1,12 @@
 /** The `csv` source: a table with a header, one column a field; types, categories and missing values are found in the file. */
 import type { Call, ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
-import { columnSchema, fillColumn } from './csvColumn.ts';
 import { parseTable, type Table } from './csvTable.ts';
 import { type TextCut, textColumn, textCutOf } from './csvText.ts';
 import { type DataFile, decodeText, readHead, readWhole } from './file.ts';
 import { LIMITS } from './limits.ts';
 import { type DataColumn, type DataSet, fileArgument, optionalText, type SourceReader, schemaOf } from './schema.ts';
+import { columnSchema, fillColumn } from './tableColumn.ts';
 
 /**
  * `csv(path, target, categories, texts, …)`: a column a field, f32, i32 or category (i32 with classes); columns named in `categories`, with commas

@@ -3,12 +3,12 @@ import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, extname } from 'node:path/posix';
 import type { Call, ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
-import { columnSchema, fillColumn } from './csvColumn.ts';
 import { parseTable, type Table } from './csvTable.ts';
 import { type DataFile, decodeText, readHead } from './file.ts';
 import { demandWithin, LIMITS } from './limits.ts';
 import type { ResolvePath } from './paths.ts';
 import { type DataColumn, fileArgument, optionalText } from './schema.ts';
+import { columnSchema, fillColumn } from './tableColumn.ts';
 
 /** What the samples of a source are. */
 export interface FileKind {

@@ -3,7 +3,6 @@ import { extname } from 'node:path';
 import type { ColumnSchema, DataPlan } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
 import { newArray } from './batches.ts';
-import { fillColumn } from './csvColumn.ts';
 import { parseTable } from './csvTable.ts';
 import { type DataFile, decodeText, readWhole } from './file.ts';
 import { readPixels, withChannels } from './imageFile.ts';
@@ -11,6 +10,7 @@ import type { ResolvePath } from './paths.ts';
 import { resized } from './resize.ts';
 import type { DataColumn, DataSet } from './schema.ts';
 import { loadSource } from './sources.ts';
+import { fillColumn } from './tableColumn.ts';
 import { parseWav, readSamples } from './wav.ts';
 
 /** Samples, and what each is called: its file, and its row where the file has several. */

@@ -4,6 +4,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isInside } from '../../engine/data/paths.ts';
 import { EngineError } from '../../engine/util/errors.ts';
+import { createSchemaWorker } from '../data/schemaWorker.ts';
 import type { Analysis } from '../lang/api.ts';
 import { analyzeSettled, createLangHost } from '../runs/langHost.ts';
 
@@ -18,12 +19,16 @@ export interface Source {
   readonly analysis: Analysis;
 }
 
+/** The thread that reads data files lies beside the command line's bundle; a hostile file ends the thread alone. */
+const thread = createSchemaWorker(fileURLToPath(new URL('./schemas.js', import.meta.url)));
+
 /** With the schemas of its data files. */
 export async function readSource(name: string): Promise<Source> {
   const path = resolve(name);
   const workspace = workspaceOf(path);
   const text = readText(path, name);
   const host = createLangHost({
+    ...thread,
     workspaceOf: uri => (uri.startsWith('file:') ? workspaceOf(fileURLToPath(uri)) : undefined),
   });
   return { name, path, workspace, text, analysis: await analyzeSettled(pathToFileURL(path).href, text, host) };

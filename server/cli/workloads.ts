@@ -2,9 +2,10 @@
 import type { Program } from '../../engine/ir/program.ts';
 import { type BenchOptions, type BenchResult, benchProgram } from '../../engine/train/bench.ts';
 import { EngineError, never } from '../../engine/util/errors.ts';
+import { proceduralResult } from '../data/schemaResult.ts';
 import { analyze } from '../lang/analyze.ts';
+import type { LangHost } from '../lang/api.ts';
 import { lower } from '../lang/lower/lower.ts';
-import { createLangHost } from '../runs/langHost.ts';
 
 /** 140 whole batches of 64. */
 const digits = (shape: string) => `
@@ -84,7 +85,8 @@ export function workloadProgram(name: string): Program {
     const known = Object.keys(workloads).join(', ');
     throw new EngineError('unsupported', `expected a workload of ${known}, found ${name}`);
   }
-  const host = createLangHost({ workspaceOf: () => undefined });
+  const readSchema: LangHost['readSchema'] = source => proceduralResult(source) ?? { kind: 'pending' };
+  const host = { readText: () => undefined, readSchema };
   const result = lower(analyze(`untitled:${name}.strata`, text, host), undefined);
   if (result.kind !== 'program') throw never(`workload ${name} does not lower`, result);
   return result.program;

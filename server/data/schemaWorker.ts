@@ -24,42 +24,46 @@ export function createSchemaWorker(
 ): SchemaWorker {
   let worker: Worker | undefined;
   let resting: ReturnType<typeof setTimeout> | undefined;
+  let last: Promise<unknown> = Promise.resolve();
   const end = (): void => {
     void worker?.terminate();
     worker = undefined;
   };
-  const start = (): Worker => {
-    const started = new Worker(entry, { resourceLimits: { maxOldGenerationSizeMb: heap } });
-    // A server whose client has gone ends, whatever is still being read.
-    started.unref();
-    return started;
+  const rest = (used: Worker): void => {
+    used.removeAllListeners();
+    // A program that has nothing else to do waits for a job, but not for a thread at rest.
+    used.unref();
+    resting = setTimeout(end, idle);
+    resting.unref();
+  };
+  const doJob = (job: SchemaJob): Promise<SchemaAnswer> => {
+    clearTimeout(resting);
+    worker ??= new Worker(entry, { resourceLimits: { maxOldGenerationSizeMb: heap } });
+    const used = worker;
+    used.ref();
+    let limit: ReturnType<typeof setTimeout> | undefined;
+    const answer = new Promise<SchemaAnswer>((resolve, reject) => {
+      limit = setTimeout(() => reject(new Error(`reading it takes more than ${patience / 1000} s`)), patience);
+      used.once('message', resolve);
+      used.once('error', error => reject(reasonOf(error)));
+      used.once('exit', code => reject(new Error(`its reader ended with code ${code}`)));
+      used.postMessage(job);
+    });
+    answer.catch(end);
+    return answer.finally(() => {
+      clearTimeout(limit);
+      rest(used);
+    });
   };
   return {
-    run: job =>
-      new Promise((resolve, reject) => {
-        clearTimeout(resting);
-        worker ??= start();
-        const used = worker;
-        const over = (finish: () => void) => {
-          clearTimeout(limit);
-          used.removeAllListeners();
-          resting = setTimeout(end, idle);
-          resting.unref();
-          finish();
-        };
-        const fail = (error: Error): void => {
-          end();
-          over(() => reject(error));
-        };
-        const limit = setTimeout(() => fail(new Error(`reading it takes more than ${patience / 1000} s`)), patience);
-        used.once('message', (answer: SchemaAnswer) => over(() => resolve(answer)));
-        used.once('error', (error: NodeJS.ErrnoException) =>
-          fail(
-            error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? new Error(`it needs more than ${heap} MB of memory`) : error,
-          ),
-        );
-        used.once('exit', code => fail(new Error(`its reader ended with code ${code}`)));
-        used.postMessage(job);
-      }),
+    run: job => {
+      const answer = last.then(() => doJob(job));
+      last = answer.catch(() => {});
+      return answer;
+    },
   };
+}
+
+function reasonOf(error: NodeJS.ErrnoException): Error {
+  return error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? new Error(`it needs more than ${heap} MB of memory`) : error;
 }

@@ -30,8 +30,7 @@ export function createNodeHost(home: string): ServerHost {
     const workspace = workspaceOf(fromUri);
     return workspace === undefined ? undefined : workspacePaths(workspace, dirname(fileURLToPath(fromUri)));
   };
-  const entry = join(home, 'schemas.js');
-  const thread = existsSync(entry) ? createSchemaWorker(entry) : {};
+  const thread = createSchemaWorker(join(home, 'schemas.js'));
   const manual = join(home, 'strata-manual');
   return {
     setFolders: uris => {

@@ -5,20 +5,19 @@ import { fileURLToPath } from 'node:url';
 import { type ResolvePath, workspacePaths } from '../../engine/data/paths.ts';
 import { readShapes } from '../../engine/train/safetensors.ts';
 import { EngineError } from '../../engine/util/errors.ts';
-import { runSchemaJob } from '../data/schemaJob.ts';
 import { createSchemaStore, type SchemaStore, type SchemaStoreOptions } from '../data/schemaStore.ts';
 import { analyze } from '../lang/analyze.ts';
 import type { Analysis, LangHost, WeightsResult } from '../lang/api.ts';
 import { weightsPath } from './weights.ts';
 
-export interface LangHostOptions extends Partial<Pick<SchemaStoreOptions, 'run' | 'arrived'>> {
+export interface LangHostOptions extends Omit<SchemaStoreOptions, 'placeOf'> {
   /** Absolute path of the workspace folder that holds a file; undefined for what lies in none (untitled texts). */
   readonly workspaceOf: (uri: string) => string | undefined;
   /** Text of a document the editor has open, which wins over the disk. */
   readonly openText?: (uri: string) => string | undefined;
 }
 
-/** The checker's view of a disk; schemas arrive in the background, read in this thread unless `run` knows a better place. */
+/** The checker's view of a disk; schemas arrive in the background. */
 export interface DiskHost extends LangHost {
   readonly schemas: SchemaStore;
 }
@@ -31,7 +30,7 @@ export function createLangHost({ workspaceOf, openText, ...options }: LangHostOp
     const workspace = workspaceOf(uri);
     return workspace === undefined ? undefined : { workspace, base: dirname(fileURLToPath(uri)) };
   };
-  const schemas = createSchemaStore({ placeOf, run: runSchemaJob, ...options });
+  const schemas = createSchemaStore({ placeOf, ...options });
   return {
     schemas,
     readText: uri => openText?.(uri) ?? readWorkspaceText(uri, workspaceOf(uri)),

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { workspacePaths } from '../../engine/data/paths.ts';
 import { parseProgram, printProgram } from '../../engine/ir/programText.ts';
 import { prepareTraining } from '../../engine/train/setup.ts';
+import { runSchemaJob } from '../../server/data/schemaJob.ts';
 import type { Analysis } from '../../server/lang/api.ts';
 import { format } from '../../server/lang/format/format.ts';
 import { lower } from '../../server/lang/lower/lower.ts';
@@ -18,7 +19,7 @@ const files = readdirSync(folder).filter(name => name.endsWith('.strata') && !wi
 
 function analysisOf(file: string): Promise<Analysis> {
   const path = join(folder, file);
-  const host = createLangHost({ workspaceOf: () => dirname(path) });
+  const host = createLangHost({ run: runSchemaJob, workspaceOf: () => dirname(path) });
   return analyzeSettled(pathToFileURL(path).href, readFileSync(path, 'utf8'), host);
 }
 

@@ -7,6 +7,7 @@ import { workspacePaths } from '../../engine/data/paths.ts';
 import type { Program } from '../../engine/ir/program.ts';
 import type { DoneEvent, RunEvent } from '../../engine/train/events.ts';
 import { createTrainer, type Trainer, type TrainerOptions } from '../../engine/train/trainer.ts';
+import { runSchemaJob } from '../../server/data/schemaJob.ts';
 import { lower } from '../../server/lang/lower/lower.ts';
 import { analyzeSettled, createLangHost } from '../../server/runs/langHost.ts';
 import { temporaryFolder } from './files.ts';
@@ -20,7 +21,7 @@ export function workspaceOf(files: Readonly<Record<string, string | Uint8Array>>
 
 /** The program of the first train block of `text`, as the file `main.strata` of `folder`; what is wrong with it is thrown. */
 export async function programOf(text: string, folder: string): Promise<Program> {
-  const host = createLangHost({ workspaceOf: () => folder });
+  const host = createLangHost({ run: runSchemaJob, workspaceOf: () => folder });
   const analysis = await analyzeSettled(pathToFileURL(join(folder, 'main.strata')).href, text, host);
   const lowered = lower(analysis);
   if (lowered.kind === 'program') return lowered.program;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { analyze } from '../../server/lang/analyze.ts';
-import { analyzeSettled, createLangHost } from '../../server/runs/langHost.ts';
+import { analyzeSettled } from '../../server/runs/langHost.ts';
 import { host } from '../server/ide/fixture.ts';
 
 const read = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
@@ -60,8 +60,7 @@ describe('snippets', () => {
   });
 
   it.each(['Data from IDX files', 'Data from a CSV file'])('%s lacks nothing but its files', async name => {
-    const disk = createLangHost({ workspaceOf: () => '/nowhere' });
-    const codes = (await analyzeSettled('file:///nowhere/a.strata', filled(name), disk)).facts.map(f => f.code);
-    expect(new Set(codes)).toEqual(new Set(['data-missing']));
+    const { facts } = await analyzeSettled('file:///nowhere/a.strata', filled(name), host);
+    expect(new Set(facts.map(f => f.code))).toEqual(new Set(['data-missing']));
   });
 });

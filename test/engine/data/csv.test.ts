@@ -1,10 +1,10 @@
 /** The CSV reader: types found in cells, categories, gaps, targets, and errors with line numbers. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { daysOf } from '../../../engine/data/csvColumn.ts';
 import { workspacePaths } from '../../../engine/data/paths.ts';
 import type { DataSet, SourceColumn } from '../../../engine/data/schema.ts';
 import { loadSource, readSchema } from '../../../engine/data/sources.ts';
+import { daysOf } from '../../../engine/data/tableColumn.ts';
 import { sharedData } from '../../support/data.ts';
 import { temporaryFolder } from '../../support/files.ts';
 

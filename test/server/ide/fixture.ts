@@ -1,10 +1,12 @@
 /** Fixtures of the editor features: a program with `$0` where the cursor is, or with `«…»` around a range. */
+
+import { runSchemaJob } from '../../../server/data/schemaJob.ts';
 import { analyze } from '../../../server/lang/analyze.ts';
-import type { Analysis, LangHost } from '../../../server/lang/api.ts';
-import { createLangHost } from '../../../server/runs/langHost.ts';
+import type { Analysis } from '../../../server/lang/api.ts';
+import { createLangHost, type DiskHost } from '../../../server/runs/langHost.ts';
 
 /** Procedural sources alone: no test of the editor touches a disk. */
-export const host: LangHost = createLangHost({ workspaceOf: () => '/nowhere' });
+export const host: DiskHost = createLangHost({ run: runSchemaJob, workspaceOf: () => '/nowhere' });
 
 export interface Fixture {
   readonly analysis: Analysis;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { printProgram } from '../../../engine/ir/programText.ts';
+import { runSchemaJob } from '../../../server/data/schemaJob.ts';
 import { type ActionKind, codeActions } from '../../../server/ide/codeActions.ts';
 import { analyze, reanalyze } from '../../../server/lang/analyze.ts';
 import type { Analysis } from '../../../server/lang/api.ts';
@@ -185,7 +186,7 @@ function programs(analysis: Analysis, anonymous: boolean): readonly string[] {
 
 describe.each(examples)('over %s', async name => {
   const text = readFileSync(join(root, name), 'utf8');
-  const langHost = createLangHost({ workspaceOf: () => root });
+  const langHost = createLangHost({ run: runSchemaJob, workspaceOf: () => root });
   const analysis = await analyzeSettled(pathToFileURL(join(root, name)).href, text, langHost);
   /** Every place, and a selection from each place to some that follow it. */
   const ranges = [...text.matchAll(/[A-Za-z_]\w*/g)].flatMap((m, i, all) =>

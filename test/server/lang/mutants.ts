@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Call } from '../../../engine/ir/program.ts';
 import { library } from '../../../engine/ops/library/library.ts';
+import { runSchemaJob } from '../../../server/data/schemaJob.ts';
 import { analyze } from '../../../server/lang/analyze.ts';
 import type { SchemaResult, SemanticToken, Span } from '../../../server/lang/api.ts';
 import { analyzeSettled, createLangHost, type DiskHost } from '../../../server/runs/langHost.ts';
@@ -17,7 +18,7 @@ export interface Mutant {
 }
 
 const examples = new URL('../../../examples/', import.meta.url);
-const disk = createLangHost({ workspaceOf: () => fileURLToPath(examples) });
+const disk = createLangHost({ run: runSchemaJob, workspaceOf: () => fileURLToPath(examples) });
 for (const name of exampleNames())
   await analyzeSettled(new URL(name, examples).href, readFileSync(new URL(name, examples), 'utf8'), disk);
 /** As if it lay beside the examples. */

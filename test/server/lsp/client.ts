@@ -11,6 +11,7 @@ import {
   StreamMessageReader,
   StreamMessageWriter,
 } from 'vscode-languageserver/node';
+import { runSchemaJob } from '../../../server/data/schemaJob.ts';
 import { createGate } from '../../../server/lsp/gate.ts';
 import type { ServerHost } from '../../../server/lsp/host.ts';
 import { startServer } from '../../../server/lsp/server.ts';
@@ -123,7 +124,8 @@ function testHost(runs: RunManager): ServerHost {
   return {
     setFolders: () => {},
     folders: () => ['/work'],
-    langHost: openText => createLangHost({ workspaceOf: u => (u.startsWith('file:') ? '/work' : undefined), openText }),
+    langHost: openText =>
+      createLangHost({ run: runSchemaJob, workspaceOf: u => (u.startsWith('file:') ? '/work' : undefined), openText }),
     listFolder: path => (path === 'data/' ? [{ name: 'images.gz', folder: false }] : [{ name: 'data', folder: true }]),
     linkTarget: path => `file:///work/${path}`,
     sourceFiles: () => [],

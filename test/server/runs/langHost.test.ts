@@ -6,6 +6,7 @@ import { encode } from 'fast-png';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Call } from '../../../engine/ir/program.ts';
 import { encodeSafetensors } from '../../../engine/train/safetensors.ts';
+import { runSchemaJob } from '../../../server/data/schemaJob.ts';
 import type { SchemaResult } from '../../../server/lang/api.ts';
 import { analyzeSettled, createLangHost, type DiskHost } from '../../../server/runs/langHost.ts';
 
@@ -20,7 +21,11 @@ afterEach(() => rmSync(outer, { recursive: true, force: true }));
 
 const uri = (name: string): string => pathToFileURL(join(workspace, name)).href;
 const host = (open: Record<string, string> = {}) =>
-  createLangHost({ workspaceOf: u => (u.startsWith('file:') ? workspace : undefined), openText: u => open[u] });
+  createLangHost({
+    run: runSchemaJob,
+    workspaceOf: u => (u.startsWith('file:') ? workspace : undefined),
+    openText: u => open[u],
+  });
 /** Once it is read. */
 async function schemaOf(h: DiskHost, source: Call, from = uri('m.strata')): Promise<SchemaResult> {
   h.readSchema(source, from);
