@@ -1,25 +1,26 @@
-/** CSV text to rows of cells: the header checked, ragged rows refused with their line. */
+/** CSV text to a table: the header checked, ragged rows refused with their line. */
 import Papa from 'papaparse';
 import { EngineError } from '../util/errors.ts';
 import type { DataFile } from './file.ts';
 import { demandWithin, LIMITS } from './limits.ts';
+import type { Cell, Table } from './table.ts';
 
-export interface Table {
-  readonly header: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-  /** Line of the file (from 1) on which row `row` starts; only for messages, it parses the text again. */
-  readonly lineOf: (row: number) => number;
-}
+/** Spellings of "no value", as pandas' `read_csv` takes them, and the question mark of the UCI tables. */
+const MISSING = new Set(['', 'NA', 'N/A', 'n/a', 'NaN', 'nan', 'NULL', 'null', 'None', '?']);
 
-/** Parses RFC 4180 text (comma, semicolon or tab separated, by what the header has). Throws `data-malformed`, `data-empty`. */
-export function parseTable(file: DataFile, text: string): Table {
+/**
+ * Parses RFC 4180 text (comma, semicolon or tab separated, by what the header has); of one that is not `whole` all but the last row, which may be
+ * cut in the middle of a cell. Throws `data-malformed`, `data-empty`.
+ */
+export function parseTable(file: DataFile, text: string, whole = true): Table {
   const clean = text.replace(/^\uFEFF/, '');
   const parsed = Papa.parse<string[]>(clean, { delimiter: delimiterOf(clean) });
+  if (!whole) parsed.data.pop();
   const kept = parsed.data.map((cells, at) => ({ cells, at })).filter(({ cells }) => !isBlank(cells));
   const header = (kept[0]?.cells ?? []).map(cell => cell.trim());
   const lineOf = (at: number): number => lineOfRecord(clean, at);
   for (const error of parsed.errors) {
-    if (error.type === 'Quotes')
+    if (error.type === 'Quotes' && (whole || (error.row ?? 0) < parsed.data.length))
       throw malformed(file, lineOf(error.row ?? 0), 'expected a closing quote, found the end of the text');
   }
   demandHeader(file, header);
@@ -29,7 +30,18 @@ export function parseTable(file: DataFile, text: string): Table {
       throw malformed(file, lineOf(at), `expected ${header.length} cells, found ${cells.length}`);
   }
   if (kept.length < 2) throw new EngineError('data-empty', `${file.name}: expected rows below the header, found none`);
-  return { header, rows: kept.slice(1).map(({ cells }) => cells), lineOf: row => lineOf(kept[row + 1]?.at ?? 0) };
+  const rows = kept.slice(1);
+  const columns = header.map((name, column) => ({
+    name,
+    kind: 'text' as const,
+    cells: rows.map(({ cells }) => cellOf(cells[column]!)),
+  }));
+  return { rows: rows.length, columns, placeOf: row => `line ${lineOf(rows[row]?.at ?? 0)}` };
+}
+
+function cellOf(text: string): Cell {
+  const cell = text.trim();
+  return MISSING.has(cell) ? undefined : cell;
 }
 
 function delimiterOf(text: string): string {

@@ -3,11 +3,12 @@ import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, extname } from 'node:path/posix';
 import type { Call, ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
-import { parseTable, type Table } from './csvTable.ts';
+import { parseTable } from './csvTable.ts';
 import { type DataFile, decodeText, readHead } from './file.ts';
 import { demandWithin, LIMITS } from './limits.ts';
 import type { ResolvePath } from './paths.ts';
 import { type DataColumn, fileArgument, optionalText } from './schema.ts';
+import type { Table } from './table.ts';
 import { columnSchema, fillColumn } from './tableColumn.ts';
 
 /** What the samples of a source are. */
@@ -199,34 +200,34 @@ function tableOf(
     );
   const table = parseTable(file, decodeText(file, readHead(file, LIMITS.schemaBytes), true));
   const folder = dirname(file.name.replaceAll('\\', '/'));
-  const others = table.header.slice(1).map((name, at) => columnOf(file, table, name, at + 1, expected));
+  const [paths, ...rest] = table.columns;
+  const others = rest.map(column => {
+    const schema = expected.find(({ name }) => name === column.name) ?? columnSchema(file, table, column);
+    return fillColumn(file, table, column, schema);
+  });
   const target = others.find(column => column.name === 'label');
   return {
-    samples: table.rows.length,
-    file: at => listed(file, table, folder, at, resolvePath),
+    samples: table.rows,
+    file: at => listed(file, String(paths?.cells[at] ?? ''), folder, table.placeOf, at, resolvePath),
     columns: others,
     ...(target && { target: 'label' }),
   };
 }
 
-function columnOf(
-  file: DataFile,
-  table: Table,
-  name: string,
+/** The file that row `at` of a table names. */
+function listed(
+  table: DataFile,
+  path: string,
+  folder: string,
+  placeOf: Table['placeOf'],
   at: number,
-  expected: readonly ColumnSchema[],
-): DataColumn {
-  const schema = expected.find(column => column.name === name) ?? columnSchema(file, table, at);
-  return fillColumn(file, table, at, schema);
-}
-
-function listed(table: DataFile, { rows, lineOf }: Table, folder: string, at: number, resolvePath: ResolvePath) {
-  const path = rows[at]![0]!.trim();
+  resolvePath: ResolvePath,
+): DataFile {
   try {
     return fileAt(folder === '.' ? path : `${folder}/${path}`, resolvePath);
   } catch (cause) {
     if (!(cause instanceof EngineError)) throw cause;
-    throw new EngineError(cause.code, `${table.name}, line ${lineOf(at)}: ${cause.message}`, { cause });
+    throw new EngineError(cause.code, `${table.name}, ${placeOf(at)}: ${cause.message}`, { cause });
   }
 }
 

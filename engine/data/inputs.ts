@@ -6,11 +6,14 @@ import { newArray } from './batches.ts';
 import { parseTable } from './csvTable.ts';
 import { type DataFile, decodeText, readWhole } from './file.ts';
 import { readPixels, withChannels } from './imageFile.ts';
+import { readParquet } from './parquet.ts';
 import type { ResolvePath } from './paths.ts';
 import { resized } from './resize.ts';
 import type { DataColumn, DataSet } from './schema.ts';
 import { loadSource } from './sources.ts';
+import { isNumeric, sideBySide, type Table, wishesOf } from './table.ts';
 import { fillColumn } from './tableColumn.ts';
+import { textColumn } from './textColumn.ts';
 import { parseWav, readSamples } from './wav.ts';
 
 /** Samples, and what each is called: its file, and its row where the file has several. */
@@ -20,7 +23,7 @@ export interface Inputs {
 }
 
 /**
- * The samples of `files`: rows of CSV tables, images, recordings, or stored arrays, as `plan.source` reads them. Only the columns that `plan.prepare`
+ * The samples of `files`: rows of tables, images, recordings, or stored arrays, as `plan.source` reads them. Only the columns that `plan.prepare`
  * reads must be there. Throws `data-*`, and `unsupported` where the files are of no kind that the model takes.
  */
 export async function loadInputs(plan: DataPlan, files: readonly string[], resolvePath: ResolvePath): Promise<Inputs> {
@@ -59,7 +62,8 @@ async function loadFile(plan: DataPlan, needed: readonly ColumnSchema[], file: D
   if (only && others.length === 0 && isImage && imageSize(only)) return single(await imageInput(plan, only, file));
   if (only && others.length === 0 && ending === '.wav' && only.rate !== undefined)
     return single(await soundInput(plan, only, file));
-  if (plan.source.name === 'csv' && !isImage && ending !== '.wav') return tableInput(plan, needed, file);
+  if (['csv', 'parquet'].includes(plan.source.name) && !isImage && ending !== '.wav')
+    return tableInput(plan, needed, file);
   return arrayInput(plan, needed, file);
 }
 
@@ -105,26 +109,29 @@ async function soundInput({ source }: DataPlan, { shape, rate }: ColumnSchema, f
 
 /** Rows with the needed columns in any order, whatever else the table has; `features` are its numeric columns by the names of the training table. */
 async function tableInput(plan: DataPlan, needed: readonly ColumnSchema[], file: DataFile): Promise<Inputs> {
-  const table = parseTable(file, decodeText(file, await readWhole(file, 2 ** 29), true));
-  const { target } = plan.source.args;
+  const table = await readTable(plan, needed, file);
+  const { target, texts, cut } = wishesOf(plan.source.args);
   const filled = (schema: ColumnSchema): DataColumn => {
-    const at = table.header.indexOf(schema.name);
-    if (at >= 0) return fillColumn(file, table, at, schema);
-    throw malformed(file, `expected a column "${schema.name}" as in training, found ${table.header.join(', ')}`);
+    const column = table.columns.find(({ name }) => name === schema.name);
+    if (column === undefined) {
+      const names = table.columns.map(({ name }) => name).join(', ');
+      throw malformed(file, `expected a column "${schema.name}" as in training, found ${names}`);
+    }
+    if (texts.includes(schema.name)) return textColumn(file, table, column, cut, schema);
+    return fillColumn(file, table, column, schema);
   };
   const features = (schema: ColumnSchema): DataColumn => {
-    const numeric = plan.columns.filter(
-      ({ name, classes }) => classes === undefined && name !== target && name !== schema.name,
-    );
-    const columns = numeric.map(filled);
-    const data = new Float32Array(table.rows.length * columns.length);
-    for (let row = 0, at = 0; row < table.rows.length; row++)
-      for (const column of columns) data[at++] = column.data[row]!;
-    return { ...schema, data };
+    const numeric = plan.columns.filter(column => isNumeric(column) && column.name !== target);
+    return { ...schema, data: sideBySide(table.rows, numeric.map(filled)) };
   };
-  const isFeatures = ({ name }: ColumnSchema) => name === 'features' && target !== undefined && target !== '';
+  const isFeatures = ({ name }: ColumnSchema) => name === 'features' && target !== undefined;
   const columns = needed.map(schema => (isFeatures(schema) ? features(schema) : filled(schema)));
-  return { set: { samples: table.rows.length, columns }, names: rowNames(file, table.rows.length) };
+  return { set: { samples: table.rows, columns }, names: rowNames(file, table.rows) };
+}
+
+async function readTable({ source }: DataPlan, needed: readonly ColumnSchema[], file: DataFile): Promise<Table> {
+  if (source.name === 'parquet') return readParquet(file, needed);
+  return parseTable(file, decodeText(file, await readWhole(file, 2 ** 29), true));
 }
 
 /** Names of the argument that holds the samples, by source; others, with labels, are left out. */
@@ -143,6 +150,7 @@ async function arrayInput(plan: DataPlan, needed: readonly ColumnSchema[], file:
 function unfit({ source }: DataPlan, file: DataFile): EngineError {
   const kinds: Readonly<Record<string, string>> = {
     csv: 'a CSV table',
+    parquet: 'a Parquet file',
     images: 'a PNG or JPEG image',
     digits: 'a PNG or JPEG image',
     audio: 'a WAV file',

@@ -6,6 +6,7 @@ import { csvReader } from './csv.ts';
 import { idxReader } from './idx.ts';
 import { imagesReader } from './images.ts';
 import { npyReader, npzReader } from './numpy.ts';
+import { parquetReader } from './parquet.ts';
 import type { ResolvePath } from './paths.ts';
 import { procedural } from './procedural.ts';
 import { safetensorsReader } from './safetensors.ts';
@@ -20,6 +21,7 @@ export const readers: Readonly<Record<string, SourceReader>> = {
   images: imagesReader,
   npy: npyReader,
   npz: npzReader,
+  parquet: parquetReader,
   safetensors: safetensorsReader,
   text: textReader,
 };

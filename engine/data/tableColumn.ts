@@ -1,36 +1,50 @@
 /** One column of a table: its type inferred from its cells, its cells encoded by its type. */
+import type { HostArray } from '../backend/backend.ts';
 import type { ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
-import type { Table } from './csvTable.ts';
 import type { DataFile } from './file.ts';
 import { demandWithin, LIMITS } from './limits.ts';
 import type { DataColumn } from './schema.ts';
-
-/** Spellings of "no value", as pandas' `read_csv` takes them, and the question mark of the UCI tables. */
-const MISSING = new Set(['', 'NA', 'N/A', 'n/a', 'NaN', 'nan', 'NULL', 'null', 'None', '?']);
+import type { Cell, ColumnKind, Table, TableColumn } from './table.ts';
 
 /**
- * Whole numbers are i32, other numbers and whole numbers with gaps f32 (a gap is NaN), ISO dates f32 in days since 1970-01-01,
+ * Of texts: whole numbers are i32, other numbers and whole numbers with gaps f32 (a gap is NaN), ISO dates f32 in days since 1970-01-01,
  * anything else a category, and numbers too where `asCategory`: i32 with its names in order of the alphabet or of size, a gap is -1.
+ * Typed cells are what they are by the same rules; lists of numbers are vectors, f32 or i32.
  */
-export function columnSchema(file: DataFile, table: Table, at: number, asCategory = false): ColumnSchema {
-  const name = table.header[at]!;
-  const values = new Set<string>();
-  let missing = 0;
-  for (const row of table.rows) {
-    const cell = row[at]!.trim();
-    if (MISSING.has(cell)) missing++;
-    else values.add(cell);
-  }
-  const texts = [...values];
-  if (asCategory) return category(file, name, texts);
-  demandNoStrays(file, table, at);
-  if (texts.length > 0 && texts.every(text => daysOf(text) !== undefined)) return { name, dtype: 'f32', shape: [] };
-  if (texts.every(isNumber)) {
-    const whole = missing === 0 && texts.every(text => /^[+-]?\d+$/.test(text) && Math.abs(Number(text)) < 2 ** 31);
-    return { name, dtype: whole ? 'i32' : 'f32', shape: [] };
-  }
-  return category(file, name, texts);
+export function columnSchema(file: DataFile, table: Table, column: TableColumn, asCategory = false): ColumnSchema {
+  const { name, kind, cells } = column;
+  const gaps = column.gaps === true || cells.includes(undefined);
+  if (isListKind(kind)) return vectorSchema(column, gaps);
+  if (asCategory || kind === 'category') return category(file, name, textsOf(cells));
+  if (kind !== 'text') return numeric(name, kind === 'whole' && !gaps && cells.every(isWhole));
+  const texts = textsOf(cells);
+  demandNoStrays(file, table, column);
+  if (texts.length > 0 && texts.every(text => daysOf(text) !== undefined)) return numeric(name, false);
+  if (!texts.every(isNumber)) return category(file, name, texts);
+  return numeric(name, !gaps && texts.every(text => /^[+-]?\d+$/.test(text) && isWhole(Number(text))));
+}
+
+/** Whether cells are lists of numbers. */
+export function isListKind(kind: ColumnKind): boolean {
+  return kind === 'wholes' || kind === 'reals';
+}
+
+function numeric(name: string, whole: boolean): ColumnSchema {
+  return { name, dtype: whole ? 'i32' : 'f32', shape: [] };
+}
+
+function vectorSchema({ name, kind, cells }: TableColumn, gaps: boolean): ColumnSchema {
+  const [first] = cells.filter(cell => cell !== undefined);
+  const whole = kind === 'wholes' && !gaps && cells.every(cell => isList(cell) && cell.every(isWhole));
+  return { name, dtype: whole ? 'i32' : 'f32', shape: [isList(first) ? first.length : 0] };
+}
+
+/** The different texts of a column. */
+function textsOf(cells: readonly Cell[]): readonly string[] {
+  const texts = new Set(cells);
+  texts.delete(undefined);
+  return [...texts].map(String);
 }
 
 function category(file: DataFile, name: string, texts: readonly string[]): ColumnSchema {
@@ -44,61 +58,80 @@ function category(file: DataFile, name: string, texts: readonly string[]): Colum
 const MOSTLY = 0.9;
 
 /** Throws `data-malformed` for the odd text in a column of numbers or dates: as categories they would be dropped from `features` in silence. */
-function demandNoStrays(file: DataFile, table: Table, at: number): void {
-  const cells = table.rows.map(row => row[at]!.trim());
-  const present = cells.filter(cell => !MISSING.has(cell)).length;
+function demandNoStrays(file: DataFile, table: Table, { name, cells }: TableColumn): void {
+  const present = cells.filter(cell => typeof cell === 'string');
   const kinds = [
     { one: 'a number', many: 'numbers', fits: isNumber },
     { one: 'a date such as 2024-12-31', many: 'dates', fits: (cell: string) => daysOf(cell) !== undefined },
   ];
   for (const { one, many, fits } of kinds) {
-    const fitting = cells.filter(fits).length;
-    if (fitting === present || fitting < MOSTLY * present) continue;
-    const row = cells.findIndex(cell => !MISSING.has(cell) && !fits(cell));
-    const place = `${file.name}, line ${table.lineOf(row)}, column "${table.header[at]}"`;
-    const found = `"${cells[row]!.slice(0, 40)}" among ${fitting} ${many}`;
+    const fitting = present.filter(fits).length;
+    if (fitting === present.length || fitting < MOSTLY * present.length) continue;
+    const stray = present.find(cell => !fits(cell)) ?? '';
+    const place = `${file.name}, ${table.placeOf(cells.indexOf(stray))}, column "${name}"`;
+    const found = `"${stray.slice(0, 40)}" among ${fitting} ${many}`;
     throw new EngineError('data-malformed', `${place}: expected ${one}, found ${found}; mend the cell or empty it`);
   }
 }
 
-/** Encodes column `at` as `schema` says. Throws `data-out-of-range` for a new category, `data-malformed` for a text among numbers. */
-export function fillColumn(file: DataFile, table: Table, at: number, schema: ColumnSchema): DataColumn {
-  const data = schema.dtype === 'f32' ? new Float32Array(table.rows.length) : new Int32Array(table.rows.length);
-  const encode = encoderOf(table, at, schema);
+/** Encodes a column as `schema` says. Throws `data-out-of-range` for a new category, `data-malformed` for a text among numbers. */
+export function fillColumn(file: DataFile, table: Table, column: TableColumn, schema: ColumnSchema): DataColumn {
+  const { cells } = column;
+  const width = schema.shape.reduce((a, b) => a * b, 1);
+  const floats = schema.dtype === 'f32';
+  const data = floats ? new Float32Array(cells.length * width) : new Int32Array(cells.length * width);
+  const encode = encoderOf(column, schema);
   let missing = 0;
-  table.rows.forEach((row, index) => {
-    const cell = row[at]!.trim();
-    const value = MISSING.has(cell) ? undefined : encode(cell);
-    if (value !== undefined) data[index] = value;
-    else if (MISSING.has(cell) && encode !== whole) {
-      data[index] = schema.dtype === 'f32' ? Number.NaN : -1;
+  cells.forEach((cell, row) => {
+    if (cell === undefined && (floats || schema.classes !== undefined)) {
+      data.fill(floats ? Number.NaN : -1, row * width, (row + 1) * width);
       missing++;
-    } else throw unexpected(file, table.lineOf(index), schema, cell);
+    } else if (!encode(cell, data, row)) throw unexpected(file, table.placeOf(row), schema, cell);
   });
   return { ...schema, data, ...(missing > 0 && { missing }) };
 }
 
-/** The number a cell says, or undefined: what an encoder makes of text that isn't of its column's kind. */
-type Encoder = (cell: string) => number | undefined;
+/** Writes what a cell says to its row of `data`; false for a cell that isn't of its column's kind. */
+type Encoder = (cell: Cell, data: HostArray, row: number) => boolean;
 
 /** A column of dates is told from one of numbers by its first value: both are f32. */
-function encoderOf(table: Table, at: number, schema: ColumnSchema): Encoder {
-  if (schema.classNames) return categoryEncoder(schema.classNames);
-  if (schema.dtype !== 'f32') return whole;
-  const first = table.rows.find(row => !MISSING.has(row[at]!.trim()))?.[at];
-  return first !== undefined && daysOf(first.trim()) !== undefined ? daysOf : decimal;
+function encoderOf({ cells }: TableColumn, { classNames, dtype, shape: [width] }: ColumnSchema): Encoder {
+  if (classNames) return categoryEncoder(classNames);
+  const check = dtype === 'f32' ? () => true : isWhole;
+  if (width !== undefined) return vectorEncoder(width, check);
+  const first = cells.find(cell => cell !== undefined);
+  const dates = typeof first === 'string' && daysOf(first) !== undefined;
+  return scalarEncoder(dates && dtype === 'f32' ? daysOf : numberOf, check);
 }
 
-const decimal: Encoder = cell => (isNumber(cell) ? Number(cell) : undefined);
-const whole: Encoder = cell => (isNumber(cell) && Number.isInteger(Number(cell)) ? Number(cell) : undefined);
+function scalarEncoder(numberIn: (text: string) => number | undefined, check: (value: number) => boolean): Encoder {
+  return (cell, data, row) => {
+    const value = typeof cell === 'string' ? numberIn(cell) : cell;
+    if (typeof value !== 'number' || !check(value)) return false;
+    data[row] = value;
+    return true;
+  };
+}
+
+function vectorEncoder(width: number, check: (value: number) => boolean): Encoder {
+  return (cell, data, row) => {
+    if (!isList(cell) || cell.length !== width || !cell.every(check)) return false;
+    data.set(cell, row * width);
+    return true;
+  };
+}
 
 function categoryEncoder(names: readonly string[]): Encoder {
   const codes = new Map(names.map((name, code) => [name, code]));
-  return cell => codes.get(cell);
+  return (cell, data, row) => {
+    const code = codes.get(String(cell));
+    if (code !== undefined) data[row] = code;
+    return code !== undefined;
+  };
 }
 
 /** Milliseconds of a day. */
-const DAY = 86_400_000;
+export const DAY = 86_400_000;
 const ISO_DATE = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?(Z|[+-]\d\d:?\d\d)?)?$/;
 
 /**
@@ -128,18 +161,34 @@ function isNumber(text: string): boolean {
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
 }
 
-function unexpected(file: DataFile, line: number, schema: ColumnSchema, cell: string): EngineError {
-  const place = `${file.name}, line ${line}, column "${schema.name}"`;
-  const found = cell === '' ? 'nothing' : `"${cell.slice(0, 40)}"`;
+function numberOf(text: string): number | undefined {
+  return isNumber(text) ? Number(text) : undefined;
+}
+
+/** A whole number that i32 holds. */
+function isWhole(value: Cell): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) < 2 ** 31;
+}
+
+function isList(cell: Cell): cell is readonly number[] {
+  return Array.isArray(cell);
+}
+
+function unexpected(file: DataFile, row: string, schema: ColumnSchema, cell: Cell): EngineError {
+  const place = `${file.name}, ${row}, column "${schema.name}"`;
+  const found = isList(cell) ? `[${cell.slice(0, 6).join(', ')}] of ${cell.length}` : quoted(cell);
   if (schema.classNames) {
     const names = schema.classNames.slice(0, 6).join(', ');
-    return new EngineError(
-      'data-out-of-range',
-      `${place}: expected one of ${names}${schema.classNames.length > 6 ? ' …' : ''}, found ${found}`,
-    );
+    const more = schema.classNames.length > 6 ? ' …' : '';
+    return new EngineError('data-out-of-range', `${place}: expected one of ${names}${more}, found ${found}`);
   }
-  return new EngineError(
-    'data-malformed',
-    `${place}: expected a ${schema.dtype === 'f32' ? '' : 'whole '}number, found ${found}`,
-  );
+  const [width] = schema.shape;
+  const number = schema.dtype === 'f32' ? 'number' : 'whole number';
+  const expected = width === undefined ? `a ${number}` : `a list of ${width} ${number}s`;
+  return new EngineError('data-malformed', `${place}: expected ${expected}, found ${found}`);
+}
+
+function quoted(cell: string | number | undefined): string {
+  if (cell === undefined) return 'nothing';
+  return typeof cell === 'string' ? `"${cell.slice(0, 40)}"` : String(cell);
 }

@@ -5,6 +5,10 @@ function source(name: string, parameters: string, doc: string, example: string):
   return { kind: 'source', name, signature: `${name}(${parameters}) -> source`, doc, example };
 }
 
+/** Of sources that are tables. */
+const tableParameters =
+  'path: path, target: string = "", categories: string = "", texts: string = "", tokens: string = "words", vocabulary: int = 1000, length: int = 0';
+
 export const sources: readonly SourceFunction[] = [
   source(
     'idx',
@@ -14,9 +18,15 @@ export const sources: readonly SourceFunction[] = [
   ),
   source(
     'csv',
-    'path: path, target: string = "", categories: string = "", texts: string = "", tokens: string = "words", vocabulary: int = 1000, length: int = 0',
+    tableParameters,
     'A table with a header line; columns keep their names. Numbers are numbers, dates such as 2024-12-31 days since 1970, texts categories, and a gap is a missing value. `categories` names the columns, with commas between, whose numbers are categories too, such as a target of 0 and 1. `texts` names the columns to be cut into `tokens`, "words", "characters" or "bpe" as `text` does: index(V)[length] over up to `vocabulary` of them, each text padded with token 0 at its end; without `length` all of them fit. With `target` there is also `features`: all other numeric columns, in order.',
     'csv("iris.csv", target: "species")',
+  ),
+  source(
+    'parquet',
+    tableParameters,
+    'The columns of a Parquet file, under their names: numbers, texts and truth values as categories, dates and times as days since 1970, lists of as many numbers each as vectors; a null is a missing value. Columns of other types are left out. The arguments are those of `csv`.',
+    'parquet("train.parquet", target: "label")',
   ),
   source(
     'images',

@@ -272,3 +272,17 @@ describe('texts', () => {
     );
   });
 });
+
+test('a table longer than what a schema reads may be cut in the middle of a quoted cell', async () => {
+  const cell = `"${'several lines\n'.repeat(1000)}"`;
+  const rows = Math.ceil(2 ** 24 / cell.length) + 2;
+  const folder = temporaryFolder({ 't.csv': `text,y\n${`${cell},1\n"a ""word""",0\n`.repeat(rows)}` });
+  const schema = await readSchema(source(), workspacePaths(folder));
+  expect(schema).toMatchObject({
+    columns: [
+      { name: 'text', classes: 2 },
+      { name: 'y', dtype: 'i32' },
+    ],
+  });
+  expect(schema.samples).toBeUndefined();
+});

@@ -1,10 +1,10 @@
 /** Columns of a table that hold texts: each cell cut into tokens, all rows of one length, the rest of a row filled with a token that says so. */
 import type { Call, ColumnSchema } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
-import type { Table } from './csvTable.ts';
 import type { DataFile } from './file.ts';
 import { demandWithin, LIMITS } from './limits.ts';
 import { countArgument, type DataColumn } from './schema.ts';
+import type { Table, TableColumn } from './table.ts';
 import { createTokenizer, kindOf, LEARNED, learnVocabulary, type TokenKind } from './tokenizer.ts';
 
 /** Token 0 of such a column: there is no more text. */
@@ -27,16 +27,15 @@ export function textCutOf(args: Call['args']): TextCut {
   };
 }
 
-/** Column `at` as index(V) [length], padded at the end and cut where it is longer. Throws `data-malformed` for an empty text, `data-out-of-range` for strange characters. */
+/** A column of texts as index(V) [length], padded at the end and cut where it is longer. Throws `data-malformed` for an empty text, `data-out-of-range` for strange characters. */
 export function textColumn(
   file: DataFile,
   table: Table,
-  at: number,
+  { name, cells }: TableColumn,
   { kind, size, length }: TextCut,
   expected?: ColumnSchema,
 ): DataColumn {
-  const name = table.header[at]!;
-  const texts = table.rows.map(row => row[at]!.trim());
+  const texts = cells.map(cell => (cell === undefined ? '' : String(cell).trim()));
   const all = texts.join(kind === 'characters' ? '' : ' ');
   const vocabulary = expected?.classNames ?? [PADDING, ...learnVocabulary(kind, all, size, LEARNED)];
   demandWithin(`${file.name}, column "${name}"`, 'different characters', vocabulary.length, LIMITS.categories);
@@ -47,7 +46,7 @@ export function textColumn(
     const found = tokens instanceof Int32Array ? 'nothing' : JSON.stringify(tokens.strange);
     const wanted = found === 'nothing' ? 'a text' : 'one of the characters of the training texts';
     const code = found === 'nothing' ? 'data-malformed' : 'data-out-of-range';
-    const place = `${file.name}, line ${table.lineOf(row)}, column "${name}"`;
+    const place = `${file.name}, ${table.placeOf(row)}, column "${name}"`;
     throw new EngineError(code, `${place}: expected ${wanted}, found ${found}; mend the text or remove the row`);
   });
   const longest = encoded.reduce((most, tokens) => Math.max(most, tokens.length), 0);
