@@ -69,7 +69,7 @@ test.each([
 });
 
 test('an unknown source is refused with the known ones', async () => {
-  await expect(load('parquet')).rejects.toMatchObject({
+  await expect(load('orc')).rejects.toMatchObject({
     code: 'unsupported',
     message: expect.stringContaining('moons'),
   });
