@@ -29,30 +29,40 @@ export function createSchemaWorker(
     void worker?.terminate();
     worker = undefined;
   };
-  const rest = (used: Worker): void => {
-    used.removeAllListeners();
-    // A program that has nothing else to do waits for a job, but not for a thread at rest.
-    used.unref();
-    resting = setTimeout(end, idle);
-    resting.unref();
+  const start = (): Worker => {
+    const started = new Worker(entry, { resourceLimits: { maxOldGenerationSizeMb: heap } });
+    // Also one that dies at rest must not take the server with it.
+    started.on('error', () => {});
+    started.on('exit', () => {
+      if (worker === started) worker = undefined;
+    });
+    return started;
   };
   const doJob = (job: SchemaJob): Promise<SchemaAnswer> => {
     clearTimeout(resting);
-    worker ??= new Worker(entry, { resourceLimits: { maxOldGenerationSizeMb: heap } });
+    worker ??= start();
     const used = worker;
     used.ref();
-    let limit: ReturnType<typeof setTimeout> | undefined;
-    const answer = new Promise<SchemaAnswer>((resolve, reject) => {
-      limit = setTimeout(() => reject(new Error(`reading it takes more than ${patience / 1000} s`)), patience);
-      used.once('message', resolve);
-      used.once('error', error => reject(reasonOf(error)));
-      used.once('exit', code => reject(new Error(`its reader ended with code ${code}`)));
+    return new Promise<SchemaAnswer>((resolve, reject) => {
+      const settle = (finish: () => void): void => {
+        clearTimeout(limit);
+        used.off('message', answered).off('error', failed).off('exit', ended);
+        // A program that has nothing else to do waits for a job, but not for a thread at rest.
+        used.unref();
+        resting = setTimeout(end, idle);
+        resting.unref();
+        finish();
+      };
+      const fail = (error: Error): void => {
+        end();
+        settle(() => reject(error));
+      };
+      const answered = (answer: SchemaAnswer): void => settle(() => resolve(answer));
+      const failed = (error: NodeJS.ErrnoException): void => fail(reasonOf(error));
+      const ended = (code: number): void => fail(new Error(`its reader ended with code ${code}`));
+      const limit = setTimeout(() => fail(new Error(`reading it takes more than ${patience / 1000} s`)), patience);
+      used.on('message', answered).on('error', failed).on('exit', ended);
       used.postMessage(job);
-    });
-    answer.catch(end);
-    return answer.finally(() => {
-      clearTimeout(limit);
-      rest(used);
     });
   };
   return {

@@ -145,8 +145,8 @@ describe('the thread that reads schemas', () => {
     return path;
   };
 
-  it('answers what this thread would, job after job, also after a rest', async () => {
-    const { run } = createSchemaWorker(entry, { idle: 0 });
+  it.each([0, 60_000])('answers what this thread would, job after job, also after a rest of %d ms', async idle => {
+    const { run } = createSchemaWorker(entry, { idle });
     for (const path of ['a.csv', 'none.csv', 'a.csv']) {
       expect(await run(job(path))).toEqual(await runSchemaJob(job(path)));
       await new Promise(resolve => setTimeout(resolve, 1));
