@@ -14,7 +14,7 @@ export interface Builder extends Emission {
   /** In order of first use. */
   readonly parameters: ReadonlyMap<string, ParameterSpec>;
   /** New contents of running statistics, to be assigned after the step. */
-  readonly updates: readonly OutputSpec[];
+  readonly updates: ReadonlyMap<string, OutputSpec>;
   /** What is to be learnt from the training samples, in order of dependence, and the values it is learnt from. */
   readonly fits: readonly FitSpec[];
   readonly comparisons: readonly Comparison[];
@@ -45,7 +45,7 @@ export function builder(
 ): Builder {
   const b = new GraphBuilder();
   const parameters = new Map<string, ParameterSpec>();
-  const updates: OutputSpec[] = [];
+  const updates = new Map<string, OutputSpec>();
   const fits: FitSpec[] = [];
   const comparisons: Comparison[] = [];
   let streams = firstStream;
@@ -82,12 +82,17 @@ export function builder(
       b,
       training,
       parameter: (name, shape, init) => register(prefixed(name), shape, init, true),
-      statistic: (name, shape, initial) => ({
-        value: register(prefixed(name), shape, { kind: 'constant', value: initial }, false),
-        update: next => {
-          if (training) updates.push({ name: prefixed(name), value: next, kind: 'assign' });
-        },
-      }),
+      statistic: (name, shape, initial) => {
+        const full = prefixed(name);
+        const before = register(full, shape, { kind: 'constant', value: initial }, false);
+        return {
+          // A layer that is applied twice in a step goes on from what the first application has left, as in PyTorch.
+          value: updates.get(full)?.value ?? before,
+          update: next => {
+            if (training) updates.set(full, { name: full, value: next, kind: 'assign' });
+          },
+        };
+      },
       fitted: (name, statistic, values) => {
         const fit = prefixed(name);
         const type = fittedType(statistic, values);
