@@ -1,5 +1,5 @@
 /** Functions that choose and order elements: by condition, by index, by size, by place. */
-import { addDim, type Dim } from '../../dim/dim.ts';
+import { addDim, type Dim, maxDim } from '../../dim/dim.ts';
 import type { Shape } from '../../ir/graph.ts';
 import { broadcastShapes } from '../broadcasting.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
@@ -187,7 +187,10 @@ const choice: TensorFunction = {
     expectDType('select', types, 0, ['bool']);
     expectDType('select', types, 2, [types[1]!.dtype]);
     const shapes = types.map(t => t.shape);
-    return { dtype: types[1]!.dtype, shape: broadcastShapes('select', shapes) };
+    const [, x, y] = types;
+    const classes = x!.classes !== undefined && y!.classes !== undefined ? maxDim(x!.classes, y!.classes) : undefined;
+    const type = { dtype: x!.dtype, shape: broadcastShapes('select', shapes) };
+    return { ...type, ...(classes !== undefined && { classes }) };
   },
   build: ({ b }, args) => b.select(tensor(args, 'condition'), operand(args, 'x'), operand(args, 'y')),
 };
