@@ -27,6 +27,7 @@ export const inline: Refactoring = site => {
   if (use === undefined || text === undefined || lines === undefined || hasComment(site, lines)) return undefined;
   const literal = ['number', 'bool', 'string'].includes(binding.value.kind);
   if (uses.length > 1 && !literal) return undefined;
+  if (uses.some(u => isReported(site, u))) return undefined;
   if (!literal && !isStill(site, binding, use)) return undefined;
   const replaced = uses.map(u => replacement(site, binding, u, text));
   if (!replaced.every(edit => edit !== undefined)) return undefined;
@@ -55,6 +56,11 @@ function isStill(site: Site, binding: Bind, use: Reference): boolean {
   const between = bindsOf(site).filter(b => b.start > binding.start && b !== user && b.start < use.span.start);
   if (between.some(b => b.targets.some(t => read.has(t.name)))) return false;
   return isOrderless(site, binding) || (home.block.statements[home.index + 1] === user && isFirst(site, user, use));
+}
+
+/** What `report` shows has the name of its binding; and `mae` is a metric there, a loss elsewhere. */
+function isReported({ part }: Site, use: Reference): boolean {
+  return pathAround(part.entry.node, use.span).some(n => n.kind === 'setting' && n.keyword.name === 'report');
 }
 
 /** Neither weights nor random numbers, which are told apart by their order. A layer takes its place where it is applied. */

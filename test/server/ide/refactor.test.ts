@@ -1,4 +1,5 @@
 /** Refactorings: what they make of a text, that none adds a diagnostic, and that the program stays what it was where that is promised. */
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -113,6 +114,9 @@ describe('inline', () => {
     ['weights past others', '  h$0 = x |> linear(784)\n  k = x |> linear(784)\n  k + h |> linear(10)'],
     ['a parameter', '  x$0 |> linear(10)'],
   ])('leaves %s alone', (_, before) => expect(inlined(body(before))).toBeUndefined());
+  it('leaves what is reported under its name alone', () => {
+    expect(inlined(program('di$0stance = mae(logits, 0)\n  report distance'))).toBeUndefined();
+  });
 });
 
 describe('pipelines', () => {
@@ -171,6 +175,21 @@ describe('imports', () => {
 const root = fileURLToPath(new URL('../../../examples/', import.meta.url));
 const examples = readdirSync(root).filter(name => name.endsWith('.strata'));
 
+/** Nodes of graphs named by what they compute instead of by number, and sorted: graphs that differ in the order of their nodes alone are equal. */
+function orderless(text: string): string {
+  const names = new Map<string, string>();
+  const nodes: string[] = [];
+  const lines = text.split('\n').flatMap(line => {
+    const [, name, value] = /^\W*(%\d+) = (.*)$/.exec(line) ?? [];
+    const known = (value ?? line).replaceAll(/%\d+/g, ref => names.get(ref) ?? ref);
+    if (name === undefined) return [...nodes.splice(0).sort(), known];
+    names.set(name, `%${createHash('sha1').update(known).digest('base64url')}`);
+    nodes.push(known);
+    return [];
+  });
+  return [...lines, ...nodes.sort()].join('\n');
+}
+
 /** Programs of all train blocks, with weights told by their order alone where `anonymous`. */
 function programs(analysis: Analysis, anonymous: boolean): readonly string[] {
   return analysis.trains.map(({ name }) => {
@@ -180,7 +199,7 @@ function programs(analysis: Analysis, anonymous: boolean): readonly string[] {
     if (!anonymous) return text;
     const names = new Map(lowered.program.parameters.map((p, i) => [p.name, `p${i}`]));
     const unlabelled = text.replaceAll(/ {2}\/\/ [^"\\]*/g, '');
-    return unlabelled.replaceAll(/[\w.]+/g, word => names.get(word) ?? word);
+    return orderless(unlabelled.replaceAll(/[\w.]+/g, word => names.get(word) ?? word));
   });
 }
 
