@@ -41,7 +41,7 @@ export interface Checked {
 /** Checks are rules that call each other; a model is run only where a program is lowered. */
 export const checkingRules: Rules = { evaluate, block, instantiate: () => failed };
 
-/** Imported files that are a function of their text alone (no imports, no data), by host and uri: one for all that import them. */
+/** Imported files that import none themselves, by host and uri: one for all that import them, as long as their data stay as they are. */
 const shared = new WeakMap<LangHost, Map<string, World>>();
 
 /** A schema may name thousands of classes: each is written down once, for hosts keep them. */
@@ -383,11 +383,17 @@ export class World {
     const known = shared.get(this.host) ?? new Map<string, World>();
     shared.set(this.host, known);
     const before = known.get(uri);
-    if (before?.text === text) return before;
+    if (before?.text === text && before.isCurrent()) return before;
     const world = new World(uri, text, this.host, this.previous?.imported.get(uri) ?? before, this.chain);
-    if (world.entries.every(({ node }) => node.kind === 'model' || node.kind === 'const')) known.set(uri, world);
+    if (world.entries.every(({ node }) => node.kind !== 'import')) known.set(uri, world);
     else known.delete(uri);
     return world;
+  }
+
+  /** What its checks have read from outside reads the same now. */
+  private isCurrent(): boolean {
+    const outside = [...this.checks].filter(([{ node }]) => node.kind === 'data' || node.kind === 'train');
+    return outside.every(([, { seen }]) => [...seen].every(([name, key]) => this.keyOf(name) === key));
   }
 
   lookup(name: string): Global | undefined {
