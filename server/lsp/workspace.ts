@@ -168,7 +168,8 @@ export function createWorkspace(host: ServerHost, arrived: (uris: readonly strin
       for (const uri of uris()) {
         if (among?.has(uri) === false) continue;
         const text = lang.readText(uri);
-        const analysis = text !== undefined && wanted(uri, text) ? analysisOf(uri) : undefined;
+        if (text === undefined || !wanted(uri, text)) continue;
+        const analysis = documents.has(uri) ? analysisOf(uri) : closed.glance(uri, text);
         if (analysis !== undefined) yield analysis;
       }
     },
@@ -188,6 +189,8 @@ export function createWorkspace(host: ServerHost, arrived: (uris: readonly strin
 /** Analyses of files that are not open, the latest of them kept. */
 interface Closed {
   analysis(uri: string): Analysis | undefined;
+  /** Not kept if it is not there yet: a search goes through more files than are kept, and would leave none of use. */
+  glance(uri: string, text: string): Analysis;
   forget(uri: string): void;
   clear(): void;
 }
@@ -208,13 +211,17 @@ function createClosed(lang: LangHost, made: (analysis: Analysis) => void): Close
       forget(oldest);
     }
   };
+  const glance = (uri: string, text: string): Analysis => {
+    const known = kept.get(uri);
+    return known?.text === text ? known : analyzeOnDemand(uri, text, lang);
+  };
   return {
+    glance,
     analysis: uri => {
       const text = lang.readText(uri);
       if (text === undefined) return undefined;
-      const known = kept.get(uri);
-      const analysis = known?.text === text ? known : analyzeOnDemand(uri, text, lang);
-      if (analysis !== known) made(analysis);
+      const analysis = glance(uri, text);
+      if (analysis !== kept.get(uri)) made(analysis);
       keep(uri, analysis);
       return analysis;
     },
