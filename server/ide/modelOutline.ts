@@ -4,10 +4,7 @@ import { bindGraph } from '../../engine/ir/bind.ts';
 import type { TensorType } from '../../engine/ir/graph.ts';
 import type { Program } from '../../engine/ir/program.ts';
 import { flopsOf } from '../../engine/ops/flops.ts';
-import { snapshotOf } from '../lang/analyze.ts';
-import type { Analysis, Location } from '../lang/api.ts';
-import type { BindingRecord, Sheet } from '../lang/check/records.ts';
-import type { World } from '../lang/check/world.ts';
+import type { Analysis, Location, MadeLayer } from '../lang/api.ts';
 import { lower } from '../lang/lower/lower.ts';
 
 export interface LayerNode {
@@ -42,7 +39,7 @@ export function modelOutline(analysis: Analysis, train: string): ModelOutline | 
   const { program } = lowered;
   const root = draft('', '');
   grow(root, program);
-  const locate = locator(analysis, train);
+  const locate = locator(lowered.layers);
   const layers = root.children.map(child => finished(child, program, locate));
   const perSample = bindGraph(program.train, { B: 1 });
   const flops = perSample.nodes.reduce((sum, node) => sum + Number(flopsOf(node, perSample)), 0);
@@ -98,8 +95,8 @@ function child(parent: Draft, name: string, path: string, owner: boolean): Draft
 }
 
 function finished(d: Draft, program: Program, locate: Locate): LayerNode {
-  const children = d.children.map(child => finished(child, program, locate));
   const { kind, location } = locate(d.path);
+  const children = d.children.map(child => finished(child, program, locate));
   return {
     name: d.name,
     path: d.path,
@@ -123,55 +120,15 @@ function showType({ dtype, shape }: TensorType): string {
 
 type Locate = (path: string) => { readonly kind: string; readonly location?: Location };
 
-/** Follows a path from the train block through the models that its names stand for. */
-function locator(analysis: Analysis, train: string): Locate {
-  const world = snapshotOf(analysis)?.world;
+/** Of what several places share a path, each part of the tree in turn takes the next place. */
+function locator(made: ReadonlyMap<string, readonly MadeLayer[]>): Locate {
+  const met = new Map<string, number>();
   return path => {
-    let home = world && placeIn(world, train);
-    let found: ReturnType<Locate> = { kind: '' };
-    for (const name of path.split('.')) {
-      if (home === undefined || /^(?:\d+|(?:repeat|scan)_\d+)$/.test(name)) {
-        found = { kind: /^\d+$/.test(name) ? '' : name.replace(/_\d+$/, '') };
-        continue;
-      }
-      const step = stepInto(home, name);
-      found = { kind: step.kind, ...(step.location && { location: step.location }) };
-      home = step.model === undefined ? undefined : placeIn(step.model.world, step.model.name);
-    }
-    return found;
-  };
-}
-
-interface Home {
-  readonly world: World;
-  readonly sheet: Sheet;
-  readonly offset: number;
-}
-
-function placeIn(world: World, name: string): Home | undefined {
-  const entry = world.find(name);
-  return entry && { world, sheet: world.check(entry).sheet, offset: entry.placed.offset };
-}
-
-/** A named layer is found by its binding, an anonymous one (`linear_2`) by counting the calls of its function. */
-function stepInto(
-  { world, sheet, offset }: Home,
-  name: string,
-): ReturnType<Locate> & { model?: { world: World; name: string } } {
-  const binding = sheet.bindings.find((b): b is BindingRecord => b.meaning.kind === 'layer' && b.name === name);
-  const [, base = name, count = '1'] = /^(.*?)(?:_(\d+))?$/.exec(name)!;
-  const calls = sheet.references
-    .filter(r => !r.definition && r.name === base)
-    .sort((a, b) => a.span.start - b.span.start);
-  const span = binding?.span ?? calls[Number(count) - 1]?.span ?? calls[0]?.span;
-  const kind = binding?.meaning.kind === 'layer' ? binding.meaning.callee.signature.name : base;
-  const global = world.lookup(kind);
-  const home =
-    global?.kind === 'model' ? world.worldOf(global.target.kind === 'global' ? global.target.uri : '') : undefined;
-  return {
-    kind,
-    ...(span && { location: { uri: world.uri, start: span.start + offset, end: span.end + offset } }),
-    ...(home && { model: { world: home, name: kind } }),
+    const sites = made.get(path) ?? [];
+    const turn = met.get(path) ?? 0;
+    met.set(path, turn + 1);
+    const name = path.slice(path.lastIndexOf('.') + 1);
+    return sites[Math.min(turn, sites.length - 1)] ?? { kind: /^\d+$/.test(name) ? '' : name };
   };
 }
 

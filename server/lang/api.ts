@@ -230,9 +230,20 @@ export interface Fold {
   readonly kind: 'block' | 'comment';
 }
 
+/** The function or model of a layer, and where it is named or, without a name, called. */
+export interface MadeLayer {
+  readonly kind: string;
+  readonly location: Location;
+}
+
 export type LowerResult =
-  /** `choices`: those of a sweep, each a program of its own; none without one. */
-  | { readonly kind: 'program'; readonly program: Program; readonly choices: readonly Choice[] }
+  /** `choices`: those of a sweep, each a program of its own; none without one. `layers`: what made those of a path, mostly one. */
+  | {
+      readonly kind: 'program';
+      readonly program: Program;
+      readonly choices: readonly Choice[];
+      readonly layers: ReadonlyMap<string, readonly MadeLayer[]>;
+    }
   /** The errors that stand in the way. */
   | { readonly kind: 'errors'; readonly facts: readonly DiagnosticFact[] }
   | { readonly kind: 'unknown-train'; readonly names: readonly string[] };

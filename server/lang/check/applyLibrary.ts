@@ -18,7 +18,7 @@ import { closest } from '../names.ts';
 import type { Span } from '../text.ts';
 import type { Bound, Matched } from './arguments.ts';
 import type { Callee } from './callee.ts';
-import { type Context, declaredRelated, demand, noteSize, report } from './context.ts';
+import { type Context, declaredRelated, demand, madeAt, noteSize, report } from './context.ts';
 import { failed, type LayerMeaning, type Meaning, showMeaning, showShape, type TensorMeaning } from './meaning.ts';
 import { elementCount } from './operators.ts';
 import { ownName, type TensorPattern } from './signature.ts';
@@ -50,7 +50,7 @@ export function applyLibrary(
   }
   try {
     const build = context.emission.at(path);
-    const label = path || context.naming.prefix + fn.name;
+    const label = path || madeAt(context, context.naming.prefix + fn.name, fn.name, span);
     const built = build.b.scoped(label, () => fn.build(build, args));
     const nodes = isValue(built) ? [built] : built;
     if (fn.kind === 'loss') compared(context, fn.reads?.(args) ?? 'value', matched);

@@ -7,7 +7,7 @@ import type { Span } from '../text.ts';
 import { applyLibrary, inputText } from './applyLibrary.ts';
 import { type Bound, fillDefaults, type Matched, matchArguments, missing, type Piped } from './arguments.ts';
 import type { Callee, PlanPlace } from './callee.ts';
-import { type Context, demand, localTarget, noteSize, report } from './context.ts';
+import { type Context, demand, localTarget, madeAt, noteSize, report } from './context.ts';
 import {
   failed,
   isError,
@@ -41,8 +41,7 @@ export function callMeaning(
   for (const p of tensors)
     if (!matched.bound.has(p.name) && !p.optional) missing(context, callee, p, matched, calleeSpan);
   unshared(context, callee, calleeSpan);
-  const path = ownsWeights(callee) ? context.naming.anonymous(callee.signature.name) : '';
-  return apply(context, callee, matched, path, calleeSpan);
+  return apply(context, callee, matched, anonymousPath(context, callee, calleeSpan), calleeSpan);
 }
 
 /** Application of a layer value. */
@@ -58,7 +57,7 @@ export function applyLayer(
   if (piped && isError(piped.meaning)) matched.failed = true;
   for (const p of neededTensors(callee)) if (!matched.bound.has(p.name)) missing(context, callee, p, matched, span);
   state.applied++;
-  const path = layer.path || (ownsWeights(callee) ? context.naming.anonymous(callee.signature.name) : '');
+  const path = layer.path || anonymousPath(context, callee, span);
   const result = apply(context, callee, matched, path, span, layer);
   if (!isError(result) && state.output === undefined) {
     state.input = inputText(callee, matched);
@@ -84,6 +83,12 @@ function unshared(context: Context, callee: Callee, span: Span): void {
 /** It has a name of its own in the program, for its weights or for what it learns from the data. */
 function ownsWeights(callee: Callee): boolean {
   return callee.weights || callee.model !== undefined || callee.library?.fn.fitted === true;
+}
+
+/** `linear_1`; '' for what needs no name. */
+function anonymousPath(context: Context, callee: Callee, span: Span): string {
+  const { name } = callee.signature;
+  return ownsWeights(callee) ? madeAt(context, context.naming.anonymous(name), name, span) : '';
 }
 
 function apply(

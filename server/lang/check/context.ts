@@ -10,7 +10,7 @@ import type { AnyNode, Block, Expression, Name } from '../syntax/ast.ts';
 import type { Span } from '../text.ts';
 import type { Callee, CallPlace } from './callee.ts';
 import type { Meaning, Origin, TensorMeaning } from './meaning.ts';
-import type { FactRecord, Sheet, Target } from './records.ts';
+import type { FactRecord, LayerSite, Sheet, Target } from './records.ts';
 import type { Binding, Naming, Scope } from './scope.ts';
 import type { SizeNote } from './signature.ts';
 
@@ -32,6 +32,8 @@ export interface Globals {
 /** Builds graph nodes; with a layer's path it is the BuildContext of the library's macros. */
 export interface Emission {
   readonly training: boolean;
+  /** By path, in order of the first use; functions without weights have one path for all of a model's calls. */
+  readonly layers: Map<string, LayerSite[]>;
   at(path: string): BuildContext;
   /** A loss was built of what the model says and what it should say. */
   /** Hears what is built, in order. */
@@ -56,6 +58,8 @@ export interface EmissionListener {
 export interface Context {
   readonly globals: Globals;
   readonly uri: string;
+  /** Name of the declaration that is walked. */
+  readonly declaration: string;
   readonly sheet: Sheet;
   readonly scope: Scope;
   readonly naming: Naming;
@@ -135,6 +139,19 @@ export function record(context: Context, node: AnyNode, meaning: Meaning): Meani
   if (!context.sheet.types.has(node)) context.sheet.types.set(node, meaning);
   context.emission?.listener?.met(node, meaning);
   return meaning;
+}
+
+/** In lowering: the layer of that path is made, or a function without weights applied, by what stands at `span`. */
+export function madeAt(
+  { emission, uri, declaration }: Context,
+  path: string,
+  kind: string,
+  { start, end }: Span,
+): string {
+  const sites = emission?.layers.get(path) ?? [];
+  if (!sites.some(s => s.span.start === start)) sites.push({ uri, declaration, span: { start, end }, kind });
+  emission?.layers.set(path, sites);
+  return path;
 }
 
 export function localTarget({ start, end }: Span): Target {

@@ -61,6 +61,16 @@ export interface CallRecord {
   readonly piped: boolean;
 }
 
+/** What a layer is known by: the place that names it or, without a name, calls it. Loops and models used twice make several of one place. */
+export interface LayerSite {
+  readonly uri: string;
+  /** Name of the model or train block; the span is relative to its chunk. */
+  readonly declaration: string;
+  readonly span: Span;
+  /** The function or model, `repeat`, `scan`. */
+  readonly kind: string;
+}
+
 /** The result of a binding or a stage, shown behind it. */
 export interface ShapeRecord {
   readonly at: number;

@@ -2,7 +2,7 @@
 import { type Dim, isConstant } from '../../../engine/dim/dim.ts';
 import type { Value } from '../../../engine/ops/builder.ts';
 import type { ScanExpression } from '../syntax/ast.ts';
-import { bindName, type Context, maxTurns, noteSize, report, takeTurn } from './context.ts';
+import { bindName, type Context, madeAt, maxTurns, noteSize, report, takeTurn } from './context.ts';
 import { failed, isError, kindOf, type Meaning, showMeaning, type TensorMeaning } from './meaning.ts';
 import { Naming, Scope } from './scope.ts';
 import { shapesAgree } from './unify.ts';
@@ -23,7 +23,8 @@ export function scanMeaning(context: Context, e: ScanExpression): Meaning {
   const [batch, time, ...rest] = over.shape as readonly [Dim, Dim, ...Dim[]];
   const steps = { wants: 'known', size: time, callee: 'scan', axis: 'T' } as const;
   if (!context.emission && !noteSize(context, steps, e.over, { found: over.shape })) return failed;
-  const prefix = `${context.naming.anonymous('scan')}.`;
+  const word = { start: e.start, end: e.start + 'scan'.length };
+  const prefix = `${madeAt(context, context.naming.anonymous('scan'), 'scan', word)}.`;
   if (context.emission) return unrolled(context, e, over, initial, time, prefix);
   const step: TensorMeaning = { kind: 'tensor', dtype: over.dtype, shape: [batch, ...rest], ...classesOf(over) };
   const result = turn(context, e, step, initial, prefix)?.result;

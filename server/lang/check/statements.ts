@@ -1,7 +1,7 @@
 /** The statements of model bodies: bindings, results, `repeat`, `if`; and the lint for what nothing reads. */
 import { isConstant } from '../../../engine/dim/dim.ts';
-import type { Bind, Block, IfStatement, RepeatStatement, Statement } from '../syntax/ast.ts';
-import { bindName, type Context, maxTurns, report, takeTurn } from './context.ts';
+import type { Bind, Block, IfStatement, Name, RepeatStatement, Statement } from '../syntax/ast.ts';
+import { bindName, type Context, madeAt, maxTurns, report, takeTurn } from './context.ts';
 import { headerContext } from './header.ts';
 import {
   failed,
@@ -52,7 +52,7 @@ export function bind(context: Context, s: Bind, made: Binding[]): void {
   const value = annotated(context, s, context.rules.evaluate(s.damaged ? muted(context) : context, s.value));
   const [only] = s.targets;
   if (s.targets.length === 1 && only) {
-    const meaning = named(context, only.name, value);
+    const meaning = named(context, only, value);
     keep(context, only, meaning, made);
     shapeHint(context, s, meaning);
     return;
@@ -82,9 +82,10 @@ function keep(context: Context, name: Bind['targets'][number], meaning: Meaning,
 }
 
 /** A layer gets the name it is bound to, `net.fc1`; one that has a name keeps it. */
-function named(context: Context, name: string, m: Meaning): Meaning {
+function named(context: Context, { name, start, end }: Name, m: Meaning): Meaning {
   if (m.kind !== 'layer' || m.path !== '') return m;
-  return { ...m, path: context.naming.bound(name) } satisfies LayerMeaning;
+  const path = madeAt(context, context.naming.bound(name), m.callee.signature.name, { start, end });
+  return { ...m, path } satisfies LayerMeaning;
 }
 
 function shapeHint(context: Context, s: Bind, meaning: Meaning): void {
@@ -126,7 +127,8 @@ function repeat(context: Context, s: RepeatStatement): void {
     });
     return;
   }
-  const prefix = `${context.naming.anonymous('repeat')}.`;
+  const word = { start: s.start, end: s.start + 'repeat'.length };
+  const prefix = `${madeAt(context, context.naming.anonymous('repeat'), 'repeat', word)}.`;
   const most = turns ?? 1;
   for (let i = 0; i < most; i++) {
     if (!takeTurn(context, s.count)) return;

@@ -192,6 +192,7 @@ export class World {
     return {
       globals: this.globals(seen),
       uri: this.uri,
+      declaration: entry.node.name.name,
       sheet,
       scope: new Scope(),
       naming: new Naming(''),

@@ -6,7 +6,7 @@ import { type Context, maxTurns } from '../check/context.ts';
 import type { Meaning } from '../check/meaning.ts';
 import { runModel } from '../check/model.ts';
 import { elementCount } from '../check/operators.ts';
-import { emptySheet } from '../check/records.ts';
+import { emptySheet, type LayerSite } from '../check/records.ts';
 import { Naming } from '../check/scope.ts';
 import type { Signature } from '../check/signature.ts';
 import type { Checked, Entry, World } from '../check/world.ts';
@@ -21,8 +21,11 @@ export interface Cost {
 }
 
 export interface ModelCost extends Cost {
-  /** By path, `fc1`, `repeat_1.0.linear_1`; each with all that is within. */
-  readonly layers: ReadonlyMap<string, Cost>;
+  /**
+   * Of the layers that a place of the model's own body makes, each with all that is within: one, or one a turn of a loop. The place
+   * is the offset, within the chunk, of its name or, without one, of the call.
+   */
+  readonly layers: ReadonlyMap<number, readonly Cost[]>;
 }
 
 const known = new WeakMap<World, Map<string, ModelCost | undefined>>();
@@ -46,7 +49,7 @@ function compute(world: World, name: string): ModelCost | undefined {
   const checked = world.check(entry);
   if (checked.sheet.facts.some(f => f.code !== 'unused-binding')) return undefined;
   const emission = run(world, name, entry, checked);
-  return emission && costOf(emission, batchOf(checked.signature));
+  return emission && costOf(emission, batchOf(checked.signature), { uri: world.uri, declaration: name });
 }
 
 /** The model's graph on inputs of its own declared shapes. */
@@ -85,7 +88,11 @@ function batchOf(signature: Signature | undefined): string | undefined {
   return lead?.kind === 'name' ? lead.name : undefined;
 }
 
-function costOf({ b, parameters }: Builder, batch: string | undefined): ModelCost {
+function costOf(
+  { b, parameters, layers: made }: Builder,
+  batch: string | undefined,
+  own: Pick<LayerSite, 'uri' | 'declaration'>,
+): ModelCost {
   const layers = new Map<string, { weights: number; flops: Dim }>();
   const all = { weights: 0, flops: 0 as Dim };
   const one = new Map<string, Dim>(batch === undefined ? [] : [[batch, 1]]);
@@ -109,7 +116,22 @@ function costOf({ b, parameters }: Builder, batch: string | undefined): ModelCos
     if (flops === 0) continue;
     for (const cost of [all, ...around(node.label ?? '')]) cost.flops = addDim(cost.flops, flops);
   }
-  return { ...all, layers };
+  return { ...all, layers: bySite(made, layers, own) };
+}
+
+function bySite(
+  made: Builder['layers'],
+  costs: ReadonlyMap<string, Cost>,
+  own: Pick<LayerSite, 'uri' | 'declaration'>,
+): ReadonlyMap<number, readonly Cost[]> {
+  const found = new Map<number, Cost[]>();
+  for (const [path, [site, ...others]] of made) {
+    const cost = costs.get(path);
+    // What several places share (a function without weights) can't be told apart.
+    if (!cost || !site || others.length > 0 || site.uri !== own.uri || site.declaration !== own.declaration) continue;
+    found.set(site.span.start, [...(found.get(site.span.start) ?? []), cost]);
+  }
+  return found;
 }
 
 /** Longer formulas say less than none. */
@@ -121,5 +143,19 @@ export function showCost({ weights, flops }: Cost): readonly string[] {
   return [
     ...(weights > 0 ? [`${weights.toLocaleString('en-US')} weights`] : []),
     ...(flops !== 0 && work.length <= longestFormula ? [`${work} FLOPs a sample`] : []),
+  ];
+}
+
+/** Of the layers that one place makes: those of each turn of a loop, where they are alike; else of all turns together. */
+export function showCosts(costs: readonly Cost[]): readonly string[] {
+  const [first, ...others] = costs;
+  if (first === undefined || others.length === 0) return first ? showCost(first) : [];
+  const alike = others.every(c => c.weights === first.weights && showDim(c.flops) === showDim(first.flops));
+  const shown = alike
+    ? first
+    : others.reduce((sum, c) => ({ weights: sum.weights + c.weights, flops: addDim(sum.flops, c.flops) }), first);
+  return [
+    ...showCost(shown),
+    `${alike ? 'made' : 'in all, made'} ${costs.length} times, with weights of its own each time`,
   ];
 }

@@ -109,5 +109,6 @@ export function builder(
     comparisons.push({ reading, said, target });
     listener?.compared(said, target);
   };
-  return { b, training, parameters, updates, fits, comparisons, compared, at, ...(listener && { listener }) };
+  const made = { parameters, updates, fits, comparisons, layers: new Map() };
+  return { b, training, ...made, compared, at, ...(listener && { listener }) };
 }

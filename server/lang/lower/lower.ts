@@ -2,11 +2,11 @@
 import { type Choice, PROGRAM_VERSION, type Program, type RunPlan } from '../../../engine/ir/program.ts';
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
 import { snapshotOf } from '../analyze.ts';
-import type { Analysis, LowerResult } from '../api.ts';
+import type { Analysis, LowerResult, MadeLayer } from '../api.ts';
 import type { EmissionListener } from '../check/context.ts';
 import type { DataFace } from '../check/data.ts';
 import type { Meaning } from '../check/meaning.ts';
-import type { Sheet } from '../check/records.ts';
+import type { LayerSite, Sheet } from '../check/records.ts';
 import { choicesOf } from '../check/sweep.ts';
 import type { TrainFace } from '../check/train.ts';
 import type { DiagnosticFact } from '../facts.ts';
@@ -14,6 +14,7 @@ import { isError } from '../snapshot/facts.ts';
 import { dependencies } from '../snapshot/outline.ts';
 import { absolute, locate, type Part, parts, type Snapshot } from '../snapshot/snapshot.ts';
 import type { TrainDeclaration } from '../syntax/ast.ts';
+import { shiftSpan } from '../text.ts';
 import { dataPlan } from './data.ts';
 import { type TrainGraphs, trainGraphs } from './train.ts';
 import { viewsOf } from './views.ts';
@@ -55,7 +56,16 @@ function lowered(
   const views = viewsOf(graphs, data.source!, data.columns);
   if (graphs.sheet.facts.some(isError)) return { kind: 'errors', facts: placedFacts(snapshot, part, graphs.sheet) };
   const whole = { ...program(snapshot, node.name.name, node.on.name, data, graphs), ...views };
-  return { kind: 'program', program: { ...whole, ...(chosen && { choice: chosen }) }, choices };
+  const layers = madeLayers(snapshot, graphs);
+  return { kind: 'program', program: { ...whole, ...(chosen && { choice: chosen }) }, choices, layers };
+}
+
+function madeLayers({ world }: Snapshot, { layers }: TrainGraphs): ReadonlyMap<string, readonly MadeLayer[]> {
+  const made = ({ uri, declaration, span, kind }: LayerSite): readonly MadeLayer[] => {
+    const home = world.worldOf(uri)?.find(declaration);
+    return home ? [{ kind, location: { uri, ...shiftSpan(span, home.placed.offset) } }] : [];
+  };
+  return new Map([...layers].map(([path, sites]) => [path, sites.flatMap(made)]));
 }
 
 /** A type rule of the graph refused what only the sizes of this program show; anything else is our mistake. */

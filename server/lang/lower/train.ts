@@ -31,6 +31,7 @@ export interface TrainGraphs {
   readonly shown: readonly Shown[];
   readonly infer: Graph;
   readonly predictions: readonly Prediction[];
+  readonly layers: Builder['layers'];
 }
 
 /** Who wants to see what lowering does. */
@@ -67,6 +68,7 @@ export function trainGraphs(
     train,
     evaluate,
     parameters,
+    layers: emission.layers,
     objectives: objectives(whole, face, parameters, training.context, node),
     use: {
       fields: new Set(read.filter(name => fields.has(name))),

@@ -6,8 +6,8 @@ import { libraryCallee } from '../check/callee.ts';
 import { type LayerMeaning, type Meaning, showMeaning, showShape, showTensor } from '../check/meaning.ts';
 import type { Reference, Target } from '../check/records.ts';
 import { type Signature, showOwn, showPattern } from '../check/signature.ts';
-import type { World } from '../check/world.ts';
-import { modelCost, showCost } from '../lower/count.ts';
+import type { Entry, World } from '../check/world.ts';
+import { type Cost, modelCost, showCost, showCosts } from '../lower/count.ts';
 import type { AnyNode } from '../syntax/ast.ts';
 import { settingOf } from '../syntax/settings.ts';
 import { mentions, type Span, touches } from '../text.ts';
@@ -102,7 +102,10 @@ function describe(snapshot: Snapshot, part: Part, r: Reference, meaning: Meaning
   }
   const value = meaning ?? bindingMeaning(part, r);
   if (value === undefined) return { code: r.name, doc: '', notes: [] };
-  const notes = value.kind === 'layer' ? layerNotes(snapshot, part, value) : [];
+  const notes =
+    value.kind === 'layer'
+      ? layerNotes(snapshot, part, value, r.target?.kind === 'local' ? r.target.span.start : undefined)
+      : [];
   return { code: valueCode(r.name, value), doc: '', notes };
 }
 
@@ -134,30 +137,29 @@ function valueCode(name: string, m: Meaning): string {
 }
 
 /** Weights and operations of a named layer; of one that is a model, those of the model by itself. */
-function layerNotes({ world }: Snapshot, { entry }: Part, m: LayerMeaning): readonly string[] {
+function layerNotes(
+  { world }: Snapshot,
+  { entry }: Part,
+  m: LayerMeaning,
+  site: number | undefined,
+): readonly string[] {
   const { model } = m.callee;
   const home = model && world.worldOf(model.uri);
-  const cost = home
-    ? modelCost(home, m.callee.signature.name)
-    : entry.node.kind === 'model'
-      ? modelCost(world, entry.node.name.name)?.layers.get(m.path)
-      : undefined;
+  const cost = home && modelCost(home, m.callee.signature.name);
   if (cost) return showCost(cost);
+  const made = site === undefined ? undefined : madeAt(world, entry, site);
+  if (made) return showCosts(made);
   return m.state.count === undefined ? [] : [`${m.state.count.toLocaleString('en-US')} weights`];
 }
 
-/** Of a layer that is made and applied in one, told by its place among those of its kind; loops and branches have no such place. */
-function stageCost({ world }: Snapshot, { entry, checked }: Part, r: Reference): readonly string[] {
-  const { node } = entry;
-  if (node.kind !== 'model' || !libraryCallee(r.name, 'model')?.weights) return [];
-  if (node.body.statements.some(s => s.kind === 'repeat' || s.kind === 'if')) return [];
-  const named = node.body.statements.some(
-    s => s.kind === 'bind' && s.targets.some(t => checked.sheet.types.get(t)?.kind === 'layer'),
-  );
-  const same = checked.sheet.references.filter(o => o.kind === 'library' && o.name === r.name);
-  const order = same.toSorted((a, b) => a.span.start - b.span.start).indexOf(r);
-  const cost = named ? undefined : modelCost(world, node.name.name)?.layers.get(`${r.name}_${order + 1}`);
-  return cost ? showCost(cost) : [];
+/** Of a layer that is made and applied in one. */
+function stageCost({ world }: Snapshot, { entry }: Part, r: Reference): readonly string[] {
+  return showCosts(madeAt(world, entry, r.span.start) ?? []);
+}
+
+/** Costs of the layers that a place in a model's body makes. */
+function madeAt(world: World, { node }: Entry, at: number): readonly Cost[] | undefined {
+  return node.kind === 'model' ? modelCost(world, node.name.name)?.layers.get(at) : undefined;
 }
 
 function library(name: string, part: Part, meaning: Meaning | undefined): Described {

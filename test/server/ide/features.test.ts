@@ -16,6 +16,18 @@ describe('hover', () => {
     const markdown = hover(analysis, offset)?.markdown ?? '';
     for (const part of expected) expect(markdown).toMatch(part);
   };
+  const loop = '  repeat 3 { x = x |> lin$0ear(784) }\n  x |> linear(10)';
+  it('a layer of a loop costs what a turn of it costs, and says how often it is made', () =>
+    check(body(loop), /615,440 weights/, /made 3 times/));
+  it('a layer behind a branch that is not taken has its own weights', () =>
+    check(
+      `const deep = 1\n\n${body('  if deep > 1 { x = x |> linear(784) }\n  x |> lin$0ear(10)')}`,
+      /7,850 weights/,
+      /15,690 FLOPs a sample/,
+    ));
+  it('a layer that is applied twice has its weights once', () =>
+    check(body('  f$0c = linear(784)\n  x |> fc |> relu |> fc |> linear(10)'), /615,440 weights/));
+
   it('a parameter has its shape', () => check(layers.replace('(x:', '($0x:'), /x: \[B, 784\]/));
   it('a layer has its shapes and weights', () =>
     check(layers.replace('fc1 =', '$0fc1 ='), /\[B, 784\] -> \[B, 128\]/, /100,480/));

@@ -61,6 +61,34 @@ train first on Digits {
     expect(at('net.Two_1.repeat_1.1.linear_1')[0]).toBe('linear');
     expect(at('net.linear_1')).toEqual(['linear', text.indexOf('linear(10)')]);
   });
+  it('lie each where it is made, also behind branches and after loops', () => {
+    const lines = [
+      '  x = x |> relu |> linear(64)',
+      '  if deep > 1 { x = x |> linear(64) } else { x = x |> linear(32) }',
+      '  repeat 2 { fc = linear(32)',
+      '    x = x |> fc }',
+      '  fc = linear(10)',
+      '  x |> relu |> fc',
+    ];
+    const text = `const deep = 1\n\n${program().replace(/model[^}]*\}/, body(lines.join('\n')).trimEnd())}`;
+    const places = flat(outlineOf(text).layers)
+      .filter(l => l.path.startsWith('net.'))
+      .map(l => [l.path.slice(4), l.kind, l.location?.start]);
+    const [first, last] = [text.indexOf('relu'), text.lastIndexOf('relu')];
+    const turn = text.indexOf('fc = linear(32)');
+    expect(places).toEqual([
+      ['relu', 'relu', first],
+      ['linear_1', 'linear', text.indexOf('linear(64)')],
+      ['linear_2', 'linear', text.indexOf('linear(32)')],
+      ['repeat_1', 'repeat', text.indexOf('repeat')],
+      ['repeat_1.0', '', undefined],
+      ['repeat_1.0.fc', 'linear', turn],
+      ['repeat_1.1', '', undefined],
+      ['repeat_1.1.fc', 'linear', turn],
+      ['relu', 'relu', last],
+      ['fc', 'linear', text.indexOf('fc = linear(10)')],
+    ]);
+  });
   it('are not told while there are errors', () => {
     expect(modelOutline(fixture(program().replace('linear(10)', 'linear(12)')).analysis, 'first')).toBeUndefined();
   });
