@@ -7,10 +7,11 @@ import { flopsOf } from '../../engine/ops/flops.ts';
 import type { Analysis, Location, MadeLayer } from '../lang/api.ts';
 import { lower } from '../lang/lower/lower.ts';
 
-export interface LayerNode {
+/** `Place`: how a location is told, offsets here and lines to an editor. */
+export interface LayerNode<Place = Location> {
   /** Within its parent, as in the names of its weights: `fc1`, `linear_1`, `0` for the first turn of a loop. */
   readonly name: string;
-  /** `net.fc1`. */
+  /** `net.fc1`: unique within its block where the layer has weights. */
   readonly path: string;
   /** Name of the function or model; '' where there is none (a loop). */
   readonly kind: string;
@@ -20,9 +21,9 @@ export interface LayerNode {
   readonly weights: number;
   /** Of one sample on the way forward, a multiplication and an addition being two; of all within. */
   readonly flops: number;
-  readonly children: readonly LayerNode[];
+  readonly children: readonly LayerNode<Place>[];
   /** Where it is named or called, if that can be told. */
-  readonly location?: Location;
+  readonly location?: Place;
 }
 
 export interface ModelOutline {

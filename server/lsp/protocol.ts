@@ -1,6 +1,7 @@
 /** Strata's own messages on the language server's connection, beside LSP. Shared with the client; types and names alone. */
 import type { Location, Position, Range } from 'vscode-languageserver';
 import type { RunEvent } from '../../engine/train/events.ts';
+import type { LayerNode } from '../ide/modelOutline.ts';
 import type { Emission } from '../inspect/emit.ts';
 import type { RunHistory, RunSummary } from '../runs/runs.ts';
 
@@ -61,19 +62,7 @@ export const outlineRequest = 'strata/outline';
 export interface OutlineParams {
   readonly uri: string;
 }
-export interface OutlineLayer {
-  readonly name: string;
-  /** `net.fc1`: unique within its block where the layer has weights. */
-  readonly path: string;
-  /** The function or model; '' for the turn of a loop. */
-  readonly kind: string;
-  readonly output: string;
-  readonly weights: number;
-  /** Of one sample, forward. */
-  readonly flops: number;
-  readonly children: readonly OutlineLayer[];
-  readonly location?: Location;
-}
+export type OutlineLayer = LayerNode<Location>;
 export interface OutlineBlock {
   readonly train: string;
   readonly range: Range;
