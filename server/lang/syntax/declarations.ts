@@ -120,11 +120,11 @@ function declaredName(p: Cursor, next: string): Name {
 }
 
 function parameterList(p: Cursor): readonly Parameter[] {
-  p.resume(
-    '(',
-    at =>
-      p.peek(at).text === '(' || p.startsNamed(at) || (['->', '{'].includes(p.peek(at).text) && !p.startsNamed(at + 1)),
-  );
+  const begins = (at: number) => p.startsNamed(p.peek(at).text === '(' ? at + 1 : at);
+  p.resume('(', at => {
+    const { text } = p.peek(at);
+    return text === '(' || begins(at) || ((text === '->' || text === '{') && !begins(at + 1));
+  });
   if (!p.take('(')) {
     p.problem('(');
     if (!p.startsNamed()) return [];

@@ -135,7 +135,9 @@ function damagedUnits({ text, tokens, units }: Subject, { kind, token, scrap }: 
   const swallows = kind !== 'delete' && (scrap === '//' || scrap === '"');
   const touched = tokens.filter(t => t === token || (swallows && t.start > token.start && t.start < lineEnd));
   const first = text.slice(text.lastIndexOf('\n', token.start - 1) + 1, token.start).trim() === '';
-  const above = scrap === '|>' && first ? tokens[tokens.indexOf(token) - 1] : undefined;
+  const at = tokens.indexOf(token);
+  const joins = scrap === '|>' || (kind === 'delete' && tokens[at + 1]?.text === '|>');
+  const above = first && joins ? tokens[at - 1] : undefined;
   return [...(above ? [above, ...touched] : touched)].flatMap(t => innermost(units, t.start, t.end) ?? []);
 }
 
