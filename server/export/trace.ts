@@ -1,6 +1,5 @@
 /** What a program computes, as people wrote it: library calls and operators in nested models, gathered while it is lowered. */
 
-import { isValue } from '../../engine/ops/builder.ts';
 import type { Arguments } from '../../engine/ops/library/function.ts';
 import type { EmissionListener } from '../lang/check/context.ts';
 import type { Meaning, TensorMeaning } from '../lang/check/meaning.ts';
@@ -55,69 +54,92 @@ interface Scene {
   readonly given: ReadonlyMap<string, Step>;
 }
 
+/** What has been heard so far. */
+interface Hearing {
+  /** From the train block to the model that is being built. */
+  readonly scenes: Scene[];
+  /** What expressions meant when they were last met. */
+  readonly met: Map<AnyNode, Meaning>;
+  readonly targets: Map<string, Step>;
+}
+
 /** An empty trace of train block `name`, to be heard while it is lowered. */
 export function createTrace(name: string): Trace {
   const top: Frame = { model: name, path: '', inputs: [], results: [] };
-  const scenes: Scene[] = [sceneOf(top)];
-  const met = new Map<AnyNode, Meaning>();
-  const targets = new Map<string, Step>();
-  const now = (): Scene => scenes.at(-1)!;
-  const find = (m: TensorMeaning): Step | undefined => {
-    const { steps, nodes } = now();
-    return steps.get(m) ?? (m.node && nodes.get(m.node.id)) ?? fieldStep(scenes, m);
-  };
-  const inputsOf = (tensors: ReadonlyMap<string, TensorMeaning>) =>
-    new Map([...tensors].flatMap(([parameter, m]) => [[parameter, find(m) ?? unheard(m)] as const]));
+  const hearing: Hearing = { scenes: [sceneOf(top)], met: new Map(), targets: new Map() };
   const listener: EmissionListener = {
-    called: (fn, path, args, tensors, result) =>
-      keepAll(now(), result, tensor => ({ from: { kind: 'call', fn, path, args }, tensor, inputs: inputsOf(tensors) })),
-    met(node, meaning) {
-      met.set(node, meaning);
-      if (meaning.kind !== 'tensor') return;
-      if (node.kind === 'name') {
-        const step = find(meaning);
-        if (step && !isStage(step, node.name)) step.name ??= node.name;
-      } else if (!now().steps.has(meaning)) {
-        const step = expressionStep(node, meaning, met, find);
-        if (step) keep(now(), meaning, step);
-      }
+    called(fn, path, args, tensors, result) {
+      const inputs = inputsOf(hearing, tensors);
+      keepAll(now(hearing), result, tensor => ({ from: { kind: 'call', fn, path, args }, tensor, inputs }));
     },
-    filled: (tensor, value) => keep(now(), tensor, { from: { kind: 'constant', value }, tensor, inputs: new Map() }),
-    entered(model, path, values) {
-      const tensors = new Map([...values].flatMap(([name, m]) => (m.kind === 'tensor' ? [[name, m] as const] : [])));
-      const given = inputsOf(tensors);
-      const frame: Frame = { model, path, inputs: [], results: [] };
-      const scene = sceneOf(frame, given);
-      for (const [name, tensor] of tensors) {
-        const step: Step = { from: { kind: 'input', name }, tensor, inputs: new Map(), name };
-        frame.inputs.push(step);
-        keep(scene, tensor, step);
-      }
-      scenes.push(scene);
-    },
-    left(result) {
-      const { frame, given } = now();
-      const items = result.kind === 'tuple' ? result.items : [result];
-      frame.results = items.flatMap(m => (m.kind === 'tensor' ? [find(m) ?? unheard(m)] : []));
-      scenes.pop();
-      const [first] = items;
-      if (first?.kind !== 'tensor') return;
-      const step: Step = { from: { kind: 'model', frame }, tensor: first, inputs: given };
-      if (items.length === 1) keep(now(), first, step);
-      else
-        keepAll(now(), result, (tensor, index) => ({
-          from: { kind: 'item', index },
-          tensor,
-          inputs: new Map([['of', step]]),
-        }));
-    },
+    met: (node, meaning) => meet(hearing, node, meaning),
+    filled: (tensor, value) =>
+      keep(now(hearing), tensor, { from: { kind: 'constant', value }, tensor, inputs: new Map() }),
+    entered: (model, path, values) => enter(hearing, model, path, values),
+    left: result => leave(hearing, result),
     compared(said, target) {
-      const step = find(said);
+      const step = find(hearing, said);
+      const { scenes, targets } = hearing;
       if (scenes.length === 1 && step && target.field !== undefined && !targets.has(target.field))
         targets.set(target.field, step);
     },
   };
-  return { listener, top, targets };
+  return { listener, top, targets: hearing.targets };
+}
+
+function now({ scenes }: Hearing): Scene {
+  return scenes.at(-1)!;
+}
+
+function find(hearing: Hearing, m: TensorMeaning): Step | undefined {
+  const { steps, nodes } = now(hearing);
+  return steps.get(m) ?? (m.node && nodes.get(m.node.id)) ?? fieldStep(hearing.scenes, m);
+}
+
+function inputsOf(hearing: Hearing, tensors: ReadonlyMap<string, TensorMeaning>): ReadonlyMap<string, Step> {
+  return new Map([...tensors].map(([parameter, m]) => [parameter, find(hearing, m) ?? unheard(m)] as const));
+}
+
+function meet(hearing: Hearing, node: AnyNode, meaning: Meaning): void {
+  const { met } = hearing;
+  met.set(node, meaning);
+  if (meaning.kind !== 'tensor') return;
+  if (node.kind === 'name') {
+    const step = find(hearing, meaning);
+    if (step && !isStage(step, node.name)) step.name ??= node.name;
+  } else if (!now(hearing).steps.has(meaning)) {
+    const step = expressionStep(node, meaning, met, m => find(hearing, m));
+    if (step) keep(now(hearing), meaning, step);
+  }
+}
+
+function enter(hearing: Hearing, model: string, path: string, values: ReadonlyMap<string, Meaning>): void {
+  const tensors = new Map([...values].flatMap(([name, m]) => (m.kind === 'tensor' ? [[name, m] as const] : [])));
+  const frame: Frame = { model, path, inputs: [], results: [] };
+  const scene = sceneOf(frame, inputsOf(hearing, tensors));
+  for (const [name, tensor] of tensors) {
+    const step: Step = { from: { kind: 'input', name }, tensor, inputs: new Map(), name };
+    frame.inputs.push(step);
+    keep(scene, tensor, step);
+  }
+  hearing.scenes.push(scene);
+}
+
+function leave(hearing: Hearing, result: Meaning): void {
+  const { frame, given } = now(hearing);
+  const items = result.kind === 'tuple' ? result.items : [result];
+  frame.results = items.flatMap(m => (m.kind === 'tensor' ? [find(hearing, m) ?? unheard(m)] : []));
+  hearing.scenes.pop();
+  const [first] = items;
+  if (first?.kind !== 'tensor') return;
+  const step: Step = { from: { kind: 'model', frame }, tensor: first, inputs: given };
+  if (items.length === 1) keep(now(hearing), first, step);
+  else
+    keepAll(now(hearing), result, (tensor, index) => ({
+      from: { kind: 'item', index },
+      tensor,
+      inputs: new Map([['of', step]]),
+    }));
 }
 
 /** The stage of a pipeline means what comes out of it, by the name of the function or the layer. */
@@ -202,9 +224,4 @@ function indexStep(
     return { kind: 'range', ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
   });
   return { from: { kind: 'index', items }, tensor, inputs: new Map([['x', find(object) ?? unheard(object)]]) };
-}
-
-/** The hyperparameters of a call: its arguments that are no tensors. */
-export function plainArguments(args: Arguments): Arguments {
-  return Object.fromEntries(Object.entries(args).filter(([, value]) => !isValue(value as never)));
 }
