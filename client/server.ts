@@ -142,6 +142,7 @@ function clientOptions(context: vscode.ExtensionContext, log: vscode.LogOutputCh
       engine: vscode.Uri.joinPath(context.extensionUri, 'dist/engine.js').fsPath,
       trusted: vscode.workspace.isTrusted,
       icons: true,
+      showsRuns: true,
       ...(runtime ? { runtime } : {}),
     };
   };

@@ -30,11 +30,17 @@ export function createSources(): Sources {
     if (editor?.document.languageId !== languageId || editor.document === current) return;
     setCurrent(editor.document);
   };
-  look(vscode.window.activeTextEditor);
+  /** With none so far, one beside whatever is in front will do: after a reload that may be the panel. */
+  const lookAround = () => {
+    look(vscode.window.activeTextEditor);
+    if (current === undefined) vscode.window.visibleTextEditors.forEach(look);
+  };
+  lookAround();
   const subscription = vscode.Disposable.from(
     changed,
     vscode.window.onDidChangeActiveTextEditor(look),
-    vscode.workspace.onDidOpenTextDocument(() => look(vscode.window.activeTextEditor)),
+    vscode.window.onDidChangeVisibleTextEditors(lookAround),
+    vscode.workspace.onDidOpenTextDocument(lookAround),
     vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
       if (document.languageId === languageId && contentChanges.length > 0) soon();
     }),

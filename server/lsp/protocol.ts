@@ -90,4 +90,6 @@ export interface InitializationOptions {
   readonly trusted?: boolean;
   /** The client draws `$(play)` in lenses as an icon. */
   readonly icons?: boolean;
+  /** The client shows live runs by itself: no `$/progress` for them. */
+  readonly showsRuns?: boolean;
 }

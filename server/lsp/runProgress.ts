@@ -1,4 +1,4 @@
-/** Live runs as `$/progress`: a bar per run in clients that have them, whose cancel button stops the run. */
+/** Live runs as `$/progress`: a bar per run in clients that have bars and show runs in no other way; its cancel button stops the run. */
 import type { WorkDoneProgressServerReporter } from 'vscode-languageserver';
 import type { RunEvent } from '../../engine/train/events.ts';
 import type { RunManager } from '../runs/manager.ts';
@@ -20,8 +20,8 @@ interface Bar {
 }
 
 export function createRunProgress(session: Session, runs: RunManager): RunProgress {
-  const { connection, capabilities } = session;
-  if (capabilities.window?.workDoneProgress !== true) return { update: () => {} };
+  const { connection, capabilities, options } = session;
+  if (capabilities.window?.workDoneProgress !== true || options.showsRuns === true) return { update: () => {} };
   const bars = new Map<string, Bar>();
 
   const begin = async (summary: RunSummary, bar: Bar): Promise<void> => {

@@ -162,11 +162,15 @@ test('the panel follows the theme: light and high contrast', async () => {
 
 test('the view of runs lists them, newest first', async () => {
   await bench.page.locator('.activitybar .action-item', { has: bench.page.locator('[aria-label^="Strata"]') }).click();
-  const rows = bench.page.locator('.pane-body .monaco-list-row', { hasText: 'digits' });
+  const view = (name: string) =>
+    bench.page.locator('.pane', { has: bench.page.locator('.pane-header', { hasText: name }) });
+  const rows = view('Runs').locator('.monaco-list-row', { hasText: 'digits' });
   await expect.poll(() => rows.count(), { timeout: 20_000 }).toBe(5);
   await rows.first().hover();
   expect(await rows.first().getAttribute('aria-label')).toMatch(/^digits, stopped/);
   await rows.first().locator('[aria-label^="Resume Training"]').waitFor();
+  // After the reload the panel was in front; the source beside it is shown all the same.
+  await view('Model').locator('.monaco-list-row', { hasText: 'SimpleNet' }).waitFor({ timeout: 20_000 });
   await bench.picture('runs-view');
 });
 

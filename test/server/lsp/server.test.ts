@@ -411,6 +411,16 @@ describe('training', () => {
     client.emit(summary({ state: 'finished' }), []);
     await expect.poll(() => seen('$/progress').at(-1)).toMatchObject({ value: { kind: 'end' } });
   });
+
+  it('leaves the progress to clients that show runs by themselves', async () => {
+    const capabilities = { window: { workDoneProgress: true } };
+    const client = await startTestClient({ capabilities, initializationOptions: { showsRuns: true } });
+    client.emit(summary({ step: 1 }), []);
+    // An answer comes after all that was sent before it.
+    await client.request('strata/runs', {});
+    expect(client.received.map(m => m.method)).toContain('strata/run');
+    expect(client.received.filter(m => m.method.includes('rogress'))).toEqual([]);
+  });
 });
 
 describe('lenses', () => {
