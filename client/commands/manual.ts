@@ -8,7 +8,6 @@ export function registerManual(context: vscode.ExtensionContext): vscode.Disposa
   return vscode.commands.registerCommand(commands.openManual, () => openManual(folder));
 }
 
-/** The manifest associates pages of that folder with the preview. */
 async function openManual(folder: vscode.Uri): Promise<void> {
   const index = await vscode.workspace.fs.readFile(vscode.Uri.joinPath(folder, 'names.json'));
   const names = JSON.parse(new TextDecoder().decode(index)) as readonly ManualName[];
@@ -21,5 +20,7 @@ async function openManual(folder: vscode.Uri): Promise<void> {
   const items = [first, ...names.map(({ name, kind, path }) => ({ label: name, description: kind, path }))];
   const placeHolder = vscode.l10n.t('Search the manual by name');
   const chosen = await vscode.window.showQuickPick(items, { placeHolder, matchOnDescription: true });
-  if (chosen) await vscode.commands.executeCommand('vscode.open', vscode.Uri.joinPath(folder, chosen.path));
+  // Not `vscode.open`: in a browser the pages have web addresses, which that hands to another tab.
+  const page = chosen && vscode.Uri.joinPath(folder, chosen.path);
+  if (page) await vscode.commands.executeCommand('vscode.openWith', page, 'vscode.markdown.preview.editor');
 }

@@ -3,7 +3,7 @@ import type { Analysis, Span, TrainBlock } from '../lang/api.ts';
 import { renderFact } from './diagnostics/registry.ts';
 
 export type Lens = { readonly span: Span } & (
-  | { readonly kind: 'train'; readonly train: string }
+  | { readonly kind: 'train'; readonly train: string; readonly runs: number }
   | {
       readonly kind: 'resume';
       readonly train: string;
@@ -51,7 +51,7 @@ function trainLenses(train: TrainBlock, { refusal, resumable }: LensContext): re
   if (reason !== undefined)
     return [{ kind: 'note', span, title: `can't train: ${shorten(reason)}`, explanation: reason }];
   const run = resumable.find(r => r.name === train.name);
-  const lens: Lens = { kind: 'train', span, train: train.name };
+  const lens: Lens = { kind: 'train', span, train: train.name, runs: train.runs };
   return run === undefined
     ? [lens]
     : [lens, { kind: 'resume', span, train: train.name, folder: run.folder, step: run.step, steps: run.steps }];

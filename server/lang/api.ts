@@ -98,6 +98,8 @@ export interface TrainBlock {
   readonly errors: number;
   /** The first of them. */
   readonly firstError?: DiagnosticFact;
+  /** Of a sweep; 1 without one. */
+  readonly runs: number;
 }
 
 export interface DataBlock {

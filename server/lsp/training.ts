@@ -170,7 +170,7 @@ function lensCommand(lens: Lens, uri: string, icons: boolean): Command {
   switch (lens.kind) {
     case 'train':
       return {
-        title: icons ? '$(play) Train' : 'Train',
+        title: `${icons ? '$(play) ' : ''}Train${lens.runs > 1 ? ` ${lens.runs} runs` : ''}`,
         command: serverCommands.train,
         arguments: [{ uri, train: lens.train }],
       };

@@ -188,7 +188,7 @@ test('a sweep trains its runs one after the other', async () => {
   const { page } = bench;
   await bench.open('sweep.strata');
   await page
-    .locator('.codelens-decoration a', { hasText: /Train$/ })
+    .locator('.codelens-decoration a', { hasText: /Train 2 runs$/ })
     .first()
     .click(slow);
   await treeRow(/^rates.*rate=0\.01/).waitFor(slow);

@@ -29,11 +29,16 @@ export function addSweep(context: Context, s: Setting, sweep: Sweep): void {
     if (arg.name?.name === 'runs' && list.kind === 'number') sweep.runs = drawnRuns(context, arg, list) ?? MOST_RUNS;
     else sweep.names.push(...(sweptName(context, arg, list) ?? []));
   }
-  const runs = sweep.runs ?? combinations(sweep);
+  const runs = runsOf(sweep);
   if (runs > MOST_RUNS) {
     const data = { subject: 'sweep', expected: `at most ${MOST_RUNS} runs`, found: String(runs) };
     report(context, 'value-out-of-range', s.keyword, data);
   }
+}
+
+/** How many runs it is, 1 where nothing is swept. */
+export function runsOf(sweep: Sweep): number {
+  return Math.min(sweep.runs ?? Number.POSITIVE_INFINITY, combinations(sweep));
 }
 
 function combinations({ names }: Sweep): number {
@@ -79,7 +84,7 @@ function isNumber(m: Meaning): m is NumberMeaning & { readonly real: number } {
 export function choicesOf(sweep: Sweep, seed: number): readonly Choice[] {
   const total = combinations(sweep);
   if (sweep.names.length === 0) return [];
-  const { runs = total } = sweep;
+  const runs = runsOf(sweep);
   const indices = runs < total ? drawn(runs, total, seed) : Array.from({ length: total }, (_, i) => i);
   return indices.map(index => choiceAt(sweep, index));
 }

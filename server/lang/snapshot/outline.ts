@@ -1,6 +1,8 @@
 /** Declarations as the editor lists them, the train and data blocks with their state, and what can be folded. */
+
 import type { DataBlock, Declaration, DiagnosticFact, Fold, OutlineItem, TrainBlock } from '../api.ts';
 import { showMeaning } from '../check/meaning.ts';
+import { runsOf } from '../check/sweep.ts';
 import type { DeclarationNode, Statement } from '../syntax/ast.ts';
 import { walk } from '../syntax/ast.ts';
 import { isError } from './facts.ts';
@@ -79,6 +81,7 @@ export function trainBlocks(snapshot: Snapshot, facts: readonly DiagnosticFact[]
     const errors = facts.filter(f => isError(f) && uses.some(p => within(f, p)));
     const own = errors.find(f => within(f, part));
     const first = own ?? errors[0];
+    const sweep = part.checked.train?.sweep;
     return [
       {
         name: node.name.name,
@@ -87,6 +90,7 @@ export function trainBlocks(snapshot: Snapshot, facts: readonly DiagnosticFact[]
         data: node.on.name,
         errors: errors.length,
         ...(first && { firstError: first }),
+        runs: sweep ? runsOf(sweep) : 1,
       },
     ];
   });

@@ -94,6 +94,13 @@ describe('inlay hints', () => {
 
 describe('code lenses', () => {
   const run = { folder: '/runs/1', name: 'first', step: 3, steps: 9 };
+  it('say how many runs a sweep is', () => {
+    const sweep = 'sweep a: [1, 2, 3], b: [1, 2, 3, 4]';
+    const runs = (line: string) =>
+      codeLenses(fixture(program(line)).analysis, { resumable: [] }).flatMap(l => (l.kind === 'train' ? l.runs : []));
+    expect(['clip 1', sweep, `${sweep}, runs: 5`, `${sweep}, runs: 50`].map(runs)).toEqual([[1], [12], [5], [12]]);
+  });
+
   it('offer training and show the weights of models', () => {
     const { analysis } = fixture(program());
     const lenses = codeLenses(analysis, { resumable: [] });
