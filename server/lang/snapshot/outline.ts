@@ -1,5 +1,4 @@
 /** Declarations as the editor lists them, the train and data blocks with their state, and what can be folded. */
-
 import type { DataBlock, Declaration, DiagnosticFact, Fold, OutlineItem, TrainBlock } from '../api.ts';
 import { showMeaning } from '../check/meaning.ts';
 import { runsOf } from '../check/sweep.ts';
