@@ -7,6 +7,7 @@ import { EngineError, never } from '../../util/errors.ts';
 import type { Backend, Executable, HostArray } from '../backend.ts';
 import { type Crew, hireCrew } from './crew.ts';
 import { compileOptimized, detectFeatures } from './features.ts';
+import { collectGarbage } from './garbage.ts';
 import { createPace, type Pace } from './pace.ts';
 
 export interface WasmOptions {
@@ -86,6 +87,7 @@ async function compile(
   const work = [...compiled.entries.values()].map(kernels => kernels.reduce((sum, kernel) => sum + kernel.flops, 0));
   const worthwhile = most > 1 && (forced || Math.max(0, ...work) >= WORTH_THREADS);
   const crew = worthwhile ? await hireCrew(module, memory, most) : undefined;
+  collectGarbage(memory.buffer.byteLength);
   const team = crew === undefined ? undefined : { crew, threads: most, forced };
   return executable(compiled, memory, instance, team);
 }
