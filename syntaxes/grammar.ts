@@ -44,7 +44,7 @@ export const clauseWords = [
   'scan',
 ] as const;
 /** Element and hyperparameter types. */
-export const typeWords = ['int', 'float', 'bool', 'string', 'index'] as const;
+export const typeWords = ['int', 'float', 'bool', 'string', 'index', 'layer'] as const;
 
 interface Rule {
   readonly name?: string;
@@ -151,7 +151,7 @@ const names = (list: GrammarNames): Rule => ({
   patterns: [
     { match: '\\b([A-Za-z_]\\w*)(?=\\s*:)', captures: captures('variable.parameter') },
     { match: '(?<=\\.)([A-Za-z_]\\w*)', captures: captures('variable.other.property') },
-    { name: 'support.type.strata', match: `\\b(?:int|float|bool|string)\\b|\\bindex(?=\\s*\\()` },
+    { name: 'support.type.strata', match: `\\b(?:int|float|bool|string)\\b|\\bindex(?=\\s*\\()|(?<=: )layer\\b` },
     { match: '\\b([A-Z]\\w*)(?=\\s*\\()', captures: captures('entity.name.type.class.model') },
     { name: 'support.function.training.strata', match: words(list.training) },
     // A library name is a call (`linear(10)`) or a bare stage (`|> relu`); `flip = …` binds a name of the user.

@@ -4,7 +4,7 @@ import type { Place } from '../../../engine/ops/library/library.ts';
 import { closest } from '../names.ts';
 import type { Argument, Expression, Name } from '../syntax/ast.ts';
 import type { Span } from '../text.ts';
-import type { Callee } from './callee.ts';
+import { type Callee, keepsShape } from './callee.ts';
 import { type Context, localTarget, record, refer, report } from './context.ts';
 import { failed, isError, kindOf, type Meaning, showMeaning, wholeNumber } from './meaning.ts';
 import { emptySheet } from './records.ts';
@@ -225,6 +225,7 @@ const expectations: Readonly<Record<HyperKind, string>> = {
   optimizer: 'an optimizer',
   source: 'a data source',
   metric: 'the name of a metric',
+  layer: 'a layer that keeps the shape of its input, such as relu',
   stop: 'a stop rule',
 };
 
@@ -298,6 +299,7 @@ const converters: Readonly<Record<HyperKind, (m: Meaning) => Meaning | undefined
   optimizer: m => (m.kind === 'plan' && m.place === 'optimizer' ? m : undefined),
   source: m => (m.kind === 'plan' && m.place === 'source' ? m : undefined),
   metric: m => (m.kind === 'monitor' ? m : undefined),
+  layer: m => (m.kind === 'layer' && keepsShape(m.callee, m.given) ? m : undefined),
   stop: m => (m.kind === 'plan' && m.place === 'stop' ? m : undefined),
 };
 

@@ -55,6 +55,8 @@ export function applyLayer(
   const { callee, state } = layer;
   const matched = matchArguments(context, callee, args, piped, layer.given);
   if (piped && isError(piped.meaning)) matched.failed = true;
+  // A layer that was named without a call, `act = leaky_relu`, has none of them yet.
+  fillDefaults(context, callee, matched, span);
   for (const p of neededTensors(callee)) if (!matched.bound.has(p.name)) missing(context, callee, p, matched, span);
   state.applied++;
   const path = layer.path || anonymousPath(context, callee, span);
@@ -106,6 +108,8 @@ function apply(
   if (matched.failed || !unifyAll(context, callee, matched, u)) return failed;
   if (!requirementsHold(context, callee, u, span)) return failed;
   if (callee.model) return applyModel(context, callee, matched, u, path, span);
+  // Which layer it is shows when the body is run for a call.
+  if (!callee.library) return (!context.emission && resultOf(u, callee.signature.results![0]!)) || failed;
   return applyLibrary(context, callee, matched, u, path, span, layer);
 }
 

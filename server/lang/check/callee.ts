@@ -31,6 +31,27 @@ const stopRules: Readonly<Record<string, Callee>> = {
   },
 };
 
+/** What a parameter `act: layer` is within the body: any layer that keeps the shape. */
+export function anyLayer(name: string): Callee {
+  const label = `${name}(x: [...]) -> [...]`;
+  return { signature: compileSignature(parseSignature(label), { label }), doc: '', weights: false };
+}
+
+/**
+ * It takes one tensor, lacks nothing else that was not `given`, and gives a tensor like it: it can stand for any other such layer. Functions
+ * with a rule of their own say with it what the signature leaves open, so they are none.
+ */
+export function keepsShape({ signature, library }: Callee, given: ReadonlyMap<string, unknown> = new Map()): boolean {
+  const { parameters, results = [] } = signature;
+  const lacking = parameters.filter(p => !p.optional && p.fallback === undefined && !given.has(p.name));
+  const first = parameters.find(p => p.type.kind === 'tensor');
+  const [result] = results;
+  if (first?.type.kind !== 'tensor' || result === undefined || results.length > 1 || lacking.length > 1) return false;
+  if (library && 'type' in library.fn && library.fn.type) return false;
+  const { via: _, ...plain } = result;
+  return JSON.stringify(plain) === JSON.stringify(first.type.pattern);
+}
+
 const compiled = new Map<LibraryFunction, Callee>();
 
 /** The library's function of that name at that place; its signature is parsed once. */

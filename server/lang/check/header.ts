@@ -3,7 +3,7 @@ import { type Context, report } from './context.ts';
 import type { HeaderContext } from './signature.ts';
 import { maxTerms } from './signature.ts';
 
-const typeWords = ['int', 'float', 'bool', 'string', 'index'];
+const typeWords = ['int', 'float', 'bool', 'string', 'index', 'layer'];
 
 const expected = { dimension: 'a size', where: 'a condition such as D % heads == 0' } as const;
 

@@ -4,7 +4,7 @@ import { type Requirement, substituteRequirement } from '../../../engine/dim/fac
 import type { Expression, ModelDeclaration, Name, ShapeExpression, TypeExpression } from '../syntax/ast.ts';
 import { walk } from '../syntax/ast.ts';
 import { convert } from './arguments.ts';
-import type { Callee } from './callee.ts';
+import { anyLayer, type Callee } from './callee.ts';
 import { batchVariable, bindName, type Context, localTarget, record, refer, report, sizeRelated } from './context.ts';
 import { headerContext } from './header.ts';
 import {
@@ -114,6 +114,8 @@ function rigidParameter(p: SignatureParameter): Meaning {
       return { kind: 'bool' };
     case 'string':
       return { kind: 'string' };
+    case 'layer':
+      return { kind: 'layer', callee: anyLayer(p.name), given: new Map(), path: '', state: { applied: 0 } };
     default:
       return failed;
   }

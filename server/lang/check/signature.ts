@@ -44,6 +44,7 @@ export type HyperKind =
   | 'optimizer'
   | 'source'
   | 'metric'
+  | 'layer'
   | 'stop';
 
 const hyperKinds: ReadonlySet<string> = new Set<HyperKind>([
@@ -60,6 +61,7 @@ const hyperKinds: ReadonlySet<string> = new Set<HyperKind>([
   'optimizer',
   'source',
   'metric',
+  'layer',
   'stop',
 ]);
 

@@ -1,6 +1,6 @@
 /** Completion: what fits at a place, what would type-check first. */
 import type { CompletionInfo, CompletionItem, ForeignModel } from '../api.ts';
-import { type Callee, type CallPlace, libraryCallee, libraryNames } from '../check/callee.ts';
+import { type Callee, type CallPlace, keepsShape, libraryCallee, libraryNames } from '../check/callee.ts';
 import { type Meaning, showMeaning, showTensor, type TensorMeaning } from '../check/meaning.ts';
 import { type SignatureParameter, showParameterType } from '../check/signature.ts';
 import type { AnyNode, CallExpression } from '../syntax/ast.ts';
@@ -159,18 +159,21 @@ function libraryItems(at: CallPlace, place: Place): readonly CompletionItem[] {
 }
 
 /** A function that takes what flows in comes first, one that can't last. */
-function calleeItem(callee: Callee, kind: CompletionItem['kind'], { flowing, fit }: Place): CompletionItem {
+function calleeItem(callee: Callee, kind: CompletionItem['kind'], { flowing, fit, wanted }: Place): CompletionItem {
   const { signature, doc } = callee;
+  const { name, label: detail } = signature;
+  if (wanted?.parameter.type.kind === 'layer')
+    return { name, kind, detail, doc, snippet: name, rank: keepsShape(callee) ? 0 : 2 };
   const open = signature.parameters.filter(p => !(flowing && p.type.kind === 'tensor'));
   const needed = open.filter(p => !p.fallback && !p.optional);
   const layer = flowing === undefined && callee.weights;
   const asked = layer ? needed.filter(p => p.type.kind !== 'tensor') : needed;
   const bare = flowing !== undefined && asked.length === 0;
-  const snippet = bare ? signature.name : asked.length === 0 ? `${signature.name}()$0` : `${signature.name}($0)`;
+  const snippet = bare ? name : asked.length === 0 ? `${name}()$0` : `${name}($0)`;
   return {
-    name: signature.name,
+    name,
     kind,
-    detail: signature.label,
+    detail,
     doc,
     snippet,
     rank: flowing === undefined ? 1 : fit.takes(callee, flowing) ? 0 : 2,

@@ -1,7 +1,7 @@
 /** What would type-check: whether a value can be given to a function, before anything is written. */
 import { decide, substituteRequirement } from '../../../engine/dim/facts.ts';
 import { takesAnyElement } from '../check/call.ts';
-import type { Callee } from '../check/callee.ts';
+import { type Callee, keepsShape } from '../check/callee.ts';
 import type { Context } from '../check/context.ts';
 import type { Meaning, TensorMeaning } from '../check/meaning.ts';
 import { emptySheet } from '../check/records.ts';
@@ -45,7 +45,7 @@ export function fitAt({ world }: Snapshot, { entry, checked }: Part): Fit {
       if (value.kind === 'tensor') return fits(callee, parameter, value);
       const { kind } = parameter.type;
       if (value.kind === 'number') return kind === 'float' || kind === 'schedule' || (kind === 'int' && value.whole);
-      return value.kind === kind;
+      return value.kind === kind && (value.kind !== 'layer' || keepsShape(value.callee, value.given));
     },
   };
 }

@@ -21,7 +21,7 @@ const words: ReadonlySet<string> = new Set([
   'true',
   'false',
 ]);
-const typeWords: ReadonlySet<string> = new Set(['int', 'float', 'bool', 'string', 'index']);
+const typeWords: ReadonlySet<string> = new Set(['int', 'float', 'bool', 'string', 'index', 'layer']);
 
 const typeOf: Readonly<Record<SymbolKind, TokenType>> = {
   model: 'model',

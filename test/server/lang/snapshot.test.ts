@@ -82,6 +82,15 @@ describe('hover', () => {
 });
 
 describe('completion', () => {
+  it('offers what keeps the shape where a layer is wanted', () => {
+    const { analysis, cursor } = fixture(
+      'model Block(x: [B, D], act: layer = relu) -> [B, D] {\n  x |> act\n}\nmodel N(x: [B, 4]) -> [B, 4] {\n  x |> Block(act: $0)\n}\n',
+    );
+    const first = analysis.completion(cursor).items.filter(i => i.rank === 0);
+    const found = first.map(i => i.snippet);
+    expect(found).toEqual(expect.arrayContaining(['relu', 'gelu', 'layer_norm', 'Block']));
+    expect(found).not.toContain('linear');
+  });
   const names = (place: string) => {
     const { analysis, cursor } = at(place);
     return analysis.completion(cursor);
