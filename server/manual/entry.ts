@@ -50,6 +50,7 @@ const takes: Readonly<Record<HyperKind, string>> = {
   source: 'a [data source](../source.md)',
   metric: 'a metric of the run such as `validation.loss`',
   stop: 'a [rule](../stop.md)',
+  layer: 'a function or layer of one tensor, such as `relu`',
 };
 
 /** The functions of a place, by name. */

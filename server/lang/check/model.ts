@@ -60,8 +60,9 @@ export function checkModel(context: Context, node: ModelDeclaration, signature: 
   const result = node.body.statements.length === 0 || body !== undefined ? (body ?? failed) : noResult(context, node);
   if (signature.results) for (const [i, r] of signature.results.entries()) checkResult(inner, node, r, i, result);
   const results = signature.results?.map((r, i) => withVia(r, result, i)) ?? inferredResults(result, rest);
-  // What a damaged body seems to demand of callers is not said.
-  const { requirements: demands, sizes: wishes } = node.body.damaged ? { requirements: [], sizes: [] } : context.sheet;
+  // What a damaged model seems to demand of callers is not said.
+  const { requirements: demands, sizes: wishes } =
+    node.body.damaged || node.header.damaged ? { requirements: [], sizes: [] } : context.sheet;
   const floated = demands.map(r => substituteRequirement(r.requirement, ownVariables(r.requirement)));
   const sizes = wishes.map(({ wants, size, callee, axis }) => ({
     wants,

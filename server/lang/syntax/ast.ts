@@ -218,6 +218,8 @@ export interface Header extends Span {
   /** None where it isn't declared; several in parentheses. */
   readonly results: readonly TypeExpression[];
   readonly where: readonly Expression[];
+  /** What it says may not be what was meant. */
+  readonly damaged?: boolean;
 }
 
 interface DeclarationBase extends Span {

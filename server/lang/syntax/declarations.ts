@@ -98,6 +98,7 @@ function model(p: Cursor, opening: Opening): ModelDeclaration {
 /** `name(x: [B, D], heads: int = 4, axis?: int) -> [B, D] where D % heads == 0`. Damage to one part leaves the others whole. */
 export function header(p: Cursor): Header {
   const { start } = p.token;
+  const before = p.problems.length;
   const name = declaredName(p, '(');
   const parameters = parameterList(p);
   const upTo = (...words: readonly string[]) => p.resume(words[0]!, ahead => words.includes(p.peek(ahead).text));
@@ -109,7 +110,8 @@ export function header(p: Cursor): Header {
     do where.push(expression(p));
     while (p.take(','));
   }
-  return { kind: 'header', name, parameters, results, where, start, end: p.previousEnd };
+  const damaged = p.problems.length > before;
+  return { kind: 'header', name, parameters, results, where, ...(damaged && { damaged }), start, end: p.previousEnd };
 }
 
 /** The name of a declaration, past what has got in front of it; `next` is what follows it. */

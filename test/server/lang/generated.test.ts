@@ -62,7 +62,7 @@ describe('generated programs', () => {
       fc.property(tape, numbers => {
         const text = sound(wellTyped(numbers));
         const [before, after] = [text, format(text)].map(t => lower(analyze('file:///work/generated.strata', t, host)));
-        expect(after).toEqual(before);
+        expect({ ...after, layers: undefined }).toEqual({ ...before, layers: undefined });
       }),
       rounds(40),
     );
