@@ -137,6 +137,8 @@ export interface FactData {
   };
   /** A loss whose gradient stops before the `layer` that stands behind `over`, or before all weights. */
   'no-gradient': { readonly layer?: string };
+  /** A layer of a train block that takes part, and whose weights no `minimize` moves. */
+  'untrained-layer': { readonly layer: string };
   /** One loss raises what the other lowers, and both move `weights`; `over`: what this loss alone moves, empty if that is nothing. */
   'opposing-objectives': { readonly weights: readonly string[]; readonly over: readonly string[] };
 }

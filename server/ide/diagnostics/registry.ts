@@ -34,6 +34,7 @@ import { unknownArgument } from './unknownArgument.ts';
 import { unknownName } from './unknownName.ts';
 import { unsharedWeights } from './unsharedWeights.ts';
 import { unsupported } from './unsupported.ts';
+import { untrainedLayer } from './untrainedLayer.ts';
 import { unusedBinding } from './unusedBinding.ts';
 import { valueOutOfRange } from './valueOutOfRange.ts';
 
@@ -71,6 +72,7 @@ export const rules: Rules = {
   'batch-axis': batchAxis,
   'batch-of-one': batchOfOne,
   'no-gradient': noGradient,
+  'untrained-layer': untrainedLayer,
   'opposing-objectives': opposingObjectives,
 };
 

@@ -4,6 +4,7 @@ import { type Expression, type Setting, type TrainDeclaration, walk } from '../s
 import { libraryCallee } from './callee.ts';
 import { type Context, localTarget, report } from './context.ts';
 import { isError } from './meaning.ts';
+import type { Binding } from './scope.ts';
 import type { TrainFace } from './train.ts';
 
 /** What is known of a value: the layers that its gradient reaches, what it is, and what it says as a loss. */
@@ -33,8 +34,13 @@ type Flows = Map<string, Flow>;
 
 const nothing: ReadonlySet<string> = new Set();
 
-/** Statements of a train block run once and in order, so that what stands behind a name is known. */
-export function checkObjectives(context: Context, node: TrainDeclaration, face: TrainFace): void {
+/** Statements of a train block run once and in order, so that what stands behind a name is known. `made`: what they bind. */
+export function checkObjectives(
+  context: Context,
+  node: TrainDeclaration,
+  face: TrainFace,
+  made: readonly Binding[],
+): void {
   const flows: Flows = new Map();
   const losses: Loss[] = [];
   let at = 0;
@@ -58,6 +64,17 @@ export function checkObjectives(context: Context, node: TrainDeclaration, face: 
       const shared = second.moved.filter(path => overlaps(path, first.moved));
       if (shared.length > 0) opposing(context, shared, first, second);
     }
+  if (losses.length > 0 && losses.length === face.objectives.length) untrained(context, face, made, losses);
+}
+
+/** Weights that are used and that nothing moves, though no one says that they are to stay. */
+function untrained(context: Context, face: TrainFace, made: readonly Binding[], losses: readonly Loss[]): void {
+  const moved = losses.flatMap(loss => loss.moved);
+  const kept = [...face.frozen, ...face.inits].map(({ path }) => path);
+  for (const { name, span, meaning } of made) {
+    if (meaning.kind !== 'layer' || !meaning.callee.weights || meaning.state.applied === 0) continue;
+    if (!overlaps(meaning.path, [...moved, ...kept])) report(context, 'untrained-layer', span, { layer: name });
+  }
 }
 
 /** The gradient of a loss stops before what it is to move. */

@@ -92,7 +92,7 @@ export function checkTrain(
   for (const { call, monitor } of face.monitors) checkMonitor(lenient, call, monitor, face);
   if (!context.emission) {
     for (const binding of made) unused(context, binding);
-    checkObjectives(context, node, face);
+    checkObjectives(context, node, face, made);
     checkBatchOfOne(context, node);
     demanded(context, node, face, seen);
   }

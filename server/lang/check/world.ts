@@ -418,10 +418,10 @@ export class World {
   }
 }
 
-/** While something is wrong, "nothing reads it" is likely its consequence. */
+/** While something is wrong, "nothing reads it" and "nothing trains it" are likely its consequences. */
 function onlyMistakes({ placed }: Entry, sheet: Sheet): void {
-  const wrong = placed.chunk.problems.length > 0 || sheet.facts.some(f => f.code !== 'unused-binding');
-  if (wrong) sheet.facts.splice(0, sheet.facts.length, ...sheet.facts.filter(f => f.code !== 'unused-binding'));
+  const mistakes = sheet.facts.filter(f => f.code !== 'unused-binding' && f.code !== 'untrained-layer');
+  if (placed.chunk.problems.length + mistakes.length > 0) sheet.facts.splice(0, sheet.facts.length, ...mistakes);
 }
 
 function headerText(node: ModelDeclaration, placed: PlacedChunk): string {

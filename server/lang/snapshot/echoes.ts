@@ -20,6 +20,7 @@ const consequences: ReadonlySet<DiagnosticFact['code']> = new Set<DiagnosticFact
   'batch-of-one',
   'no-gradient',
   'opposing-objectives',
+  'untrained-layer',
   'unused-binding',
 ]);
 

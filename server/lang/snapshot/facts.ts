@@ -14,6 +14,7 @@ const lints: ReadonlySet<DiagnosticFact['code']> = new Set<DiagnosticFact['code'
   'unshared-weights',
   'broadcast-target',
   'opposing-objectives',
+  'untrained-layer',
   'batch-of-one',
 ]);
 

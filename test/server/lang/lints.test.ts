@@ -201,6 +201,26 @@ describe('the batch out of place', () => {
   });
 });
 
+describe('a layer that nothing trains', () => {
+  it.each([
+    [
+      'over another',
+      [`minimize ${real} + bce(d(fake), 0) over d using adam()`],
+      ['g: [untrained-layer] expected a minimize that moves the weights of g, found none'],
+    ],
+    [
+      'behind detach',
+      [`minimize ${real} + bce(fake |> detach |> d, 0) using adam()`],
+      ['g: [untrained-layer] expected a minimize that moves the weights of g, found none'],
+    ],
+    ['frozen', ['freeze g', `minimize ${real} + bce(d(fake), 0) over d using adam()`], []],
+    ['a part of it', ['freeze g.linear_1', `minimize ${real} + bce(d(fake), 0) using adam()`], []],
+    ['a function', ['act = leaky_relu(0.2)', `minimize ${real} + bce(fake |> act |> d, 0) using adam()`], []],
+  ])('%s', (_, lines, expected) => {
+    expect(found(gan(...lines))).toEqual(expected);
+  });
+});
+
 describe('a loss without gradient', () => {
   it.each([
     [
