@@ -59,6 +59,32 @@ describe.skipIf(!chromiumPath())('the panel', () => {
       expect(await panel.saved()).toMatchObject({ folder: summary.folder });
     }));
 
+  it('shows the tables of a run that has ended', () =>
+    withPanel({}, async panel => {
+      await panel.post(running);
+      expect(await panel.page.locator('.matrices').isVisible()).toBe(false);
+      const tables = {
+        'test.confusion': [
+          [0.3, 0.1],
+          [0, 0.6],
+        ],
+      };
+      const done = {
+        type: 'done',
+        reason: 'finished',
+        step: 700,
+        epoch: 6,
+        stepsPerSecond: 9,
+        device: 'cpu',
+        metrics: {},
+        tables,
+        time: began,
+      } as const;
+      await panel.post({ type: 'events', summary, events: [done] });
+      expect(await panel.page.locator('.matrices td').allTextContents()).toEqual(['75.0', '25.0', '0.0', '100.0']);
+      expect(await text(panel, '.matrices caption')).toContain('Confusion of test');
+    }));
+
   it('offers what the state allows, and sends it once', () =>
     withPanel({}, async panel => {
       await panel.post(running);

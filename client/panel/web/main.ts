@@ -3,6 +3,7 @@ import './base.css';
 import { formatMetric, title } from '../../format.ts';
 import { type FromPanel, parseSaved, parseToPanel, type SavedState, type ToPanel } from '../messages.ts';
 import { type Chart, createChart } from './chart.ts';
+import { confusionTables } from './confusion.ts';
 import { controls, type ViewSettings } from './controls.ts';
 import { stateLabels } from './describe.ts';
 import { element, setText } from './dom.ts';
@@ -46,6 +47,7 @@ const samples = samplesView(saved.epoch, send, () => {
   schedule();
 });
 const table = epochTable();
+const matrices = confusionTables();
 const announcer = element('p', { class: 'visually-hidden', 'aria-live': 'polite', id: 'announcer' });
 const charts = new Map<string, Chart>();
 document.body.append(
@@ -61,6 +63,7 @@ document.body.append(
     }),
     chartHost,
     samples.root,
+    matrices.root,
     table.root,
     announcer,
   ),
@@ -101,6 +104,7 @@ function redraw(): void {
   grid.update(store, Date.now());
   for (const name of chartNames(store)) drawChart(name);
   samples.update(store);
+  matrices.update(store);
   table.update(store);
   document.body.dataset.state = refusal ? 'failed' : store.state;
 }

@@ -4,6 +4,7 @@ import type { SamplesEvent } from '../../../engine/train/events.ts';
 import { formatLoss } from '../../format.ts';
 import { type FromPanel, parseSampleItems, type SampleItem } from '../messages.ts';
 import { element, setText } from './dom.ts';
+import { t } from './l10n.ts';
 import type { RunStore } from './store.ts';
 
 export interface SamplesView {
@@ -25,13 +26,13 @@ export function samplesView(
   send: (message: FromPanel) => void,
   onChange: () => void,
 ): SamplesView {
-  const slider = element('input', { type: 'range', min: '0', step: '1', 'aria-label': 'Epoch of the samples' });
+  const slider = element('input', { type: 'range', min: '0', step: '1', 'aria-label': t('Epoch of the samples') });
   const output = element('output', { class: 'value' });
   const body = element('div', { class: 'shown' });
   const root = element(
     'section',
-    { class: 'samples', hidden: true, 'aria-label': 'Samples' },
-    element('header', { class: 'legend' }, element('h2', {}, 'Samples'), element('label', {}, slider, output)),
+    { class: 'samples', hidden: true, 'aria-label': t('Samples') },
+    element('header', { class: 'legend' }, element('h2', {}, t('Samples')), element('label', {}, slider, output)),
     body,
   );
   const contents = new Map<string, string | null>();
@@ -63,8 +64,8 @@ export function samplesView(
       slider.max = String(epochs.length - 1);
       slider.value = String(at < 0 ? epochs.length - 1 : at);
       slider.disabled = epochs.length < 2;
-      slider.setAttribute('aria-valuetext', `epoch ${epoch}`);
-      setText(output, `epoch ${epoch}${at < 0 ? ', the newest' : ''}`);
+      slider.setAttribute('aria-valuetext', t('epoch {0}', epoch));
+      setText(output, at < 0 ? t('epoch {0}, the newest', epoch) : t('epoch {0}', epoch));
       shown = samples.filter(each => each.epoch === epoch);
       for (const path of shown.flatMap(each => each.paths)) {
         if (contents.has(path) || asked.has(path)) continue;
@@ -93,10 +94,10 @@ export function samplesView(
 function figure(event: SamplesEvent, contents: ReadonlyMap<string, string | null>): HTMLElement {
   const loaded = event.paths.map(path => contents.get(path));
   const children = loaded.some(content => content === null)
-    ? [element('p', { class: 'empty' }, 'The file is gone.')]
+    ? [element('p', { class: 'empty' }, t('The file is gone.'))]
     : loaded.every(content => content !== undefined)
       ? contentOf(event, loaded as readonly string[])
-      : [element('p', { class: 'empty' }, 'Loading…')];
+      : [element('p', { class: 'empty' }, t('Loading…'))];
   return element('figure', { 'data-sample': event.name }, element('figcaption', {}, event.name), ...children);
 }
 
@@ -104,12 +105,10 @@ function contentOf(event: SamplesEvent, loaded: readonly string[]): HTMLElement[
   const { kind, name, epoch, items } = event;
   switch (kind) {
     case 'image':
-      return loaded.map(src =>
-        element('img', { src, alt: `${name} after epoch ${epoch}: ${items} ${items === 1 ? 'image' : 'images'}` }),
-      );
+      return loaded.map(src => element('img', { src, alt: t('{0} after epoch {1}: {2} images', name, epoch, items) }));
     case 'audio':
       return loaded.map((src, at) =>
-        element('audio', { src, controls: true, 'aria-label': `${name} ${at + 1} after epoch ${epoch}` }),
+        element('audio', { src, controls: true, 'aria-label': t('{0} {1} after epoch {2}', name, at + 1, epoch) }),
       );
     case 'text':
       return loaded.flatMap(parseSampleItems).map(item => element('pre', { tabindex: '0' }, String(item)));
@@ -125,5 +124,9 @@ function numbersTable(name: string, items: readonly SampleItem[]): HTMLElement {
     return element('tr', {}, element('th', { scope: 'row' }, String(at + 1)), ...cells);
   });
   const table = element('table', {}, element('tbody', {}, ...rows));
-  return element('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `${name} as a table` }, table);
+  return element(
+    'div',
+    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('{0} as a table', name) },
+    table,
+  );
 }
