@@ -1,5 +1,10 @@
 /** Diagnostics: sent after each change to clients that wait for them, answered to clients that ask. */
-import type { Diagnostic, DocumentDiagnosticReport, WorkspaceDocumentDiagnosticReport } from 'vscode-languageserver';
+import type {
+  CancellationToken,
+  Diagnostic,
+  DocumentDiagnosticReport,
+  WorkspaceDocumentDiagnosticReport,
+} from 'vscode-languageserver';
 import { diagnostics } from '../ide/diagnostics/registry.ts';
 import { toDiagnostic } from './convert.ts';
 import { refresh } from './refresh.ts';
@@ -107,41 +112,71 @@ function answerPulls(session: Session): void {
 /** Results of so many files are sent together. */
 const batch = 20;
 
-/** The problems of all files: what has changed since the client's last question, in pieces where it takes them. */
+/**
+ * The problems of all files: what has changed since the client's last question, in pieces where it takes them. VS Code asks anew two
+ * seconds after each answer, so that a question to which nothing is new is answered when something is.
+ */
 function answerWorkspacePulls(session: Session): void {
   const { connection, workspace } = session;
+  const reports = createReports(session);
+  connection.languages.diagnostics.onWorkspace(async ({ previousResultIds }, token, _progress, partial) => {
+    const previous = new Map(previousResultIds.map(({ uri, value }) => [uri, value]));
+    let sent = false;
+    let items: WorkspaceDocumentDiagnosticReport[] = [];
+    const send = (): void => {
+      if (partial === undefined || items.length === 0) return;
+      partial.report({ items });
+      sent = true;
+      items = [];
+    };
+    while (!token.isCancellationRequested) {
+      const change = workspace.nextChange();
+      await inSlices(reports.changed(previous), token, report => {
+        items.push(report);
+        if (items.length >= batch) send();
+      });
+      send();
+      if (sent || items.length > 0 || previous.size === 0) break;
+      await Promise.race([change, cancelled(token)]);
+    }
+    return { items };
+  });
+}
+
+function cancelled(token: CancellationToken): Promise<void> {
+  return new Promise(resolve => token.onCancellationRequested(() => resolve()));
+}
+
+interface Reports {
+  /** Of all files whose results are not those that the client has, by uri; files that are gone have none. */
+  changed(previous: ReadonlyMap<string, string>): Iterable<WorkspaceDocumentDiagnosticReport>;
+}
+
+function createReports(session: Session): Reports {
+  const { workspace } = session;
   /** Of files without an analysis that is kept, so that asking again costs nothing. */
   const known = new Map<string, { readonly resultId: string; readonly items: Diagnostic[] }>();
   const reportOf = (uri: string): WorkspaceDocumentDiagnosticReport => {
     const version = workspace.document(uri)?.version ?? null;
-    let resultId = resultIdOf(session, uri);
     const before = known.get(uri);
-    if (before?.resultId === resultId) return { kind: 'full', uri, version, ...before };
+    if (before?.resultId === resultIdOf(session, uri)) return { kind: 'full', uri, version, ...before };
     const items = compute(session, uri);
-    resultId = resultIdOf(session, uri);
+    const resultId = resultIdOf(session, uri);
     known.set(uri, { resultId, items });
     return { kind: 'full', uri, version, resultId, items };
   };
-  connection.languages.diagnostics.onWorkspace(async ({ previousResultIds }, token, _progress, partial) => {
-    const previous = new Map(previousResultIds.map(({ uri, value }) => [uri, value]));
-    const items: WorkspaceDocumentDiagnosticReport[] = [];
-    const send = (): void => {
-      if (partial !== undefined && items.length > 0) partial.report({ items: items.splice(0) });
-    };
-    await inSlices(workspace.uris(), token, uri => {
-      if (known.has(uri) && previous.get(uri) === resultIdOf(session, uri)) return;
-      items.push(reportOf(uri));
-      if (items.length >= batch) send();
-    });
-    const present = new Set(workspace.uris());
-    for (const uri of previous.keys())
-      if (!present.has(uri)) {
+  return {
+    *changed(previous) {
+      const present = new Set(workspace.uris());
+      for (const uri of present)
+        if (!known.has(uri) || previous.get(uri) !== resultIdOf(session, uri)) yield reportOf(uri);
+      for (const uri of previous.keys()) {
+        if (present.has(uri)) continue;
         known.delete(uri);
-        items.push({ kind: 'full', uri, version: null, items: [] });
+        yield { kind: 'full', uri, version: null, items: [] };
       }
-    send();
-    return { items };
-  });
+    },
+  };
 }
 
 function compute(session: Session, uri: string): Diagnostic[] {

@@ -18,6 +18,8 @@ export interface Workspace {
   analysis(uri: string): Analysis | undefined;
   /** Counts up whenever the analysis of `uri` may differ: what unchanged results are known by. */
   stamp(uri: string): number;
+  /** Resolves when the stamp of some file changes, or files come or go. */
+  nextChange(): Promise<void>;
   /** Open documents that import `uri`, directly or not. */
   dependents(uri: string): readonly string[];
   /** Sources or data files on disk have changed (`data`: any but sources). Answers the open documents to analyse again. */
@@ -136,6 +138,7 @@ export function createWorkspace(host: ServerHost, arrived: (uris: readonly strin
     },
     analysis: analysisOf,
     stamp: stamps.of,
+    nextChange: stamps.nextChange,
     dependents: uri => stamps.dependents(uri).filter(other => documents.has(other)),
     provide: files => {
       const stale: string[] = [];
@@ -156,8 +159,9 @@ export function createWorkspace(host: ServerHost, arrived: (uris: readonly strin
       const sources = typeof changed === 'string' ? [] : changed.filter(uri => uri.endsWith('.strata'));
       for (const uri of sources) index.delete(uri);
       closed.clear();
-      if (typeof changed === 'string' || changed.length > sources.length) lang.schemas?.lookAgain();
-      const stale = stamps.changed(sources, typeof changed === 'string' || changed.length > sources.length);
+      const data = typeof changed === 'string' || changed.length > sources.length;
+      if (data) lang.schemas?.lookAgain();
+      const stale = stamps.changed(changed === 'anything' ? 'all' : sources, data);
       for (const uri of stale) invalidate(uri);
       return stale.filter(uri => documents.has(uri));
     },
@@ -242,12 +246,17 @@ interface Stamps {
   /** The text of `uri` has changed; answers it and its dependents. */
   touch(uri: string): readonly string[];
   /** Sources on disk have changed, or data files; answers the files that read them. */
-  changed(sources: readonly string[], data: boolean): readonly string[];
+  changed(sources: readonly string[] | 'all', data: boolean): readonly string[];
+  nextChange(): Promise<void>;
 }
 
 function createStamps(): Stamps {
   const known = new Map<string, { stamp: number; imports: readonly string[]; readsData: boolean }>();
   let counter = 0;
+  const waiting: (() => void)[] = [];
+  const wake = (): void => {
+    for (const resolve of waiting.splice(0)) resolve();
+  };
   const bump = (uri: string): void => {
     const before = known.get(uri) ?? { imports: [], readsData: false };
     known.set(uri, { ...before, stamp: ++counter });
@@ -265,14 +274,19 @@ function createStamps(): Stamps {
     touch: uri => {
       const stale = [uri, ...dependents(uri)];
       stale.forEach(bump);
+      wake();
       return stale;
     },
     changed: (sources, data) => {
-      const all = new Set(sources);
-      const stale = select((_, file) => (data && file.readsData) || file.imports.some(i => all.has(i)));
-      for (const uri of new Set([...stale, ...sources])) bump(uri);
+      const some = new Set(sources === 'all' ? known.keys() : sources);
+      const stale = select(
+        (_, file) => (data && file.readsData) || file.imports.some(i => some.has(i) || sources === 'all'),
+      );
+      for (const uri of new Set([...stale, ...some])) bump(uri);
+      wake();
       return stale;
     },
+    nextChange: () => new Promise(resolve => waiting.push(resolve)),
   };
 }
 

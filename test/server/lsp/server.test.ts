@@ -110,11 +110,27 @@ describe('workspace diagnostics', () => {
       ['file:///work/wrong.strata', 1],
     ]);
     const ids = items.map(item => ({ uri: item.uri, value: item.resultId! }));
-    expect((await pull(client, ids)).items).toEqual([]);
     client.open(program(), 'file:///work/wrong.strata');
     expect((await pull(client, ids)).items).toMatchObject([
       { uri: 'file:///work/wrong.strata', version: 1, items: [] },
     ]);
+  });
+
+  it('wait for news where there are none', async () => {
+    const client = await start();
+    const { items } = await pull(client, []);
+    let answered = false;
+    const news = pull(
+      client,
+      items.map(item => ({ uri: item.uri, value: item.resultId! })),
+    ).finally(() => {
+      answered = true;
+    });
+    // Whatever is asked later is answered first.
+    await client.request('workspace/symbol', { query: '' });
+    expect(answered).toBe(false);
+    client.open(program(), 'file:///work/wrong.strata');
+    expect((await news).items.map(item => item.uri)).toEqual(['file:///work/wrong.strata']);
   });
 
   it('clear what is gone, and what an earlier server has said counts for nothing', async () => {

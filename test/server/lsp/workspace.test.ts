@@ -73,6 +73,16 @@ describe('analyses', () => {
     expect(workspace.changedOnDisk(['file:///w/a.csv', 'file:///w/other.strata'])).toEqual([]);
   });
 
+  it('are made again after whatever may have happened on disk, if they import or are closed', () => {
+    const { workspace } = setUp({ 'file:///w/net.strata': net });
+    open(workspace, 'file:///w/a.strata', importing);
+    open(workspace, 'file:///w/b.strata', 'const c = 1\n');
+    for (const uri of workspace.uris()) workspace.analysis(uri);
+    const stamp = workspace.stamp('file:///w/net.strata');
+    expect(workspace.changedOnDisk('anything')).toEqual(['file:///w/a.strata']);
+    expect(workspace.stamp('file:///w/net.strata')).not.toBe(stamp);
+  });
+
   it('of files that name something hold the closed ones as well', () => {
     const { workspace } = setUp({ 'file:///w/net.strata': net, 'file:///w/c.strata': 'const c = 1\n' });
     open(workspace, 'file:///w/a.strata', importing);
