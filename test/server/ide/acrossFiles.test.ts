@@ -4,7 +4,7 @@ import { callItem, incomingCalls, outgoingCalls } from '../../../server/ide/call
 import { fileRenameEdits } from '../../../server/ide/fileRename.ts';
 import { declaration, definition } from '../../../server/ide/navigation.ts';
 import { rename } from '../../../server/ide/rename.ts';
-import { analyze } from '../../../server/lang/analyze.ts';
+import { analyze, analyzeOnDemand } from '../../../server/lang/analyze.ts';
 import type { Analysis } from '../../../server/lang/api.ts';
 import { applyEdits } from '../../../server/lang/text.ts';
 import { host } from './fixture.ts';
@@ -35,6 +35,33 @@ train first on Points {
 const workspace = files({ 'nets.strata': nets, 'parts/block.strata': block });
 const [main, part] = workspace as [Analysis, Analysis];
 const itemOf = (analysis: Analysis, word: string) => callItem(analysis, analysis.text.indexOf(word), workspace)!;
+
+describe('a file that is analysed on demand', () => {
+  const read = (uri: string) => (uri.endsWith('block.strata') ? block : undefined);
+  const own = 'model Two(x: [B, D]) -> [B, D] {\n  Block = linear(D)\n  x |> Block\n}\n';
+  const text = `${nets}\n${own}\n// Block\nmodel Three(x: [B, D]) -> [B, D] {\n  x |> Two |> Block\n}\n`;
+  const uri = 'file:///w/nets.strata';
+  const eager = analyze(uri, text, { ...host, readText: read });
+
+  it('has the references of one that is checked at once, of every name', () => {
+    const names = [...text.matchAll(/[A-Za-z_]\w*/g)].map(m => m.index);
+    for (const symbol of names.flatMap(at => eager.symbol(at) ?? [])) {
+      const lazy = analyzeOnDemand(uri, text, { ...host, readText: read });
+      expect(lazy.references(symbol)).toEqual(eager.references(symbol));
+    }
+    const found = part.references(part.symbol(block.indexOf('Block'))!);
+    const uses = eager.references(part.symbol(block.indexOf('Block'))!).map(s => s.start);
+    expect(found.length).toBe(1);
+    // Not the layer of that name, nor the comment.
+    expect(uses).toEqual([7, text.indexOf('Block |>'), text.indexOf('Block\n}'), text.lastIndexOf('Block')]);
+  });
+  it('has the facts and declarations too, and knows what it imports', () => {
+    const lazy = analyzeOnDemand(uri, text, { ...host, readText: read });
+    expect(lazy.imports).toEqual(eager.imports);
+    expect(lazy.declarations).toEqual(eager.declarations);
+    expect(lazy.facts).toEqual(eager.facts);
+  });
+});
 
 describe('call hierarchy', () => {
   it('the callers of a model are models and train blocks of any file', () => {
