@@ -147,16 +147,24 @@ async function arrayInput(plan: DataPlan, needed: readonly ColumnSchema[], file:
   return { set: { samples: set.samples, columns }, names: rowNames(file, set.samples) };
 }
 
+/** What a model of each source takes, where that is a file. */
+const KINDS: Readonly<Record<string, string>> = {
+  csv: 'a CSV table',
+  parquet: 'a Parquet file',
+  images: 'a PNG or JPEG image',
+  digits: 'a PNG or JPEG image',
+  audio: 'a WAV file',
+};
+
 function unfit({ source }: DataPlan, file: DataFile): EngineError {
-  const kinds: Readonly<Record<string, string>> = {
-    csv: 'a CSV table',
-    parquet: 'a Parquet file',
-    images: 'a PNG or JPEG image',
-    digits: 'a PNG or JPEG image',
-    audio: 'a WAV file',
-  };
-  const expected = kinds[source.name] ?? `what ${source.name}() reads, which is no file of samples`;
-  return new EngineError('unsupported', `${file.name}: expected ${expected} as in training; hand over such a file`);
+  const kind = KINDS[source.name];
+  if (kind !== undefined)
+    return new EngineError('unsupported', `${file.name}: expected ${kind} as in training; hand over such a file`);
+  const remedy = source.name === 'text' ? 'draw text with "strata generate"' : 'train on files to predict for files';
+  return new EngineError(
+    'unsupported',
+    `${file.name}: expected a model of files of samples, found one of ${source.name}(); ${remedy}`,
+  );
 }
 
 function rowNames({ name }: DataFile, samples: number): Inputs['names'] {

@@ -124,6 +124,12 @@ program
   .option('--stdio', 'speak over standard input and output')
   .action(options => runCommand(() => lsp(options)));
 
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.ok);
+  throw error;
+});
+
 await program.parseAsync();
 
 function positive(text: string): number {

@@ -1,4 +1,5 @@
 /** The command line as its users meet it: the built program, real files, real engines. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -266,6 +267,13 @@ describe('train', () => {
     const evaluated = await run('evaluate', 'r', '--split', 'test');
     expect(evaluated.out).toContain('confusion: targets down, predictions across, % of each target');
   });
+
+  it('ends quietly when its reader has seen enough', () => {
+    const command = `"${process.execPath}" dist/cli.js check examples/gpt.strata --emit kernels | head -n 1`;
+    const { stdout, stderr } = spawnSync('/bin/sh', ['-c', command], { cwd: join(examples, '..'), encoding: 'utf8' });
+    expect(stdout).toBe('// train gpt\n');
+    expect(stderr).not.toMatch(/EPIPE|Error/);
+  }, 60_000);
 
   it('exports a run, and does not mix it with other files', async () => {
     write(
