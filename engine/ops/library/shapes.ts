@@ -1,12 +1,12 @@
 /** Functions that move elements without computing: flatten, reshape, transpose, concat, stack, squeeze, one_hot. */
-import { addDim, type Dim, floorDivDim, isConstant, sameDim, sameShape, showShape, sizeOf } from '../../dim/dim.ts';
-import type { Requirement } from '../../dim/facts.ts';
+import { addDim, type Dim, floorDivDim, isConstant, sameDim, showShape, sizeOf } from '../../dim/dim.ts';
+import { decide, type Requirement } from '../../dim/facts.ts';
 import type { Shape, TensorType } from '../../ir/graph.ts';
 import type { Value } from '../builder.ts';
 import { expectSameDTypes, expectSameShapes } from '../primitives/rules.ts';
 import { ShapeError } from '../shapeError.ts';
 import { axisOf, demand, dimension, number, shapeOf, tensor, typeOf } from './arguments.ts';
-import type { Arguments, TensorFunction, TypeArguments } from './function.ts';
+import type { Arguments, SizeRequirement, TensorFunction, TypeArguments } from './function.ts';
 import { hits } from './numerics.ts';
 
 /** [B, ...rest] as [B, product of rest]. */
@@ -42,9 +42,17 @@ function partValues(args: Arguments): readonly Value[] {
   return parts.filter(name => args[name] !== undefined).map(name => tensor(args, name));
 }
 
+/** What must be equal for two parts to lie side by side; undefined where it isn't. A size that is still open is the callers' matter. */
+function agreement(x: Shape, y: Shape): readonly SizeRequirement[] | undefined {
+  if (x.length !== y.length) return undefined;
+  const equal = x.map((left, i): Requirement => ({ kind: 'equal', left, right: y[i]! }));
+  if (equal.some(e => decide(e, []) === 'fails')) return undefined;
+  return equal.filter(e => !sameDim(e.left, e.right)).map(requirement => ({ requirement }));
+}
+
 function joined(x: Shape, y: Shape, axis: number): Shape {
   const at = axisOf('concat', x.length, axis);
-  if (x.length !== y.length || !sameShape(x.toSpliced(at, 1), y.toSpliced(at, 1))) {
+  if (agreement(x.toSpliced(at, 1), y.toSpliced(at, 1)) === undefined) {
     const expected = `shapes that agree outside axis ${at}`;
     throw new ShapeError({
       code: 'shape-mismatch',
@@ -75,6 +83,12 @@ const concat: TensorFunction = {
     const dtype = expectSameDTypes('concat', types);
     return { dtype, shape: types.map(t => t.shape).reduce((a, c) => joined(a, c, number(args, 'axis'))) };
   },
+  requires: args => {
+    const [first = [], ...others] = partTypes(args).map(({ shape }) =>
+      shape.toSpliced(axisOf('concat', shape.length, number(args, 'axis')), 1),
+    );
+    return others.flatMap(shape => agreement(first, shape) ?? []);
+  },
   build: ({ b }, args) => b.concat(partValues(args), number(args, 'axis')),
 };
 
@@ -86,9 +100,14 @@ const stack: TensorFunction = {
   example: 'stack(left, right, axis: 1)',
   type: args => {
     const types = partTypes(args);
-    const shape = expectSameShapes('stack', types);
+    const [{ shape }] = types as readonly [TensorType];
+    if (types.some(t => agreement(shape, t.shape) === undefined)) expectSameShapes('stack', types);
     const axis = axisOf('stack', shape.length + 1, number(args, 'axis'));
     return { dtype: expectSameDTypes('stack', types), shape: shape.toSpliced(axis, 0, types.length) };
+  },
+  requires: args => {
+    const [first = [], ...others] = partTypes(args).map(t => t.shape);
+    return others.flatMap(shape => agreement(first, shape) ?? []);
   },
   build: ({ b }, args) => {
     const values = partValues(args);

@@ -51,6 +51,8 @@ const cases: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'model M(x: [B, D]) {\n  x |> H(heads: 4)\n}\nmodel N(x: [B, 130]) {\n  x |> M\n//     ^ error[requirement-failed]: "left":"130","right":"4"\n}\n',
     'equal sizes as a requirement':
       'model Add(x: [B, D], y: [B, E]) -> [B, D] {\n  x + y\n}\nmodel M(x: [B, 3], y: [B, 4]) -> [B, 3] {\n  Add(x, y)\n//^^^ error[requirement-failed]\n}\n',
+    'equal sizes of what is concatenated':
+      'model Join(x: [B, D, 2], y: [B, E, 3]) -> [B, D, 5] {\n  concat(x, y)\n}\nmodel M(x: [B, 3, 2], y: [B, 4, 3]) -> [B, 3, 5] {\n  Join(x, y)\n//^^^^ error[requirement-failed]\n}\n',
     'the caller has a variable of the same name':
       'model F(x: [T, B]) -> [B, T] {\n  x |> transpose\n}\nmodel M(x: [B, T]) -> [T, B] {\n  x |> F\n}\n',
   },
