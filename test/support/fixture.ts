@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import type { Call } from '../../engine/ir/program.ts';
 import { analyze } from '../../server/lang/analyze.ts';
 import type { Analysis, DiagnosticFact, LangHost, SchemaResult } from '../../server/lang/api.ts';
+import { expectVariantsAlike } from './variants.ts';
 
 const image = { name: 'image', dtype: 'u8', shape: [28, 28] } as const;
 const label = { name: 'label', dtype: 'i32', shape: [], classes: 10 } as const;
@@ -56,7 +57,10 @@ export interface Fixture {
 export function fixture(marked: string, files?: Readonly<Record<string, string>>): Fixture {
   const cursor = marked.indexOf('$0');
   const text = cursor < 0 ? marked : marked.slice(0, cursor) + marked.slice(cursor + 2);
-  return { analysis: analyze(testUri, text, testHost(files)), text, cursor };
+  const host = testHost(files);
+  const analysis = analyze(testUri, text, host);
+  expectVariantsAlike(analysis, cursor, other => analyze(testUri, other, host));
+  return { analysis, text, cursor };
 }
 
 interface Marker {

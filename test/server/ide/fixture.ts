@@ -4,6 +4,7 @@ import { runSchemaJob } from '../../../server/data/schemaJob.ts';
 import { analyze } from '../../../server/lang/analyze.ts';
 import type { Analysis } from '../../../server/lang/api.ts';
 import { createLangHost, type DiskHost } from '../../../server/runs/langHost.ts';
+import { expectVariantsAlike } from '../../support/variants.ts';
 
 /** Procedural sources alone: no test of the editor touches a disk. */
 export const host: DiskHost = createLangHost({ run: runSchemaJob, workspaceOf: () => '/nowhere' });
@@ -18,7 +19,9 @@ export interface Fixture {
 export function fixture(marked: string, uri = 'file:///nowhere/file.strata'): Fixture {
   const offset = Math.max(marked.indexOf('$0'), 0);
   const text = marked.replace('$0', '');
-  return { analysis: analyze(uri, text, host), text, offset };
+  const analysis = analyze(uri, text, host);
+  expectVariantsAlike(analysis, marked.includes('$0') ? offset : -1, other => analyze(uri, other, host));
+  return { analysis, text, offset };
 }
 
 /** Wraps a model body: `x` is `[B, 784]` and the result `[B, 10]`. */

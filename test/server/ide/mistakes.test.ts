@@ -158,10 +158,4 @@ describe('one mistake, one diagnostic', () => {
     expect(whole).toContain(before);
     expect(found(whole.replace(before, after))).toEqual([[marked, message]]);
   });
-
-  // Windows line ends, and text outside of the basic plane, move nothing.
-  it.each(cases)('%s, in a file of Windows with astral comments', (_, before, after, marked, message) => {
-    const text = `// 𝛿 語 é\n${whole.replace(before, after)}`.replaceAll('\n', '\r\n');
-    expect(found(text)).toEqual([[marked, message]]);
-  });
 });
