@@ -207,7 +207,12 @@ export class Cursor {
 
   /** Skips one token, or a whole `{ … }` where the chunk's braces match. */
   skipOne(): void {
-    if (this.next().text !== '{' || this.missingCloses > 0) return;
+    if (this.next().text !== '{') return;
+    // One that has no `}` is most likely the one that stands in the way.
+    if (this.missingCloses > 0) {
+      this.missingCloses--;
+      return;
+    }
     while (!this.atEnd && !this.is('}') && !this.startsDeclaration()) this.skipOne();
     this.take('}');
   }
@@ -274,10 +279,21 @@ export class Cursor {
   private get strayPipe(): boolean {
     if (!this.is('|>') || !this.atLineStart) return false;
     const [first, second] = [this.peek(1), this.peek(2)];
-    if (first.text === '=') return true;
+    if (first.text === '=' || declarationKeywords.has(first.text)) return true;
     return (
       first.kind === 'name' && this.sameLine(2) && (second.text === '=' || ['name', 'number'].includes(second.kind))
     );
+  }
+
+  /** `}` where the block that it would close is closed later on this line, and one is too many. */
+  get earlyClose(): boolean {
+    let open = 0;
+    for (let ahead = 1; this.extraCloses > 0 && this.peek(ahead).kind !== 'end' && this.sameLine(ahead); ahead++) {
+      const { text } = this.peek(ahead);
+      open += text === '{' ? 1 : text === '}' ? -1 : 0;
+      if (open < 0) return true;
+    }
+    return false;
   }
 
   private get strayBrace(): boolean {

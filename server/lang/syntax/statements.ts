@@ -47,7 +47,8 @@ function body(p: Cursor, kind: BlockKind, outermost: boolean, indent: number): r
   while (!p.atEnd && !p.startsDeclaration() && !outdented(p, outermost, indent)) {
     if (p.is('}')) {
       // One that stands where the block's own does is that.
-      if (!outermost || p.extraCloses === 0 || (p.atLineStart && p.indent === 0)) break;
+      const own = outermost ? p.extraCloses === 0 || (p.atLineStart && p.indent === 0) : !p.earlyClose;
+      if (own) break;
       p.extraCloses--;
       p.problem('a statement');
       p.next();
@@ -75,9 +76,9 @@ function outdented(p: Cursor, outermost: boolean, indent: number): boolean {
 }
 
 function statement(p: Cursor, kind: BlockKind): Statement {
-  if (p.is('|>')) {
+  if (p.is('|>') || (p.is('{') && p.missingCloses > 0)) {
     p.problem('a statement');
-    p.next();
+    p.drop();
   }
   p.begin();
   const { start, text } = p.token;
