@@ -19,7 +19,7 @@ export interface SamplesView {
 }
 
 /** Files kept, so that the slider goes back and forth without asking again. */
-const KEPT = 200;
+const KEPT = 64;
 
 export function samplesView(
   pinned: number | undefined,

@@ -129,6 +129,42 @@ train t on Tones {
     expect((await tones.say(tone(4), 'new.wav'))[0]?.said.label).toMatchObject({ kind: 'class', name: 'high' });
   });
 
+  it('reads stored arrays, of which the labels need not be there', async () => {
+    const idx = (dims: readonly number[], data: Uint8Array) => {
+      const header = Buffer.alloc(4 + 4 * dims.length);
+      header.set([0, 0, 8, dims.length]);
+      for (const [at, size] of dims.entries()) header.writeUInt32BE(size, 4 + 4 * at);
+      return Buffer.concat([header, data]);
+    };
+    const pixels = (count: number) => Uint8Array.from({ length: 4 * count }, (_, at) => (at % 8 < 4 ? 10 : 240));
+    const files = {
+      'images.idx': idx([40, 2, 2], pixels(40)),
+      'labels.idx': idx(
+        [40],
+        Uint8Array.from({ length: 40 }, (_, at) => at % 2),
+      ),
+    };
+    const text = `data Squares = idx(images: "images.idx", labels: "labels.idx") {
+  image = image |> scale(1 / 255) |> flatten
+  batch 20
+}
+train t on Squares {
+  minimize cross_entropy(image |> linear(2), label) using adam(lr: 0.1)
+  epochs 40
+}
+`;
+    const { say } = await trained(text, files);
+    const said = await say(idx([3, 2, 2], pixels(3)), 'new.idx');
+    expect(said.map(({ row, said: { label } }) => [row, label?.kind === 'class' && label.name])).toEqual([
+      [1, '0'],
+      [2, '1'],
+      [3, '0'],
+    ]);
+    await expect(say(idx([3, 2, 3], new Uint8Array(18)), 'wide.idx')).rejects.toThrow(
+      /expected a column "image" of type u8\[2, 2\]/,
+    );
+  });
+
   it('says in one sentence what is wrong with a file', async () => {
     const data = ', target: "y") {\n  kind = kind |> one_hot';
     const text = block(
