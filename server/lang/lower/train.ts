@@ -80,6 +80,17 @@ export function trainGraphs(
   };
 }
 
+/** What is shown and predicted alone: the walk of evaluation. */
+export function inferenceOf(
+  world: World,
+  entry: Entry,
+  node: TrainDeclaration,
+  fields: ReadonlyMap<string, Meaning>,
+): Pick<TrainGraphs, 'context' | 'shown' | 'infer' | 'predictions'> {
+  const { context, face, emission } = emit(world, entry, node, fields, false, {});
+  return { context, shown: face.shown, ...inferGraph(emission, face) };
+}
+
 /** What a train block learns from the data, it learns from a field. */
 function fieldFit({ nodes }: Graph, { name, statistic, values }: FitSpec): DataUse['fits'][number] {
   const node = nodes[values.id];

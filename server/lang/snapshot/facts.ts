@@ -1,6 +1,7 @@
 /** All facts of a file in order of position: syntax, limits and what the checks found, with absolute spans. */
 import type { FactRecord } from '../check/records.ts';
 import type { DiagnosticFact } from '../facts.ts';
+import { drawingFacts } from '../lower/drawn.ts';
 import { weightFacts } from '../lower/weights.ts';
 import type { PlacedChunk } from '../syntax/parse.ts';
 import { type Span, shiftSpan } from '../text.ts';
@@ -51,7 +52,11 @@ function chunkFacts({ chunk, offset }: PlacedChunk): readonly DiagnosticFact[] {
 }
 
 export function partFacts(snapshot: Snapshot, part: Part): readonly DiagnosticFact[] {
-  const facts = [...part.checked.sheet.facts, ...weightFacts(snapshot.world, part.entry)];
+  const facts = [
+    ...part.checked.sheet.facts,
+    ...weightFacts(snapshot.world, part.entry),
+    ...drawingFacts(snapshot.world, part.entry),
+  ];
   return facts.map(f => placed(snapshot, part, f));
 }
 

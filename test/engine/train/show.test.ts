@@ -1,6 +1,7 @@
 /** What a run shows: files that everything can open, of a fixed batch and fixed noise, without a trace in the training. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { decode as decodePng } from 'fast-png';
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../../engine/data/random.ts';
@@ -10,6 +11,8 @@ import type { SamplesEvent } from '../../../engine/train/events.ts';
 import { isShown } from '../../../engine/train/gallery.ts';
 import { choose, textsOf } from '../../../engine/train/generate.ts';
 import { rangeOf, writeSample } from '../../../engine/train/samples.ts';
+import { analyze } from '../../../server/lang/analyze.ts';
+import { createLangHost } from '../../../server/runs/langHost.ts';
 import { temporaryFolder } from '../../support/files.ts';
 import { checkpointPaths, programOf, type SourceRun, trainSource, workspaceOf } from '../../support/source.ts';
 
@@ -176,6 +179,16 @@ train t on Made {
     expect(counts({ temperature: 0 })).toEqual([0, 1, 0, 0]);
     expect(counts({ topK: 1 })).toEqual([0, 1, 0, 0]);
     expect(counts({ topK: 3 })[0]).toBe(0);
+  });
+
+  it('is refused while typing where the prompt has characters that the text lacks', () => {
+    const workspace = workspaceOf({ 'poem.txt': poem });
+    const text = (prompt: string) => speech(`generate logits, prompt: "${prompt}"`).replace('size', `${vocabulary}`);
+    expect(() => programOf(text('the light'), workspace)).not.toThrow();
+    expect(() => programOf(text('the §'), workspace)).toThrow(/value-out-of-range.*prompt.*§/);
+    const host = createLangHost({ workspaceOf: () => workspace });
+    const { facts } = analyze(pathToFileURL(join(workspace, 'main.strata')).href, text('the §'), host);
+    expect(facts).toMatchObject([{ code: 'value-out-of-range', data: { subject: 'prompt', found: '"§"' } }]);
   });
 
   it('is refused before the first step where the model looks ahead', async () => {
