@@ -171,6 +171,32 @@ describe.skipIf(!chromiumPath())('the panel', () => {
       expect(await panel.saved()).toMatchObject({ folder: summary.folder, log: true, hidden: [] });
     }));
 
+  it('makes the rows of the epochs as they come, the newest 500', () =>
+    withPanel({}, async panel => {
+      const body = panel.page.locator('.epochs tbody');
+      const rows = () => body.locator('tr').allTextContents();
+      const marked = () => body.locator('.is-best th').allTextContents();
+      await panel.post({ type: 'history', history: history(375) });
+      const first = await body.locator('tr').last().elementHandle();
+      await panel.post({ type: 'events', summary, events: [epochEvent(4), epochEvent(5)] });
+      expect(await body.locator('th').allTextContents()).toEqual(['5best', '4', '3', '2', '1']);
+      // The one that was there is still the same element.
+      expect(await first?.evaluate(row => row.isConnected)).toBe(true);
+      const grown = await rows();
+      await panel.post({ type: 'history', history: history(625) });
+      expect(await rows()).toEqual(grown);
+      const rising = { ...epochEvent(6), validation: { loss: 9, accuracy: 0.1 } };
+      await panel.post({ type: 'events', summary, events: [rising] });
+      expect(await marked()).toEqual(['5best']);
+      // Back to a checkpoint, and on from there.
+      await panel.post({ type: 'events', summary, events: [{ ...start, fromStep: 250 }, epochEvent(3)] });
+      expect(await body.locator('th').allTextContents()).toEqual(['3best', '2', '1']);
+      await panel.post({ type: 'history', history: history(125 * 1200) });
+      expect(await body.locator('tr').count()).toBe(500);
+      expect(await body.locator('th').first().textContent()).toBe('1200');
+      expect(await text(panel, '.epochs summary')).toBe('Epochs, the newest 500 of 1,200');
+    }));
+
   it('speaks the language of its texts, and has room for long ones', () => {
     const chinese = JSON.parse(readFileSync('l10n/bundle.l10n.zh-cn.json', 'utf8')) as Record<string, string>;
     // Longer by two fifths, as German is; brackets show what was not asked for by `t`.
