@@ -1,7 +1,14 @@
 /** Training as a service of the language server: commands and run notifications for any client, lenses that offer them. */
 
 import * as v from 'valibot';
-import { type Command, ErrorCodes, LSPErrorCodes, ResponseError } from 'vscode-languageserver';
+import {
+  type Command,
+  ErrorCodes,
+  LSPErrorCodes,
+  MessageType,
+  ResponseError,
+  ShowMessageNotification,
+} from 'vscode-languageserver';
 import type { Choice, Program } from '../../engine/ir/program.ts';
 import { EngineError } from '../../engine/util/errors.ts';
 import { codeLenses, type Lens, type ResumableRun, trainProblem } from '../ide/codeLens.ts';
@@ -117,7 +124,13 @@ async function train(session: Session, runs: RunManager | undefined, argument: u
   };
   if (lowered.choices.length === 0) return demand(runs).start({ program: lowered.program, ...rest });
   const sweep = lowered.choices.map(choice => () => ({ program: programOf(analysis, wanted.train, choice), ...rest }));
-  return startSweep(demand(runs), sweep, error => logFailure(session.connection, error));
+  return startSweep(demand(runs), sweep, error => {
+    // Nobody waits for an answer here.
+    const known = error instanceof ResponseError || error instanceof EngineError;
+    const message = `the sweep ends: ${known ? error.message : 'the server failed at this; its log says how'}`;
+    if (!known) logFailure(session.connection, error);
+    void session.connection.sendNotification(ShowMessageNotification.type, { type: MessageType.Error, message });
+  });
 }
 
 /** Of one run of a sweep, whose first has been lowered without errors; what other numbers make wrong ends the sweep there. */

@@ -383,6 +383,24 @@ describe('training', () => {
     await expect.poll(() => client.calls).toEqual(['start first {"rate":0.1}', 'start first {"rate":0.01}']);
   });
 
+  it('tells why a sweep can not go on', async () => {
+    const client = await startTestClient();
+    const text = program().replace('net = Net()', 'sweep heads: [4, 3]\n  net = Net()');
+    client.open(
+      text.replace(
+        'logits = net(image)',
+        'logits = net(image |> unsqueeze(1) |> self_attention(heads: heads) |> squeeze(1))',
+      ),
+    );
+    await client.request('workspace/executeCommand', train);
+    client.emit(summary({ state: 'finished' }), []);
+    const shown = () => client.received.filter(m => m.method === 'window/showMessage').map(m => m.params);
+    await expect
+      .poll(shown)
+      .toMatchObject([{ message: expect.stringMatching(/^the sweep ends: can't train with {"heads":3}: ./) }]);
+    expect(client.calls).toEqual(['start first {"heads":4}']);
+  });
+
   it('refuses a text that was never saved', async () => {
     const client = await startTestClient();
     client.open(program(), 'untitled:one');
