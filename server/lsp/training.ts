@@ -124,13 +124,15 @@ async function train(session: Session, runs: RunManager | undefined, argument: u
   };
   if (lowered.choices.length === 0) return demand(runs).start({ program: lowered.program, ...rest });
   const sweep = lowered.choices.map(choice => () => ({ program: programOf(analysis, wanted.train, choice), ...rest }));
-  return startSweep(demand(runs), sweep, error => {
-    // Nobody waits for an answer here.
-    const known = error instanceof ResponseError || error instanceof EngineError;
-    const message = `the sweep ends: ${known ? error.message : 'the server failed at this; its log says how'}`;
-    if (!known) logFailure(session.connection, error);
-    void session.connection.sendNotification(ShowMessageNotification.type, { type: MessageType.Error, message });
-  });
+  return startSweep(demand(runs), sweep, error => tellEnd(session.connection, error));
+}
+
+/** Why a later run of a sweep did not start: nobody waits for an answer there. */
+function tellEnd(connection: Session['connection'], error: unknown): void {
+  const known = error instanceof ResponseError || error instanceof EngineError;
+  const message = `the sweep ends: ${known ? error.message : 'the server failed at this; its log says how'}`;
+  if (!known) logFailure(connection, error);
+  void connection.sendNotification(ShowMessageNotification.type, { type: MessageType.Error, message });
 }
 
 /** Of one run of a sweep, whose first has been lowered without errors; what other numbers make wrong ends the sweep there. */
