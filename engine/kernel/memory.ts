@@ -112,3 +112,13 @@ export function peakBytes({ buffers, arenaBytes }: Schedule): { readonly persist
   const persistent = buffers.filter(b => b.kind !== 'temporary').reduce((n, b) => n + b.length * bytesOf(b.dtype), 0);
   return { persistent, arena: arenaBytes };
 }
+
+/** Bytes that entries which run on one device hold together: persistent buffers, known by their names, once, and the largest arena. */
+export function plannedBytes(entries: readonly Schedule[]): number {
+  const persistent = new Map<string, number>();
+  for (const { name, kind, length, dtype } of entries.flatMap(entry => entry.buffers)) {
+    if (kind !== 'temporary') persistent.set(name, length * bytesOf(dtype));
+  }
+  const arena = Math.max(0, ...entries.map(entry => entry.arenaBytes));
+  return [...persistent.values()].reduce((sum, bytes) => sum + bytes, arena);
+}

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Backend, Executable } from '../backend/backend.ts';
 import type { Program } from '../ir/program.ts';
+import { plannedBytes } from '../kernel/memory.ts';
 import { openers } from './devices.ts';
 import { prepareTraining } from './setup.ts';
 
@@ -32,7 +33,9 @@ export interface BenchResult {
   readonly stepsPerSecond: number;
   readonly bestStepsPerSecond: number;
   readonly compileMs: number;
+  /** Allocated on the device, and what the memory plan had said. */
   readonly deviceBytes: number;
+  readonly plannedBytes: number;
   /** Growth of the JavaScript heap over `heapSteps` steps. */
   readonly heapGrowthBytes?: number;
   readonly heapSteps?: number;
@@ -59,9 +62,11 @@ export async function benchProgram(
   { profile = false, heap = globalThis.gc !== undefined, repeats = REPEATS }: BenchOptions = {},
 ): Promise<BenchResult> {
   let compileMs = 0;
+  let planned = 0;
   const timed = (backend: Backend): Backend => ({
     ...backend,
     async compile(entries) {
+      planned = plannedBytes(entries);
       const start = performance.now();
       const executable = await backend.compile(entries);
       compileMs = performance.now() - start;
@@ -101,6 +106,7 @@ export async function benchProgram(
       bestStepsPerSecond: rates.at(-1)!,
       compileMs,
       deviceBytes: executable.bytes,
+      plannedBytes: planned,
       ...growth,
       ...(kernels && { kernels }),
     };

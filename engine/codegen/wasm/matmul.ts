@@ -11,6 +11,7 @@ import { asLoop, copyRows, isFarApart, isStrided, K, M, N, packTiles, separateLo
 import { emitPackTransposed } from './pack.ts';
 import { prepared, type SharedPanels } from './panels.ts';
 import { type ProductMemory, touchesByColumns, touchesByRows } from './productTouches.ts';
+import type { Scratch } from './scratch.ts';
 import { emitTile, type TileRows } from './tile.ts';
 import { accessesOf, spanOf, touchesOf } from './touches.ts';
 import { type Nest, Values } from './values.ts';
@@ -29,8 +30,7 @@ export interface ModuleContext {
   readonly library: Library;
   readonly tile: TileOptions;
   readonly threads: number;
-  /** Byte address of `bytes` of scratch memory for the kernel at hand. Other kernels use the same memory. */
-  scratch(bytes: number): number;
+  readonly scratch: Scratch;
 }
 
 /** Parameters of fragments: thread, batch, first row, first column; and the number of the panel, which only the product knows. */
@@ -62,7 +62,7 @@ export function compileMatmul(
   if (strided && !isFarApart(a, kernel)) return new MatmulEmitter(product, places, context, { shared }).emit();
   const parts = strided ? undefined : separateLoad(a, places);
   if (parts !== undefined) {
-    const table: Place = { base: context.scratch(4 * k), dtype: 'i32', length: k };
+    const table: Place = { base: context.scratch.take(4 * k), dtype: 'i32', length: k };
     const fill = tableKernel(kernel.name, parts.moving, K, k, places.length);
     const gathered = { table, fixed: parts.fixed };
     return [
@@ -135,7 +135,7 @@ class MatmulEmitter {
     const panelLength = copies * kernel.k * this.width;
     const own = direct || this.shared !== undefined ? 0 : panelLength;
     // Scratch regions of one kernel must not overlap: one request for all of them.
-    const base = context.scratch(4 * (tileLength + own));
+    const base = context.scratch.take(4 * (tileLength + own));
     this.tile = { base, dtype: 'f32', length: tileLength };
     const panelBase = this.shared?.base ?? base + 4 * tileLength;
     this.panel = direct ? undefined : { base: panelBase, dtype: 'f32', length: panelLength };

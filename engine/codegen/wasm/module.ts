@@ -4,15 +4,16 @@ import { MARGIN_BYTES, type Place } from './access.ts';
 import { barrierFunction } from './barrier.ts';
 import { kernelWork } from './cost.ts';
 import { Code, ModuleBuilder } from './encoder.ts';
-import { align, layoutBuffers } from './layout.ts';
+import { layoutBuffers } from './layout.ts';
 import { Library } from './library.ts';
 import { type CompiledKernel, compileLoop } from './loop.ts';
 import { compileMatmul, type ModuleContext, type TileOptions } from './matmul.ts';
 import { operandKey, prepared, type SharedPanels, sharedOperands } from './panels.ts';
 import { compileScatter } from './scatter.ts';
+import { arenaGaps, createScratch } from './scratch.ts';
 import { planTeam, type Share } from './team.ts';
 import { instancesOf, pointersOf, type Template, templateOf } from './templates.ts';
-import type { TouchesOf } from './touches.ts';
+import type { Span, TouchesOf } from './touches.ts';
 import { workFunction } from './worker.ts';
 
 export interface ModuleOptions {
@@ -65,33 +66,19 @@ interface Step {
 export function compileModule(schedules: readonly Schedule[], options: ModuleOptions): CompiledModule {
   const layout = layoutBuffers(schedules);
   const module = new ModuleBuilder();
-  const memory = { used: 0, most: 0, kept: 0 };
-  const context: ModuleContext = {
-    module,
-    library: new Library(module),
-    tile: options.tile,
-    threads: options.threads,
-    scratch: bytes => {
-      const at = layout.end + memory.kept + memory.used;
-      memory.used = align(memory.used + bytes, 64);
-      memory.most = Math.max(memory.most, memory.kept + memory.used);
-      return at;
-    },
-  };
+  const scratch = createScratch(layout.end);
+  const { threads, tile } = options;
+  const context: ModuleContext = { module, library: new Library(module), tile, threads, scratch };
   const barrier = options.threads > 1 ? module.add(barrierFunction(options.threads)) : -1;
   const entries = new Map<string, readonly KernelInfo[]>();
   const shared: number[] = [];
   for (const schedule of schedules) {
     const panels = new Map<string, SharedPanels>();
-    memory.kept = 0;
-    for (const [key, bytes] of sharedOperands(schedule, 4 * options.tile.vectors)) {
-      panels.set(key, { base: layout.end + memory.kept, isPacked: false });
-      memory.kept += align(bytes, 64);
-    }
+    scratch.openEntry();
+    for (const [key, bytes] of sharedOperands(schedule, 4 * tile.vectors))
+      panels.set(key, { base: scratch.keep(bytes), isPacked: false });
     const infos: KernelInfo[] = [];
-    const steps = compileKernels(schedule, layout.entries.get(schedule.name)!, panels, context, infos, () => {
-      memory.used = 0;
-    });
+    const steps = compileKernels(schedule, layout.entries.get(schedule.name)!, panels, context, infos);
     module.add(entryFunction(steps, [], barrier), schedule.name);
     if (options.threads > 1) {
       const team = steps.map(({ kernel, touches, worthwhile }) => ({ ...kernel, touches, worthwhile }));
@@ -101,7 +88,7 @@ export function compileModule(schedules: readonly Schedule[], options: ModuleOpt
     entries.set(schedule.name, infos);
   }
   if (options.threads > 1) module.add(workFunction(shared), 'work');
-  const pages = Math.ceil((layout.end + memory.most + MARGIN_BYTES) / PAGE);
+  const pages = Math.ceil((layout.end + scratch.most + MARGIN_BYTES) / PAGE);
   const binary = module.encode({ pages, shared: options.threads > 1 });
   return { binary, pages, persistent: layout.persistent, entries };
 }
@@ -120,27 +107,27 @@ function compileKernels(
   panels: ReadonlyMap<string, SharedPanels>,
   context: ModuleContext,
   infos: KernelInfo[],
-  freeScratch: () => void,
 ): readonly Step[] {
   const panelsOf = (kernel: Kernel) =>
     kernel.kind === 'matmul' ? panels.get(operandKey(prepared(kernel))) : undefined;
   const compiled = new Map<string, { readonly template: Template; readonly functions: readonly Exported[] }>();
   let functions = 0;
-  const compile = (template: Template, operand: SharedPanels | undefined): readonly Exported[] => {
-    freeScratch();
-    return compileKernel(template, context, operand).map(kernel => {
+  const gapsAt = arenaGaps(schedule, places);
+  const compile = (template: Template, operand: SharedPanels | undefined, gaps: readonly Span[]) => {
+    context.scratch.openKernel(gaps);
+    return compileKernel(template, context, operand).map((kernel): Exported => {
       const name = `${schedule.name}:${functions++}`;
       return { name, index: context.module.add(kernel.code, name), kernel };
     });
   };
   const steps: Step[] = [];
   const all = instancesOf(schedule, places, panelsOf);
-  for (const { kernel, instance, alike, operand } of all) {
+  for (const [number, { kernel, instance, alike, operand }] of all.entries()) {
     // The first product that shares an operand also packs it, so that its functions are not those of the others.
     const key = `${instance.key}${operand?.isPacked}`;
     const known = compiled.get(key);
     const template = known?.template ?? templateOf(alike);
-    const found = known?.functions ?? compile(template, operand);
+    const found = known?.functions ?? compile(template, operand, alike.length === 1 ? gapsAt(number) : []);
     if (instance.key !== undefined) compiled.set(key, { template, functions: found });
     const { flops, bytes } = kernelWork(kernel, places);
     const pointers = pointersOf(template, instance);

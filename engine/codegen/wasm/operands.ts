@@ -32,14 +32,14 @@ export function packTiles({ name, batch, m, k, a }: MatmulKernel, context: Modul
     phases: [{ kind: 'store', over: 'outer', stores: [{ buffer: target, at, value }] }],
   };
   const length = batch * tiles * rows * k;
-  const packed: Place = { base: context.scratch(4 * length), dtype: 'f32', length };
+  const packed: Place = { base: context.scratch.take(4 * length), dtype: 'f32', length };
   return { packing, packed };
 }
 
 /** Writes out an A that is computed, row by row; `copied` is the product that reads the copy. */
 export function copyRows(product: MatmulKernel, context: ModuleContext, target: number) {
   const { name, batch, m, k, a } = product;
-  const copy: Place = { base: context.scratch(batch * m * k * 4), dtype: 'f32', length: batch * m * k };
+  const copy: Place = { base: context.scratch.take(batch * m * k * 4), dtype: 'f32', length: batch * m * k };
   const at = add(mul(add(mul(axis(B), constant(m)), axis(M)), constant(k)), axis(K));
   const flat = (s: Scalar) => substituteAxes(s, [axis(0), axis(1), constant(0), axis(2)]);
   const copying: LoopKernel = {

@@ -21,11 +21,20 @@ export async function bench(
 
 /** A result for people, a line for the whole and one for each kernel. */
 export function benchLines(workload: string, result: BenchResult): string[] {
-  const { stepsPerSecond, bestStepsPerSecond, compileMs, deviceBytes, threads, heapGrowthBytes, heapSteps } = result;
+  const {
+    stepsPerSecond,
+    bestStepsPerSecond,
+    compileMs,
+    deviceBytes,
+    plannedBytes,
+    threads,
+    heapGrowthBytes,
+    heapSteps,
+  } = result;
   const facts = [
     `${stepsPerSecond.toFixed(0)} steps/s (best ${bestStepsPerSecond.toFixed(0)})`,
     `compiled in ${compileMs.toFixed(0)} ms`,
-    `${(deviceBytes / 2 ** 20).toFixed(1)} MiB`,
+    `${(deviceBytes / 2 ** 20).toFixed(1)} MiB (planned: ${(plannedBytes / 2 ** 20).toFixed(1)})`,
     ...(threads === undefined ? [] : [`${threads} thread${threads === 1 ? '' : 's'}`]),
     ...(heapGrowthBytes === undefined
       ? []

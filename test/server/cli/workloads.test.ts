@@ -1,7 +1,7 @@
 /** The networks of `strata bench` are those that the PyTorch side trains, and training them can be measured. */
 import { expect, test } from 'vitest';
 import { benchLines } from '../../../server/cli/commands/bench.ts';
-import { workloadProgram, workloads } from '../../../server/cli/workloads.ts';
+import { benchWorkload, workloadProgram, workloads } from '../../../server/cli/workloads.ts';
 
 const parameters = {
   simplenet: 101_770,
@@ -35,10 +35,17 @@ test('a result reads as one line, and one for each kernel', () => {
     bestStepsPerSecond: 3210.4,
     compileMs: 50,
     deviceBytes: 2 ** 20,
+    plannedBytes: 2 ** 19,
     kernels: [{ name: 'matmul', microseconds: 100, flops: 1e7, bytes: 1e5 }],
   });
   expect(lines).toEqual([
-    'simplenet      3000 steps/s (best 3210), compiled in 50 ms, 1.0 MiB, CPU',
+    'simplenet      3000 steps/s (best 3210), compiled in 50 ms, 1.0 MiB (planned: 0.5), CPU',
     '     100.0 us   100.0 GFLOP/s     1.0 GB/s  matmul',
   ]);
+});
+
+test.each(Object.keys(workloads))('%s: the memory that is allocated is within 5%% of what was planned', async name => {
+  const { deviceBytes, plannedBytes } = await benchWorkload(name, 'cpu', { heap: false, repeats: 1 });
+  expect(deviceBytes).toBeGreaterThanOrEqual(plannedBytes);
+  expect(deviceBytes).toBeLessThan(1.05 * plannedBytes);
 });
