@@ -9,8 +9,10 @@ import { prepareTraining } from './setup.ts';
 export interface BenchOptions {
   /** Also time each kernel by itself, where the backend can. */
   readonly profile?: boolean;
-  /** Measure the growth of the heap over 10,000 steps; by default where garbage can be collected on demand (`--expose-gc`). */
-  readonly heap?: boolean;
+  /** Steps over which the growth of the heap is measured, fewer where they would take longer than `heapSeconds`; by default 10,000 where garbage can be collected on demand (`--expose-gc`), else none. */
+  readonly heapSteps?: number;
+  /** By default 10. */
+  readonly heapSeconds?: number;
   /** Measurements of which the median and the best are reported. */
   readonly repeats?: number;
 }
@@ -36,8 +38,9 @@ export interface BenchResult {
   /** Allocated on the device, and what the memory plan had said. */
   readonly deviceBytes: number;
   readonly plannedBytes: number;
-  /** Growth of the JavaScript heap over `heapSteps` steps. */
+  /** Growth of the JavaScript heap, and of the device's memory, over `heapSteps` steps. */
   readonly heapGrowthBytes?: number;
+  readonly deviceGrowthBytes?: number;
   readonly heapSteps?: number;
   readonly kernels?: readonly KernelTime[];
 }
@@ -49,6 +52,7 @@ interface Profiling extends Executable {
 
 const ENTRY = 'train';
 const HEAP_STEPS = 10_000;
+const HEAP_SECONDS = 10;
 /** Short and many: on a busy machine the best ones find it idle. */
 const REPEAT_MS = 80;
 const REPEATS = 21;
@@ -59,7 +63,7 @@ const WARM_UP_MS = 300;
 export async function benchProgram(
   program: Program,
   device: Program['run']['device'],
-  { profile = false, heap = globalThis.gc !== undefined, repeats = REPEATS }: BenchOptions = {},
+  { profile = false, heapSteps, heapSeconds = HEAP_SECONDS, repeats = REPEATS }: BenchOptions = {},
 ): Promise<BenchResult> {
   let compileMs = 0;
   let planned = 0;
@@ -95,7 +99,8 @@ export async function benchProgram(
     const rates: number[] = [];
     for (let i = 0; i < repeats; i++) rates.push((steps / (await run(steps))) * 1000);
     rates.sort((a, b) => a - b);
-    const growth = heap ? await heapGrowth(run, rates.at(-1)!) : {};
+    const most = Math.ceil(rates.at(-1)! * heapSeconds);
+    const growth = await heapGrowth(run, Math.min(heapSteps ?? HEAP_STEPS, most), () => executable.bytes);
     const kernels = profile ? executable.profile?.(ENTRY) : undefined;
     return {
       device: session.backend.description,
@@ -126,16 +131,16 @@ async function warmUp(run: (steps: number) => Promise<number>): Promise<number> 
   return Math.max(1, Math.round(REPEAT_MS / msPerStep));
 }
 
-/** Runs `HEAP_STEPS` steps in chunks, as a training loop does, between two collections; slow models run fewer. */
-async function heapGrowth(run: (steps: number) => Promise<number>, stepsPerSecond: number) {
+/** What `steps` steps, in chunks as a training loop does them, add to the heap between two collections, and to the device's memory. */
+async function heapGrowth(run: (steps: number) => Promise<number>, steps: number, deviceBytes: () => number) {
   const collect = globalThis.gc;
-  if (collect === undefined) return {};
-  const heapSteps = Math.min(HEAP_STEPS, Math.ceil(stepsPerSecond * 10));
-  const chunk = Math.ceil(heapSteps / 100);
+  if (collect === undefined || steps === 0) return {};
+  const chunk = Math.ceil(steps / 100);
   await run(chunk);
   collect();
-  const before = process.memoryUsage().heapUsed;
-  for (let done = 0; done < heapSteps; done += chunk) await run(chunk);
+  const [heap, device] = [process.memoryUsage().heapUsed, deviceBytes()];
+  for (let done = 0; done < steps; done += chunk) await run(chunk);
   collect();
-  return { heapSteps, heapGrowthBytes: process.memoryUsage().heapUsed - before };
+  const heapGrowthBytes = process.memoryUsage().heapUsed - heap;
+  return { heapSteps: steps, heapGrowthBytes, deviceGrowthBytes: deviceBytes() - device };
 }

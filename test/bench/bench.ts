@@ -1,4 +1,4 @@
-/** `npm run bench [WORKLOAD…]`: the workloads here, in PyTorch and in jax-js, in one run, with the ratios. The environment names the peers. */
+/** `npm run bench [WORKLOAD…] [--profile] [--long]`: the workloads here, in PyTorch and in jax-js, in one run, with the ratios. The environment names the peers. */
 import { spawnSync } from 'node:child_process';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +25,8 @@ interface Peer {
 /** All take turns, so that whatever else the machine does meets all. */
 const ROUNDS = 3;
 const PEER_REPEATS = 21;
+/** `--long`: growth of memory is measured over so many steps, if they take no longer than so many seconds. */
+const LONG = { heapSteps: 100_000, heapSeconds: 300 };
 
 function peersOf(folder: string): readonly Peer[] {
   const torch = {
@@ -65,6 +67,7 @@ const best = (rates: readonly number[]) => Math.max(...rates);
 async function main(): Promise<void> {
   const [folder, ...args] = process.argv.slice(2);
   const profile = args.includes('--profile');
+  const long = args.includes('--long');
   const asked = args.filter(arg => !arg.startsWith('--'));
   const names = asked.length > 0 ? asked : Object.keys(workloads);
   const load = loadavg()[0]!.toFixed(1);
@@ -75,7 +78,8 @@ async function main(): Promise<void> {
   const found = new Map<Peer, PeerResult[] | undefined>(peersOf(folder!).map(peer => [peer, []]));
   for (let round = 0; round < ROUNDS; round++) {
     for (const name of names) {
-      const result = await benchWorkload(name, 'cpu', { profile: profile && round === 0, heap: round === 0 });
+      const heap = round > 0 ? { heapSteps: 0 } : long ? LONG : {};
+      const result = await benchWorkload(name, 'cpu', { profile: profile && round === 0, ...heap });
       own.get(name)!.push(result);
       console.log(benchLines(name, result).join('\n'));
     }

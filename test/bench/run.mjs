@@ -1,4 +1,4 @@
-// Bundles a benchmark beside the build and runs it with the garbage collector at hand. `node test/bench/run.mjs [WORKLOAD…] [--profile]`
+// Bundles a benchmark beside the build and runs it with the garbage collector at hand. `node test/bench/run.mjs [WORKLOAD…] [--profile] [--long]`
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';

@@ -118,7 +118,9 @@ function executable(
   const runs = new Map([...compiled.entries.keys()].map((name, number) => [name, paceOf(exports, name, number, team)]));
   let latest: Pace | undefined;
   return {
-    bytes: memory.buffer.byteLength,
+    get bytes() {
+      return memory.buffer.byteLength;
+    },
     get threads() {
       return team !== undefined && (latest?.preferred ?? 1) === 1 ? team.threads : 1;
     },

@@ -29,6 +29,7 @@ export function benchLines(workload: string, result: BenchResult): string[] {
     plannedBytes,
     threads,
     heapGrowthBytes,
+    deviceGrowthBytes = 0,
     heapSteps,
   } = result;
   const facts = [
@@ -38,11 +39,13 @@ export function benchLines(workload: string, result: BenchResult): string[] {
     ...(threads === undefined ? [] : [`${threads} thread${threads === 1 ? '' : 's'}`]),
     ...(heapGrowthBytes === undefined
       ? []
-      : [`heap ${heapGrowthBytes >= 0 ? '+' : ''}${heapGrowthBytes} bytes in ${heapSteps} steps`]),
+      : [`heap ${signed(heapGrowthBytes)} and device ${signed(deviceGrowthBytes)} bytes in ${heapSteps} steps`]),
     result.device,
   ];
   return [`${workload.padEnd(14)} ${facts.join(', ')}`, ...(result.kernels ?? []).map(kernelLine)];
 }
+
+const signed = (n: number): string => `${n >= 0 ? '+' : ''}${n}`;
 
 function kernelLine({ name, microseconds, flops, bytes }: KernelTime): string {
   const rate = (amount: number) => (amount / Math.max(microseconds, 0.01) / 1000).toFixed(1).padStart(7);
