@@ -2,6 +2,7 @@
 
 /** Those that the server answers too are named in `serverCommands`. */
 export const commands = {
+  fetch: 'strata.fetch',
   train: 'strata.train',
   resume: 'strata.resume',
   pause: 'strata.pause',

@@ -16,6 +16,8 @@ import type { RunEvent } from '../engine/train/events.ts';
 import {
   type AttachResult,
   attachRequest,
+  type FetchArguments,
+  type FetchResult,
   type FilesParams,
   filesNotification,
   type InitializationOptions,
@@ -34,7 +36,8 @@ import type { RunHistory, RunSummary } from '../server/runs/runs.ts';
 import { commands } from './ids.ts';
 import { parseRunMessage } from './panel/messages.ts';
 
-export type ServerCommand = keyof typeof serverCommands;
+/** Those that start or steer a run. */
+export type ServerCommand = Exclude<keyof typeof serverCommands, 'fetch'>;
 export type ServerState = 'starting' | 'running' | 'stopped';
 
 export interface Server extends vscode.Disposable {
@@ -45,6 +48,8 @@ export interface Server extends vscode.Disposable {
   restart(): Promise<void>;
   /** Waits for the server, then asks. Rejects with the server's message. */
   execute(command: ServerCommand, argument: object): Promise<RunSummary>;
+  /** Downloads what the data of a file is missing. */
+  fetch(argument: FetchArguments): Promise<FetchResult>;
   runs(): Promise<RunsResult>;
   attach(folder: string): Promise<RunHistory>;
   inspect(params: InspectParams): Promise<InspectResult>;
@@ -120,6 +125,8 @@ export function createServer(
     },
     execute: (command, argument) =>
       ask<RunSummary>(ExecuteCommandRequest.method, { command: serverCommands[command], arguments: [argument] }),
+    fetch: argument =>
+      ask<FetchResult>(ExecuteCommandRequest.method, { command: serverCommands.fetch, arguments: [argument] }),
     runs: () => ask<RunsResult>(runsRequest),
     attach: folder => ask<AttachResult>(attachRequest, { folder }),
     inspect: params => ask<InspectResult>(inspectRequest, params),

@@ -20,6 +20,7 @@ export function registerTraining(parts: Parts): vscode.Disposable {
     );
   const live = (runs: Runs) => runs.live()?.folder;
   return vscode.Disposable.from(
+    register(serverCommands.fetch, (target: unknown) => fetchData(parts, target)),
     register(serverCommands.train, (target: unknown) => train(parts, target)),
     register(serverCommands.resume, (target: unknown) => resume(parts, folderOf(target))),
     steer('pause', live),
@@ -97,6 +98,29 @@ async function chooseTrain(): Promise<TrainArguments | undefined> {
     { placeHolder: vscode.l10n.t('Which block do you want to train?') },
   );
   return choice?.item;
+}
+
+/** The server shows a bar; here is said how it ended. */
+async function fetchData({ server }: Parts, target: unknown): Promise<void> {
+  if (!(await demandTrust())) return;
+  const document = vscode.window.activeTextEditor?.document;
+  const uri = trainArguments(target)?.uri ?? (document?.languageId === 'strata' ? String(document.uri) : undefined);
+  if (uri === undefined) {
+    void vscode.window.showInformationMessage(
+      vscode.l10n.t('Open a Strata file that names data by its address first.'),
+    );
+    return;
+  }
+  try {
+    const { files } = await server.fetch({ uri });
+    const text =
+      files.length === 0
+        ? vscode.l10n.t('All data of this file is there.')
+        : vscode.l10n.t('Fetched {0}.', files.map(file => file.url).join(', '));
+    void vscode.window.showInformationMessage(text);
+  } catch (error) {
+    void vscode.window.showErrorMessage(refusal(error).message);
+  }
 }
 
 async function resume(parts: Parts, folder: string | undefined): Promise<void> {

@@ -1,7 +1,8 @@
 /** Paths that come from a `.strata` file: they stay inside the workspace, links resolved, whatever they are spelled like. */
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isAddress, parseAddress } from '../util/address.ts';
 import { EngineError } from '../util/errors.ts';
 
 /** Absolute, link-free path of a file of the workspace; throws `data-missing`, `path-outside-workspace` or `unsupported`. */
@@ -13,7 +14,7 @@ export type ResolvePath = (path: string) => string;
  */
 export function workspacePaths(workspace: string, base: string = workspace): ResolvePath {
   return path => {
-    const spelled = resolve(base, decode(path));
+    const spelled = isAddress(path) ? fetchedPath(workspace, path) : resolve(base, decode(path));
     if (!isInside(resolve(workspace), spelled)) throw outside(path);
     const real = existing(spelled, path);
     if (!isInside(existing(resolve(workspace), workspace), real)) throw outside(path);
@@ -36,10 +37,25 @@ function decode(path: string): string {
   if (/^[a-z][a-z0-9+.-]+:/i.test(path)) {
     throw new EngineError(
       'unsupported',
-      `${path}: expected a file of the workspace, found an address; download it first`,
+      `${path}: expected a file of the workspace or an http address; download the file first`,
     );
   }
   return join(path);
+}
+
+/** Where `strata fetch` puts what an address names. */
+export const DATA_FOLDER = join('.strata', 'data');
+
+/** Nothing is downloaded here: a file that has not been fetched is missing. */
+function fetchedPath(workspace: string, path: string): string {
+  const { url, sha256 } = parseAddress(path);
+  if (sha256 === undefined) {
+    const what = 'expected a checksum behind the address, as in "…#sha256=9f86…"; fetch it once to see what it is';
+    throw new EngineError('data-missing', `${url}: ${what}`);
+  }
+  const spelled = join(resolve(workspace), DATA_FOLDER, sha256);
+  if (existsSync(spelled)) return spelled;
+  throw new EngineError('data-missing', `${url}: not fetched yet; fetch it with "strata fetch", or train, which does`);
 }
 
 function fromFileUrl(path: string): string {

@@ -1,6 +1,7 @@
 /** What a data source is to the checker (a schema) and to the trainer (columns in memory). */
 import type { HostArray } from '../backend/backend.ts';
 import type { Call, ColumnSchema } from '../ir/program.ts';
+import { nameOfPath } from '../util/address.ts';
 import { EngineError } from '../util/errors.ts';
 import type { DataFile } from './file.ts';
 import type { ResolvePath } from './paths.ts';
@@ -64,7 +65,7 @@ export function textArgument(args: Call['args'], name: string): string {
 /** The file or folder that argument `name` of a source points to. Throws what `resolvePath` does. */
 export function fileArgument(args: Call['args'], name: string, resolvePath: ResolvePath): DataFile {
   const given = textArgument(args, name);
-  return { name: given, path: resolvePath(given) };
+  return { name: nameOfPath(given), path: resolvePath(given) };
 }
 
 /** An optional string argument; the empty string, its default, is none. */

@@ -1,5 +1,8 @@
 /** The data sources by name: the reader of each, the schema for the checker and the columns for training. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import type { Call, ColumnSchema } from '../ir/program.ts';
+import { isAddress, nameOfPath, parseAddress } from '../util/address.ts';
 import { EngineError } from '../util/errors.ts';
 import { audioReader } from './audio.ts';
 import { csvReader } from './csv.ts';
@@ -33,6 +36,9 @@ export async function readSchema(source: Call, resolvePath: ResolvePath): Promis
 
 /** Everything `source` holds, held to the columns the Program was checked with. Throws EngineError. */
 export async function loadSource(source: Call, options: LoadOptions): Promise<DataSet> {
+  for (const value of Object.values(source.args)) {
+    if (typeof value === 'string' && isAddress(value)) await demandFetched(value, options.resolvePath);
+  }
   const set = await readerOf(source).load(source.args, options);
   for (const column of options.expected ?? []) demandColumn(source, set, column);
   return set;
@@ -44,6 +50,20 @@ function readerOf(source: Call): SourceReader {
   throw new EngineError(
     'unsupported',
     `expected one of the sources ${Object.keys(readers).join(', ')}, found ${source.name}`,
+  );
+}
+
+/** What was fetched is what the program means, or it is refused: anybody may have written to the folder since. */
+async function demandFetched(path: string, resolvePath: ResolvePath): Promise<void> {
+  const { url, sha256 } = parseAddress(path);
+  const file = resolvePath(path);
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file)) hash.update(chunk);
+  const found = hash.digest('hex');
+  if (found === sha256) return;
+  throw new EngineError(
+    'data-malformed',
+    `${url}: expected a file of sha256 ${sha256}, found ${found}; remove ${file} and fetch it again`,
   );
 }
 
@@ -61,5 +81,5 @@ function demandColumn(source: Call, set: DataSet, expected: ColumnSchema): void 
 /** The source as its user knows it: its first path, or its name. */
 export function placeOf(source: Call): string {
   const path = Object.values(source.args).find(value => typeof value === 'string');
-  return typeof path === 'string' ? path : `${source.name}()`;
+  return typeof path === 'string' ? nameOfPath(path) : `${source.name}()`;
 }

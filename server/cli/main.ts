@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: `strata check | fmt | train | resume | evaluate | predict | generate | export | runs | lsp | bench`. Parsing and help; each command has a file of its own. */
+/** The command line: `strata check | fmt | fetch | train | resume | evaluate | predict | generate | export | runs | lsp | bench`. Parsing and help; each command has a file of its own. */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../../package.json';
 import { emissionNames } from '../inspect/emit.ts';
@@ -7,6 +7,7 @@ import { bench } from './commands/bench.ts';
 import { check } from './commands/check.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { exportPytorch } from './commands/export.ts';
+import { fetch } from './commands/fetch.ts';
 import { fmt } from './commands/fmt.ts';
 import { generate } from './commands/generate.ts';
 import { lsp } from './commands/lsp.ts';
@@ -39,6 +40,12 @@ program
   .argument('<files...>', '.strata files')
   .option('--check', 'only say which files are not formatted')
   .action((files, options) => runCommand(() => fmt(files, options)));
+
+program
+  .command('fetch')
+  .description('download the data that files name by address; nothing else but training does')
+  .argument('<files...>', '.strata files')
+  .action(files => runCommand(() => fetch(files)));
 
 program
   .command('train')

@@ -36,6 +36,12 @@ export function progressBar(fraction: number, width: number): string {
   return `[${'='.repeat(done)}${' '.repeat(width - done)}]`;
 }
 
+/** `512 bytes`, `46.6 kB`, `1.2 MB`. */
+export function byteCount(bytes: number): string {
+  if (bytes < 1000) return `${bytes} bytes`;
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
 /** `1 h 02 min`, `3 min 07 s`, `12 s`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

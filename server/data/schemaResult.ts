@@ -1,6 +1,7 @@
 /** What the checker is told of a source: its schema, or what is wrong with it. Without Node, for a browser too. */
 import { proceduralSchema } from '../../engine/data/procedural.ts';
 import type { Call } from '../../engine/ir/program.ts';
+import { nameOfPath } from '../../engine/util/address.ts';
 import { EngineError } from '../../engine/util/errors.ts';
 import type { SchemaResult } from '../lang/api.ts';
 
@@ -10,7 +11,7 @@ export type SettledSchema = Exclude<SchemaResult, { readonly kind: 'pending' }>;
 /** What is wrong with a source, and which argument is to blame: the one that the message names. */
 export function schemaProblem(source: Call, { code, message }: EngineError): SettledSchema {
   const blamed = Object.entries(source.args).find(
-    ([, value]) => typeof value === 'string' && value !== '' && message.startsWith(value),
+    ([, value]) => typeof value === 'string' && value !== '' && message.startsWith(nameOfPath(value)),
   );
   return {
     kind: 'problem',

@@ -21,6 +21,8 @@ export interface CodeAction {
   readonly title: string;
   readonly kind: ActionKind;
   readonly edits: readonly TextEdit[];
+  /** What is done instead of edits. */
+  readonly command?: 'fetch';
   /** The diagnostic it mends. */
   readonly diagnostic?: Diagnostic;
   /** The one to take without thinking. */
@@ -52,6 +54,7 @@ function quickFixes(analysis: Analysis, range: Span, others: Iterable<DeclaredFi
       title: fix.title,
       kind: 'quickfix' as const,
       edits: fix.edits,
+      ...(fix.command && { command: fix.command }),
       diagnostic,
       preferred: i === 0 && (fix.certain || diagnostic.fixes.length === 1),
     })),

@@ -1,6 +1,8 @@
-/** Code lenses: Train and Resume above each train block, or why not; the number of weights above each model. */
+/** Code lenses: Train and Resume above each train block, or why not; Fetch above data that is missing; the number of weights above each model. */
+import { nameOfPath } from '../../engine/util/address.ts';
 import type { Analysis, Span, TrainBlock } from '../lang/api.ts';
 import { renderFact } from './diagnostics/registry.ts';
+import { unfetched } from './unfetched.ts';
 
 export type Lens = { readonly span: Span } & (
   | { readonly kind: 'train'; readonly train: string; readonly runs: number }
@@ -11,6 +13,8 @@ export type Lens = { readonly span: Span } & (
       readonly step: number;
       readonly steps: number;
     }
+  /** Of a data block whose addresses have not been fetched. */
+  | { readonly kind: 'fetch'; readonly files: readonly string[] }
   | { readonly kind: 'note'; readonly title: string; readonly explanation: string }
 );
 
@@ -35,7 +39,19 @@ export function codeLenses(analysis: Analysis, context: LensContext): readonly L
     const count = d.kind === 'model' ? analysis.parameterCount(d.name) : undefined;
     return count === undefined ? [] : [{ kind: 'note', span: d.nameSpan, title: weights(count), explanation: '' }];
   });
-  return [...models, ...trains].sort((a, b) => a.span.start - b.span.start);
+  return [...models, ...fetches(analysis, context), ...trains].sort((a, b) => a.span.start - b.span.start);
+}
+
+/** Above a data block: the download of what it names by address. */
+function fetches(analysis: Analysis, { refusal }: LensContext): readonly Lens[] {
+  const missing = unfetched(analysis);
+  return analysis.declarations.flatMap(({ kind, span, nameSpan }): Lens[] => {
+    const own = missing.filter(each => span.start <= each.span.start && each.span.end <= span.end);
+    if (kind !== 'data' || own.length === 0) return [];
+    const files = own.map(({ path }) => nameOfPath(path).replace(/^.*\/(?=.)/, ''));
+    if (refusal === undefined) return [{ kind: 'fetch', span: nameSpan, files }];
+    return [{ kind: 'note', span: nameSpan, title: `can't fetch: ${shorten(refusal)}`, explanation: refusal }];
+  });
 }
 
 /** Why a train block can't be run: its first error in words. Undefined if it can. */

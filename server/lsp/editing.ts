@@ -14,6 +14,7 @@ import { hover } from '../ide/hover.ts';
 import { prepareRename, rename } from '../ide/rename.ts';
 import type { Analysis, Span } from '../lang/api.ts';
 import { suggestionKind, toDiagnostic } from './convert.ts';
+import { serverCommands } from './protocol.ts';
 import { answer, type Session } from './session.ts';
 import { searchFiles } from './slices.ts';
 
@@ -171,10 +172,12 @@ function registerCodeActions(session: Session): void {
       const wanted = (kind: string) => context.only?.some(only => kind === only || kind.startsWith(`${only}.`)) ?? true;
       const options = { convert, linesOf: workspace.linesOf, related: false };
       return codeActions(analysis, convert.span(analysis.lines, range), wanted, workspace.declared()).map(
-        ({ title, kind, edits, diagnostic, preferred }) => ({
+        ({ title, kind, edits, command, diagnostic, preferred }) => ({
           title,
           kind,
-          edit: { changes: { [uri]: convert.edits(analysis.lines, edits) } },
+          ...(command === undefined
+            ? { edit: { changes: { [uri]: convert.edits(analysis.lines, edits) } } }
+            : { command: { title, command: serverCommands[command], arguments: [{ uri }] } }),
           ...(diagnostic === undefined ? {} : { diagnostics: [toDiagnostic(diagnostic, analysis.lines, options)] }),
           ...(preferred ? { isPreferred: true } : {}),
         }),

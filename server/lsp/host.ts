@@ -1,4 +1,6 @@
 /** What the server needs from the machine it runs on; a browser worker offers little of it. */
+import type { Address } from '../../engine/util/address.ts';
+import type { Fetched, FetchOptions } from '../data/fetchData.ts';
 import type { SchemaStore } from '../data/schemaStore.ts';
 import type { LangHost } from '../lang/api.ts';
 import type { RunManager } from '../runs/manager.ts';
@@ -48,6 +50,8 @@ export interface ServerHost {
   ownsRun(folder: string): boolean;
   /** Uri of the manual's folder, if it is there. */
   readonly manual?: string;
+  /** Downloads a data file into a workspace folder; absent where there is none. */
+  readonly fetch?: (address: Address, options: FetchOptions) => Promise<Fetched>;
   /** Absent where nothing can be trained. */
   readonly createRuns?: (options: RunsOptions) => RunManager;
 }

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isInside, workspacePaths } from '../../engine/data/paths.ts';
+import { fetchData } from '../data/fetchData.ts';
 import { createSchemaWorker } from '../data/schemaWorker.ts';
 import { createLangHost } from '../runs/langHost.ts';
 import { createRunManager } from '../runs/manager.ts';
@@ -54,6 +55,7 @@ export function createNodeHost(home: string): ServerHost {
     },
     ownsRun: folder => folders().some(root => isRunOf(folder, root)),
     ...(existsSync(manual) ? { manual: pathToFileURL(manual).href } : {}),
+    fetch: fetchData,
     createRuns: ({ engine, runtime, log }) =>
       createRunManager({ engine: engine ?? join(home, 'engine.js'), runtime, log }),
   };

@@ -5,14 +5,23 @@ import type { LayerNode } from '../ide/modelOutline.ts';
 import type { Emission } from '../inspect/emit.ts';
 import type { RunHistory, RunSummary } from '../runs/runs.ts';
 
-/** `workspace/executeCommand`, offered to any client. Each takes one argument object and answers a RunSummary, or rejects with a message for people. */
+/** `workspace/executeCommand`, offered to any client. Each takes one argument object and answers a RunSummary (`fetch`: a FetchResult), or rejects with a message for people. */
 export const serverCommands = {
+  fetch: 'strata.fetch',
   train: 'strata.train',
   resume: 'strata.resume',
   pause: 'strata.pause',
   continue: 'strata.continue',
   stop: 'strata.stop',
 } as const;
+
+/** Downloads what the data of a file is missing; a checksum that an address lacks is written behind it. */
+export interface FetchArguments {
+  readonly uri: string;
+}
+export interface FetchResult {
+  readonly files: readonly { readonly url: string; readonly bytes: number; readonly sha256: string }[];
+}
 
 export interface TrainArguments {
   readonly uri: string;

@@ -1,14 +1,7 @@
 /** Training as a service of the language server: commands and run notifications for any client, lenses that offer them. */
 
 import * as v from 'valibot';
-import {
-  type Command,
-  ErrorCodes,
-  LSPErrorCodes,
-  MessageType,
-  ResponseError,
-  ShowMessageNotification,
-} from 'vscode-languageserver';
+import { type Command, ErrorCodes, MessageType, ResponseError, ShowMessageNotification } from 'vscode-languageserver';
 import type { Choice, Program } from '../../engine/ir/program.ts';
 import { EngineError } from '../../engine/util/errors.ts';
 import { codeLenses, type Lens, type ResumableRun, trainProblem } from '../ide/codeLens.ts';
@@ -18,11 +11,12 @@ import { lower } from '../lang/lower/lower.ts';
 import type { RunManager } from '../runs/manager.ts';
 import type { RunSummary } from '../runs/runs.ts';
 import { startSweep } from '../runs/sweep.ts';
+import { parse, refused, replying, settledAnalysis } from './commands.ts';
+import { fetchCommand } from './fetching.ts';
 import { attachRequest, runNotification, runsRequest, serverCommands } from './protocol.ts';
 import { refresh } from './refresh.ts';
 import { createRunProgress } from './runProgress.ts';
 import { answerSettled, logFailure, type Session, settingsFor } from './session.ts';
-import type { Workspace } from './workspace.ts';
 
 const trainArguments = v.object({
   uri: v.string(),
@@ -90,6 +84,7 @@ function registerCommands(session: Session, runs: RunManager | undefined): void 
   connection.onExecuteCommand(({ command, arguments: args }) =>
     replying(connection, async () => {
       if (command === serverCommands.train) return train(session, runs, args?.[0]);
+      if (command === serverCommands.fetch) return fetchCommand(session, args?.[0]);
       const action = runAction(command);
       if (action === undefined) throw refused(`no command is called ${command}`, ErrorCodes.InvalidParams);
       const folder = ownFolder(session, args?.[0]);
@@ -144,13 +139,6 @@ function programOf(analysis: Analysis, train: string | undefined, choice: Choice
   throw refused(`can't train with ${JSON.stringify(choice)}${why}`);
 }
 
-/** Once all data is known: reading it may take longer than an answer to an editor waits. */
-async function settledAnalysis(workspace: Workspace, uri: string): Promise<Analysis | undefined> {
-  workspace.analysis(uri);
-  await workspace.settled(60_000);
-  return workspace.analysis(uri);
-}
-
 function registerRequests(session: Session, runs: RunManager | undefined): void {
   const { connection, host } = session;
   connection.onRequest(runsRequest, () =>
@@ -197,6 +185,12 @@ function lensCommand(lens: Lens, uri: string, icons: boolean): Command {
         arguments: [{ folder: lens.folder }],
       };
     }
+    case 'fetch':
+      return {
+        title: `${icons ? '$(cloud-download) ' : ''}Fetch ${lens.files.join(', ')}`,
+        command: serverCommands.fetch,
+        arguments: [{ uri }],
+      };
     case 'note':
       return { title: lens.title, command: '', ...(lens.explanation === '' ? {} : { tooltip: lens.explanation }) };
   }
@@ -228,31 +222,7 @@ function ownFolder({ host }: Session, argument: unknown): string {
   return folder;
 }
 
-function parse<T>(schema: v.GenericSchema<unknown, T>, value: unknown): T {
-  const parsed = v.safeParse(schema, value);
-  if (parsed.success) return parsed.output;
-  throw refused(`malformed argument: ${parsed.issues[0].message}`, ErrorCodes.InvalidParams);
-}
-
 function demand(runs: RunManager | undefined): RunManager {
   if (runs === undefined) throw refused('nothing can be trained here');
   return runs;
-}
-
-function refused(message: string, code: number = LSPErrorCodes.RequestFailed): ResponseError<void> {
-  return new ResponseError(code, message);
-}
-
-/** Errors of the environment go to the client as they are, for they are written for people; ours go to the log. */
-async function replying<R>(connection: Session['connection'], work: () => Promise<R>): Promise<R> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof ResponseError) throw error;
-    if (error instanceof EngineError) {
-      throw new ResponseError(LSPErrorCodes.RequestFailed, error.message, { code: error.code });
-    }
-    logFailure(connection, error);
-    throw refused('the server failed at this; its log says how', ErrorCodes.InternalError);
-  }
 }

@@ -129,8 +129,8 @@ function freeFolder(workspace: string, name: string, time: number): string {
   }
 }
 
-/** Runs are outputs: `.strata` keeps itself out of version control. */
-function ignoreInGit(workspace: string): void {
+/** Runs are outputs, and fetched data is the addresses': `.strata` keeps itself out of version control. */
+export function ignoreInGit(workspace: string): void {
   const file = join(workspace, '.strata', '.gitignore');
   if (!existsSync(file)) writeFileSync(file, '*\n');
 }

@@ -1,4 +1,4 @@
-/** Faces of the data sources: names, arguments and defaults. `engine/data` holds a reader of the same name for each. */
+/** Faces of the data sources: names, arguments and defaults. A path may be an address with a checksum everywhere. `engine/data` holds a reader of the same name for each. */
 import type { SourceFunction } from './function.ts';
 
 function source(name: string, parameters: string, doc: string, example: string): SourceFunction {

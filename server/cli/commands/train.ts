@@ -2,6 +2,7 @@
 import { dirname } from 'node:path';
 import type { Choice, Program } from '../../../engine/ir/program.ts';
 import type { DoneEvent } from '../../../engine/train/events.ts';
+import { unfetched } from '../../ide/unfetched.ts';
 import { lower } from '../../lang/lower/lower.ts';
 import { findRun } from '../../runs/store.ts';
 import { printObstacles } from '../diagnostics.ts';
@@ -9,6 +10,7 @@ import { ReportedError, UsageError } from '../exit.ts';
 import { type FollowOptions, follow } from '../follow.ts';
 import { readSource, type Source, shortPath } from '../source.ts';
 import { paint } from '../terminal.ts';
+import { fetchFor } from './fetch.ts';
 
 export interface TrainOptions extends FollowOptions {
   readonly device?: 'auto' | 'webgpu' | 'cpu';
@@ -22,7 +24,7 @@ export async function train(file: string, name: string | undefined, options: Tra
   if (options.epochs !== undefined && options.steps !== undefined) {
     throw new UsageError('expected one of --epochs and --steps, found both');
   }
-  const source = await readSource(file);
+  const source = await readWithData(file, options);
   const lowered = lowerOrReport(file, source, name);
   if (options.run !== undefined && lowered.choices.length > 0) {
     throw new UsageError('expected no --run for a sweep, which makes a folder for each of its runs');
@@ -34,6 +36,14 @@ export async function train(file: string, name: string | undefined, options: Tra
     // A run that failed or was interrupted ends the sweep.
     if (reason === 'failed' || reason === 'stopped') return;
   }
+}
+
+/** Whoever trains wants the data: it is fetched, and said to be, beside the events that --json prints. */
+async function readWithData(file: string, { json }: FollowOptions): Promise<Source> {
+  const source = await readSource(file);
+  if (unfetched(source.analysis).length === 0) return source;
+  await fetchFor(file, json === true ? process.stderr : process.stdout);
+  return readSource(file);
 }
 
 function lowerOrReport(file: string, source: Source, name: string | undefined, choice?: Choice) {

@@ -9,6 +9,8 @@ export interface Fix {
   readonly edits: readonly TextEdit[];
   /** True where nothing else could have been meant: such fixes take part in "fix all". */
   readonly certain: boolean;
+  /** What mends it instead of edits: the download of what the file's data is missing. */
+  readonly command?: 'fetch';
 }
 
 export interface Page {

@@ -87,7 +87,11 @@ export function inferenceOf(
   node: TrainDeclaration,
   fields: ReadonlyMap<string, Meaning>,
 ): Pick<TrainGraphs, 'context' | 'shown' | 'infer' | 'predictions'> {
-  const { context, face, emission } = emit(world, entry, node, fields, false, {});
+  const { context, face, emission } = emit(world, entry, node, fields, {
+    training: false,
+    choice: {},
+    rules: loweringRules(world),
+  });
   return { context, shown: face.shown, ...inferGraph(emission, face) };
 }
 

@@ -40,7 +40,10 @@ test.each([
   ['//host/share/x', 'path-outside-workspace'],
   ['\\\\host\\share\\x', 'path-outside-workspace'],
   ['data/a.csv\0.png', 'path-outside-workspace'],
-  ['https://example.org/a.csv', 'unsupported'],
+  ['https://example.org/a.csv', 'data-missing'],
+  [`https://example.org/a.csv#sha256=${'0'.repeat(64)}`, 'data-missing'],
+  ['https://me:secret@example.org/a.csv', 'unsupported'],
+  ['ftp://example.org/a.csv', 'unsupported'],
   ['data/none.csv', 'data-missing'],
 ])('%j is refused with %s', (path, code) => {
   const { resolve } = workspace();

@@ -11,8 +11,8 @@ import type { SamplesEvent } from '../../../engine/train/events.ts';
 import { isShown } from '../../../engine/train/gallery.ts';
 import { choose, textsOf } from '../../../engine/train/generate.ts';
 import { rangeOf, writeSample } from '../../../engine/train/samples.ts';
-import { analyze } from '../../../server/lang/analyze.ts';
-import { createLangHost } from '../../../server/runs/langHost.ts';
+import { runSchemaJob } from '../../../server/data/schemaJob.ts';
+import { analyzeSettled, createLangHost } from '../../../server/runs/langHost.ts';
 import { temporaryFolder } from '../../support/files.ts';
 import { checkpointPaths, programOf, type SourceRun, trainSource, workspaceOf } from '../../support/source.ts';
 
@@ -181,13 +181,13 @@ train t on Made {
     expect(counts({ topK: 3 })[0]).toBe(0);
   });
 
-  it('is refused while typing where the prompt has characters that the text lacks', () => {
+  it('is refused while typing where the prompt has characters that the text lacks', async () => {
     const workspace = workspaceOf({ 'poem.txt': poem });
     const text = (prompt: string) => speech(`generate logits, prompt: "${prompt}"`).replace('size', `${vocabulary}`);
-    expect(() => programOf(text('the light'), workspace)).not.toThrow();
-    expect(() => programOf(text('the §'), workspace)).toThrow(/value-out-of-range.*prompt.*§/);
-    const host = createLangHost({ workspaceOf: () => workspace });
-    const { facts } = analyze(pathToFileURL(join(workspace, 'main.strata')).href, text('the §'), host);
+    await programOf(text('the light'), workspace);
+    await expect(programOf(text('the §'), workspace)).rejects.toThrow(/value-out-of-range.*prompt.*§/);
+    const host = createLangHost({ run: runSchemaJob, workspaceOf: () => workspace });
+    const { facts } = await analyzeSettled(pathToFileURL(join(workspace, 'main.strata')).href, text('the §'), host);
     expect(facts).toMatchObject([{ code: 'value-out-of-range', data: { subject: 'prompt', found: '"§"' } }]);
   });
 

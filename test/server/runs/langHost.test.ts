@@ -79,7 +79,14 @@ describe('schemas', () => {
     ['a file that is not there', 'none.csv', 'data-missing', 'none.csv: no such file'],
     ['a path out of the workspace', '../secret.csv', 'data-malformed', 'leads out of it'],
     ['a link out of the workspace', 'link.csv', 'data-malformed', 'leads out of it'],
-    ['an address', 'https://example.org/a.csv', 'data-malformed', 'found an address'],
+    [
+      'an address of no file',
+      'ftp://example.org/a.csv',
+      'data-malformed',
+      'expected a file of the workspace or an http',
+    ],
+    ['an address without a checksum', 'https://example.org/a.csv', 'data-missing', 'expected a checksum'],
+    ['an address not fetched yet', `https://example.org/a.csv#sha256=${'0'.repeat(64)}`, 'data-missing', 'not fetched'],
   ])('%s is a problem, not a crash', async (_title, path, code, message) => {
     writeFileSync(join(outer, 'secret.csv'), 'password\n1\n');
     symlinkSync(join(outer, 'secret.csv'), join(workspace, 'link.csv'));
