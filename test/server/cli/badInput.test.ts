@@ -15,6 +15,7 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import {
   LAST_CHECKPOINT,
@@ -119,6 +120,47 @@ train t on D {
     const outcome = await run('train', 'a.strata', '--device', 'cpu', '--json');
     expect(errorOf(outcome)).toMatch(message);
     expect([1, 3]).toContain(outcome.code);
+  });
+
+  const reading = (call: string): string =>
+    `data D = ${call} {\n  batch 2\n}\ntrain t on D {\n  minimize mse(features |> linear(1), reshape(y, [B, 1])) using adam(lr: 0.01)\n  epochs 1\n}\n`;
+  const parquet = new Uint8Array(parquetWriteBuffer({ columnData: [{ name: 'y', data: [1.5, 2.5] }] }));
+
+  it.each<[string, string, Uint8Array | string, RegExp]>([
+    [
+      'a Parquet file that is cut',
+      'parquet("t", target: "y")',
+      parquet.subarray(0, -3),
+      /^data-malformed: t: expected a Parquet file, found another end/,
+    ],
+    [
+      'a Parquet file whose pages are damaged',
+      'parquet("t", target: "y")',
+      parquet.map((byte, at) => (at > 4 && at < 14 ? 255 : byte)),
+      /^data-malformed: t: expected column "y" of a Parquet file, found damaged bytes/,
+    ],
+    [
+      'a CSV taken for a Parquet file',
+      'parquet("t", target: "y")',
+      'a,y\n1,2\n',
+      /^data-malformed: t: expected a Parquet file/,
+    ],
+    [
+      'a Parquet file taken for a CSV',
+      'csv("t", target: "y")',
+      parquet,
+      /^data-malformed: t: expected text in UTF-8, found other bytes/,
+    ],
+    [
+      'a column of texts that is not there',
+      'csv("t", target: "y", text: "say")',
+      'a,y\n1,2\n',
+      /^data-malformed: t: expected a column "say", found a, y/,
+    ],
+  ])('%s', async (_name, call, bytes, message) => {
+    writeFileSync(at('a.strata'), reading(call));
+    writeFileSync(at('t'), bytes);
+    expect(errorOf(await run('train', 'a.strata', '--device', 'cpu', '--json'))).toMatch(message);
   });
 
   it('labels of more classes than logits', async () => {
