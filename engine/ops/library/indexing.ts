@@ -168,8 +168,8 @@ function broadcast(name: string, doc: string, rule: (b: GraphBuilder, x: Value, 
     doc,
     type: args => {
       const [x, y] = [typeOf(args, 'x'), typeOf(args, 'y')];
-      expectDType(name, [x, y], 0, ['f32', 'i32']);
-      expectDType(name, [x, y], 1, [x.dtype]);
+      expectDType(name, [x, y], 0, ['f32', 'i32'], ['x', 'y']);
+      expectDType(name, [x, y], 1, [x.dtype], ['x', 'y']);
       return { dtype: x.dtype, shape: broadcastShapes(name, [x.shape, y.shape]) };
     },
     build: ({ b }, args) => rule(b, tensor(args, 'x'), tensor(args, 'y')),
@@ -183,9 +183,10 @@ const choice: TensorFunction = {
   doc: 'x where the condition holds, else y; all three broadcast together.',
   example: 'select(mask, scores, -1e9)',
   type: args => {
-    const types = ['condition', 'x', 'y'].map(name => typeOf(args, name));
-    expectDType('select', types, 0, ['bool']);
-    expectDType('select', types, 2, [types[1]!.dtype]);
+    const names = ['condition', 'x', 'y'];
+    const types = names.map(name => typeOf(args, name));
+    expectDType('select', types, 0, ['bool'], names);
+    expectDType('select', types, 2, [types[1]!.dtype], names);
     const shapes = types.map(t => t.shape);
     const [, x, y] = types;
     const classes = x!.classes !== undefined && y!.classes !== undefined ? maxDim(x!.classes, y!.classes) : undefined;
@@ -207,7 +208,7 @@ const take: TensorFunction = {
   example: 'vectors |> take(nearest)',
   type: args => {
     const [x, index] = [typeOf(args, 'x'), typeOf(args, 'index')];
-    expectDType('take', [x, index], 1, ['i32']);
+    expectDType('take', [x, index], 1, ['i32'], ['x', 'index']);
     const axis = axisOf('take', x.shape.length, number(args, 'axis'));
     return { dtype: x.dtype, shape: takenShape(x.shape, index.shape, axis) };
   },
@@ -242,7 +243,7 @@ const scatterAdd: TensorFunction = {
   example: 'messages |> scatter_add(receivers, rows: 64)',
   type: args => {
     const [updates, index] = [typeOf(args, 'updates'), typeOf(args, 'index')];
-    expectDType('scatter_add', [updates, index], 1, ['i32']);
+    expectDType('scatter_add', [updates, index], 1, ['i32'], ['updates', 'index']);
     return { dtype: 'f32', shape: [dimension(args, 'rows'), ...updates.shape.slice(index.shape.length)] };
   },
   build: ({ b }, args) => b.scatterAdd(tensor(args, 'index'), tensor(args, 'updates'), dimension(args, 'rows')),

@@ -80,7 +80,7 @@ const concat: TensorFunction = {
   example: 'concat(image_features, table_features)',
   type: args => {
     const types = partTypes(args);
-    const dtype = expectSameDTypes('concat', types);
+    const dtype = expectSameDTypes('concat', types, 0, parts);
     return { dtype, shape: types.map(t => t.shape).reduce((a, c) => joined(a, c, number(args, 'axis'))) };
   },
   requires: args => {
@@ -103,7 +103,7 @@ const stack: TensorFunction = {
     const [{ shape }] = types as readonly [TensorType];
     if (types.some(t => agreement(shape, t.shape) === undefined)) expectSameShapes('stack', types);
     const axis = axisOf('stack', shape.length + 1, number(args, 'axis'));
-    return { dtype: expectSameDTypes('stack', types), shape: shape.toSpliced(axis, 0, types.length) };
+    return { dtype: expectSameDTypes('stack', types, 0, parts), shape: shape.toSpliced(axis, 0, types.length) };
   },
   requires: args => {
     const [first = [], ...others] = partTypes(args).map(t => t.shape);

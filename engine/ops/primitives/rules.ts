@@ -15,16 +15,30 @@ export function expectInputs(op: string, inputs: readonly TensorType[], count: n
   }
 }
 
-export function expectDType(op: string, inputs: readonly TensorType[], input: number, allowed: readonly DType[]): void {
+/** `names`: what a function calls its inputs, which a primitive numbers. */
+export function expectDType(
+  op: string,
+  inputs: readonly TensorType[],
+  input: number,
+  allowed: readonly DType[],
+  names?: readonly string[],
+): void {
   const { dtype } = inputs[input]!;
-  if (allowed.includes(dtype)) return;
-  throw new ShapeError({
-    code: 'dtype-mismatch',
-    op,
-    expected: `${allowed.join(' or ')} for input ${input + 1}`,
-    found: dtype,
-    input,
-  });
+  if (!allowed.includes(dtype)) throw wrongDType(op, allowed, dtype, input, names);
+}
+
+function wrongDType(
+  op: string,
+  allowed: readonly DType[],
+  found: DType,
+  input: number,
+  names: readonly string[] | undefined,
+): ShapeError {
+  const problem = { code: 'dtype-mismatch', op, found, input } as const;
+  const expected = allowed.join(' or ');
+  const subject = names?.[input];
+  if (subject !== undefined) return new ShapeError({ ...problem, expected, subject });
+  return new ShapeError({ ...problem, expected: `${expected} for input ${input + 1}` });
 }
 
 /** All inputs from `from` on have one shape. */
@@ -46,13 +60,14 @@ export function expectSameShapes(op: string, inputs: readonly TensorType[]): Sha
   return first;
 }
 
-export function expectSameDTypes(op: string, inputs: readonly TensorType[], from = 0): DType {
+export function expectSameDTypes(
+  op: string,
+  inputs: readonly TensorType[],
+  from = 0,
+  names?: readonly string[],
+): DType {
   const { dtype } = inputs[from]!;
-  for (let input = from + 1; input < inputs.length; input++) {
-    const found = inputs[input]!.dtype;
-    if (found !== dtype)
-      throw new ShapeError({ code: 'dtype-mismatch', op, expected: `${dtype} for input ${input + 1}`, found, input });
-  }
+  for (let input = from + 1; input < inputs.length; input++) expectDType(op, inputs, input, [dtype], names);
   return dtype;
 }
 

@@ -5,10 +5,12 @@ export const typeMismatch: Rule<'type-mismatch'> = {
   severity: 'error',
   message: ({ subject, callee, expected, found }) =>
     `expected ${expected} for ${subject}${callee === undefined ? '' : ` of ${callee}`}, found ${found}`,
-  help: ({ expected, found }) =>
-    expected.startsWith('index(') && found.startsWith('int[')
-      ? 'a column of a csv is an index where it is named: csv("…", categories: "column")'
-      : undefined,
+  help: ({ expected, found }) => {
+    if (expected.startsWith('index(') && found.startsWith('int['))
+      return 'a column of a csv is an index where it is named: csv("…", categories: "column")';
+    if (expected.startsWith('[') && found.startsWith('bool[')) return '1 * x makes numbers of a bool x: 0 and 1';
+    return undefined;
+  },
   page: {
     title: 'another kind of value',
     about:

@@ -335,6 +335,9 @@ function sameWeights(
   return false;
 }
 
+/** How the language writes tensors of an element type. */
+const elementNames: Readonly<Record<string, string>> = { f32: '[...]', i32: 'int[...]', bool: 'bool[...]' };
+
 /** A type rule of the engine refused; anything else it throws means that a value is not known yet. */
 function reportShapeError(context: Context, error: unknown, at: Span, callee: string, matched?: Matched): void {
   if (!(error instanceof ShapeError)) {
@@ -349,7 +352,10 @@ function reportShapeError(context: Context, error: unknown, at: Span, callee: st
   } else if (code === 'bad-attribute' || code === 'axis-out-of-range') {
     report(context, 'value-out-of-range', span, { subject: callee, expected, found }, { related });
   } else if (code === 'dtype-mismatch') {
-    report(context, 'type-mismatch', span, { subject: 'x', callee, expected, found }, { related });
+    const given = matched?.bound.get(subject);
+    const place = given?.span ?? span;
+    const said = { expected: elementNames[expected] ?? expected, found: given ? showMeaning(given.meaning) : found };
+    report(context, 'type-mismatch', place, { subject, callee, ...said }, { related });
   } else {
     const data = { role: 'argument', subject, callee, expected, found, ...(axis !== undefined && { axis }) } as const;
     report(context, 'shape-mismatch', span, data, { related });

@@ -22,7 +22,7 @@ export function weightFacts(world: World, entry: Entry): readonly FactRecord[] {
   if (parameters === undefined) return [];
   for (const { path, span } of [...train.frozen, ...train.inits]) {
     if (parameters.some(p => isUnder(p.name, path))) continue;
-    const layers = new Set(parameters.map(p => p.name.slice(0, p.name.lastIndexOf('.'))));
+    const layers = new Set(parameters.flatMap(p => [...p.name.matchAll(/\./g)].map(m => p.name.slice(0, m.index))));
     report(context, 'unknown-name', span, { name: path, kind: 'value', candidates: closest(path, layers) });
   }
   for (const { path, from, fromSpan } of train.inits) {
