@@ -1,8 +1,11 @@
 /** Code actions: the quick fixes of diagnostics, one action that applies all certain ones, refactorings, and imports in order. */
+import { reanalyze } from '../lang/analyze.ts';
 import type { Analysis, Span, TextEdit } from '../lang/api.ts';
+import { applyEdits } from '../lang/text.ts';
 import { importables } from './autoImport.ts';
 import type { DeclaredFile } from './declared.ts';
 import { type Diagnostic, diagnostics } from './diagnostics/registry.ts';
+import type { Fix } from './diagnostics/rule.ts';
 import { organizeImports } from './refactor/imports.ts';
 import { refactorings } from './refactor/refactorings.ts';
 
@@ -50,7 +53,7 @@ function quickFixes(analysis: Analysis, range: Span, others: Iterable<DeclaredFi
   const touched = diagnostics(analysis).filter(d => d.span.start <= range.end && range.start <= d.span.end);
   return touched.flatMap(diagnostic => [
     ...imports(analysis, diagnostic, others),
-    ...diagnostic.fixes.map((fix, i) => ({
+    ...leastWrong(analysis, diagnostic.fixes).map((fix, i) => ({
       title: fix.title,
       kind: 'quickfix' as const,
       edits: fix.edits,
@@ -59,6 +62,13 @@ function quickFixes(analysis: Analysis, range: Span, others: Iterable<DeclaredFi
       preferred: i === 0 && (fix.certain || diagnostic.fixes.length === 1),
     })),
   ]);
+}
+
+/** Of several fixes those that leave the fewest problems: of two names that could have been meant, often one alone fits its place. */
+function leastWrong(analysis: Analysis, fixes: readonly Fix[]): readonly Fix[] {
+  if (fixes.length < 2) return fixes;
+  const left = fixes.map(fix => reanalyze(analysis, applyEdits(analysis.text, fix.edits)).facts.length);
+  return fixes.filter((_, i) => left[i] === Math.min(...left));
 }
 
 /** A name that nothing here has may be a model of another file. */

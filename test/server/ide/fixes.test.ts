@@ -1,4 +1,4 @@
-/** Over hundreds of programs with one mistake each: no quick fix adds an error to what it mends. Elsewhere it may show the next one, which was silent. */
+/** Over thousands of programs with one mistake each: no quick fix adds an error to what it mends. Elsewhere it may show the next one, which was silent. */
 import { expect, it } from 'vitest';
 import { codeActions } from '../../../server/ide/codeActions.ts';
 import { diagnostics } from '../../../server/ide/diagnostics/registry.ts';
