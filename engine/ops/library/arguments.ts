@@ -1,5 +1,5 @@
 /** Typed access to the arguments of a library macro; the checker has matched them with the signature, so a wrong kind is our mistake. */
-import { type Dim, isConstant, showDim, showShape } from '../../dim/dim.ts';
+import { type Dim, isConstant, maxDim, showDim, showShape } from '../../dim/dim.ts';
 import { never } from '../../util/errors.ts';
 import { isValue, type Operand, type Value } from '../builder.ts';
 import { ShapeError } from '../shapeError.ts';
@@ -27,6 +27,12 @@ export function typeOf(args: TypeArguments, name: string): ResultType {
   const value = args[name];
   if (typeof value === 'object' && 'dtype' in value) return value;
   throw never(`argument ${name} has no type`);
+}
+
+/** The classes of values that come from any of `types`: an index where all of them are, below the greatest of their sizes. */
+export function widest(types: readonly ResultType[]): { readonly classes: Dim | undefined } {
+  const sizes = types.map(t => t.classes);
+  return { classes: sizes.every(size => size !== undefined) ? sizes.reduce(maxDim) : undefined };
 }
 
 export function number(args: Args, name: string): number {

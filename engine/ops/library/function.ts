@@ -57,8 +57,11 @@ export interface BuildContext {
 /** The same arguments before anything is built: tensors by their types. */
 export type TypeArguments = Readonly<Record<string, ResultType | Dim | readonly Dim[] | boolean | string | undefined>>;
 
-/** `classes`: the values are an index below it, as positions along an axis are. */
-export type ResultType = TensorType & { readonly classes?: Dim };
+/**
+ * `classes`: the values are an index below it, as positions along an axis are; undefined: they are none, whatever the arguments are. Left out,
+ * whole numbers are an index where the first tensor is.
+ */
+export type ResultType = TensorType & { readonly classes?: Dim | undefined };
 
 /** What must hold of the sizes in a call; `within`: the part of the string argument `pattern` that demands it. */
 export interface SizeRequirement {

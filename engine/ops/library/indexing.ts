@@ -1,10 +1,10 @@
 /** Functions that choose and order elements: by condition, by index, by size, by place. */
-import { addDim, type Dim, maxDim } from '../../dim/dim.ts';
+import { addDim, type Dim } from '../../dim/dim.ts';
 import type { Shape } from '../../ir/graph.ts';
 import { broadcastShapes } from '../broadcasting.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
 import { expectDType } from '../primitives/rules.ts';
-import { axisOf, demand, dimension, flag, known, number, operand, tensor, typeOf } from './arguments.ts';
+import { axisOf, demand, dimension, flag, known, number, operand, tensor, typeOf, widest } from './arguments.ts';
 import type { Arguments, TensorFunction, TypeArguments } from './function.ts';
 
 interface Along {
@@ -15,11 +15,13 @@ interface Along {
   readonly example?: string;
   /** The new size of the axis; the same unless given. */
   readonly size?: (size: Dim, args: TypeArguments) => Dim;
+  /** Of an index the results are none. */
+  readonly sums?: true;
   readonly rule: (b: GraphBuilder, x: Value, axis: number, args: Arguments) => Value;
 }
 
 /** A function along one axis, the last unless `axis` is given. */
-function along({ name, hyperparameters = '', doc, example, size, rule }: Along): TensorFunction {
+function along({ name, hyperparameters = '', doc, example, size, sums, rule }: Along): TensorFunction {
   return {
     kind: 'function',
     name,
@@ -29,7 +31,8 @@ function along({ name, hyperparameters = '', doc, example, size, rule }: Along):
     type: args => {
       const { dtype, shape } = typeOf(args, 'x');
       const axis = axisOf(name, shape.length, number(args, 'axis'));
-      return { dtype, shape: size ? shape.with(axis, size(shape[axis]!, args)) : shape };
+      const result = { dtype, shape: size ? shape.with(axis, size(shape[axis]!, args)) : shape };
+      return sums ? { ...result, classes: undefined } : result;
     },
     build: ({ b }, args) => {
       const x = tensor(args, 'x');
@@ -90,6 +93,7 @@ const movements = [
   along({
     name: 'cumsum',
     doc: 'The sum of the elements up to each along `axis`, itself included.',
+    sums: true,
     rule: (b, x, axis) => b.cumsum(x, axis),
   }),
   along({
@@ -170,7 +174,7 @@ function broadcast(name: string, doc: string, rule: (b: GraphBuilder, x: Value, 
       const [x, y] = [typeOf(args, 'x'), typeOf(args, 'y')];
       expectDType(name, [x, y], 0, ['f32', 'i32'], ['x', 'y']);
       expectDType(name, [x, y], 1, [x.dtype], ['x', 'y']);
-      return { dtype: x.dtype, shape: broadcastShapes(name, [x.shape, y.shape]) };
+      return { dtype: x.dtype, shape: broadcastShapes(name, [x.shape, y.shape]), ...widest([x, y]) };
     },
     build: ({ b }, args) => rule(b, tensor(args, 'x'), tensor(args, 'y')),
   };
@@ -188,10 +192,7 @@ const choice: TensorFunction = {
     expectDType('select', types, 0, ['bool'], names);
     expectDType('select', types, 2, [types[1]!.dtype], names);
     const shapes = types.map(t => t.shape);
-    const [, x, y] = types;
-    const classes = x!.classes !== undefined && y!.classes !== undefined ? maxDim(x!.classes, y!.classes) : undefined;
-    const type = { dtype: x!.dtype, shape: broadcastShapes('select', shapes) };
-    return { ...type, ...(classes !== undefined && { classes }) };
+    return { dtype: types[1]!.dtype, shape: broadcastShapes('select', shapes), ...widest(types.slice(1)) };
   },
   build: ({ b }, args) => b.select(tensor(args, 'condition'), operand(args, 'x'), operand(args, 'y')),
 };

@@ -1,8 +1,8 @@
 /** Reductions over one axis or all of them. */
-import type { DType, Shape, TensorType } from '../../ir/graph.ts';
+import type { DType, Shape } from '../../ir/graph.ts';
 import type { GraphBuilder, ReduceOptions, Value } from '../builder.ts';
 import { axisOf, flag, number, optionalNumber, tensor, typeOf } from './arguments.ts';
-import type { TensorFunction, TypeArguments } from './function.ts';
+import type { ResultType, TensorFunction, TypeArguments } from './function.ts';
 import { cosineSimilarity } from './losses.ts';
 import { mean } from './numerics.ts';
 
@@ -37,9 +37,13 @@ function reduction(
     name,
     signature: `${name}(x: [...], axis?: int, keep: bool = false) -> [...]`,
     doc: `${doc} Over all axes unless \`axis\` is given; \`keep\` leaves a 1 in its place.`,
-    type: (args: TypeArguments): TensorType => {
+    type: (args: TypeArguments): ResultType => {
       const { dtype, shape } = typeOf(args, 'x');
-      return { dtype: dtypeOf(dtype), shape: reduced(name, shape, optionalNumber(args, 'axis'), flag(args, 'keep')) };
+      const result = {
+        dtype: dtypeOf(dtype),
+        shape: reduced(name, shape, optionalNumber(args, 'axis'), flag(args, 'keep')),
+      };
+      return name === 'sum' ? { ...result, classes: undefined } : result;
     },
     build: ({ b }, args) => {
       const axis = optionalNumber(args, 'axis');

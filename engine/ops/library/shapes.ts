@@ -1,12 +1,12 @@
 /** Functions that move elements without computing: flatten, reshape, transpose, concat, stack, squeeze, one_hot. */
 import { addDim, type Dim, floorDivDim, isConstant, sameDim, showShape, sizeOf } from '../../dim/dim.ts';
 import { decide, type Requirement } from '../../dim/facts.ts';
-import type { Shape, TensorType } from '../../ir/graph.ts';
+import type { Shape } from '../../ir/graph.ts';
 import type { Value } from '../builder.ts';
 import { expectSameDTypes, expectSameShapes } from '../primitives/rules.ts';
 import { ShapeError } from '../shapeError.ts';
-import { axisOf, demand, dimension, number, shapeOf, tensor, typeOf } from './arguments.ts';
-import type { Arguments, SizeRequirement, TensorFunction, TypeArguments } from './function.ts';
+import { axisOf, demand, dimension, number, shapeOf, tensor, typeOf, widest } from './arguments.ts';
+import type { Arguments, ResultType, SizeRequirement, TensorFunction, TypeArguments } from './function.ts';
 import { hits } from './numerics.ts';
 
 /** [B, ...rest] as [B, product of rest]. */
@@ -34,7 +34,7 @@ function swapped(rank: number, first: number, second: number): readonly number[]
 const parts = ['x', 'y', 'z', 'u', 'v', 'w'] as const;
 const partsHeader = parts.map((name, i) => `${name}${i < 2 ? '' : '?'}: [...]`).join(', ');
 
-function partTypes(args: TypeArguments): readonly TensorType[] {
+function partTypes(args: TypeArguments): readonly ResultType[] {
   return parts.filter(name => args[name] !== undefined).map(name => typeOf(args, name));
 }
 
@@ -81,7 +81,8 @@ const concat: TensorFunction = {
   type: args => {
     const types = partTypes(args);
     const dtype = expectSameDTypes('concat', types, 0, parts);
-    return { dtype, shape: types.map(t => t.shape).reduce((a, c) => joined(a, c, number(args, 'axis'))) };
+    const shape = types.map(t => t.shape).reduce((a, c) => joined(a, c, number(args, 'axis')));
+    return { dtype, shape, ...widest(types) };
   },
   requires: args => {
     const [first = [], ...others] = partTypes(args).map(({ shape }) =>
@@ -100,10 +101,11 @@ const stack: TensorFunction = {
   example: 'stack(left, right, axis: 1)',
   type: args => {
     const types = partTypes(args);
-    const [{ shape }] = types as readonly [TensorType];
+    const [{ shape }] = types as readonly [ResultType];
     if (types.some(t => agreement(shape, t.shape) === undefined)) expectSameShapes('stack', types);
     const axis = axisOf('stack', shape.length + 1, number(args, 'axis'));
-    return { dtype: expectSameDTypes('stack', types, 0, parts), shape: shape.toSpliced(axis, 0, types.length) };
+    const dtype = expectSameDTypes('stack', types, 0, parts);
+    return { dtype, shape: shape.toSpliced(axis, 0, types.length), ...widest(types) };
   },
   requires: args => {
     const [first = [], ...others] = partTypes(args).map(t => t.shape);

@@ -166,7 +166,7 @@ function computed(
   input: TensorMeaning | undefined,
 ): TensorMeaning {
   const moved = type.dtype === 'i32' && pattern?.dtype !== 'i32';
-  const classes = type.classes ?? (moved ? input?.classes : undefined);
+  const classes = 'classes' in type || !moved ? type.classes : input?.classes;
   const dtype = type.dtype === 'i32' || type.dtype === 'bool' ? type.dtype : 'f32';
   return { kind: 'tensor', dtype, shape: type.shape, ...(classes !== undefined && { classes }) };
 }
