@@ -46,6 +46,13 @@ const hints: readonly [string, string, readonly string[]][] = [
   ['gpt', 'x |> layer_norm |> linear(V)', ['[B, T, dim]', '[B, T, V]']],
   ['vae', 'z  ', ['[B, 16]']],
   ['gan', 'fake ', ['[B, 784]']],
+  ['recurrent', 'h = cell', ['[B, size]']],
+  ['bert', 'shown, hidden', ['(index(39)[17], bool[17])']],
+  ['electra', 'filled', ['index(39)[B, 17]']],
+  ['translation', 'before ', ['index(12)[B, 10]']],
+  ['transfer', 'odd ', ['index(2)[B]']],
+  ['dcgan', '|> conv_transpose2d(width', ['[B, width, 14, 14]', '[B, width, 14, 14]', '[B, width, 14, 14]']],
+  ['commands', 'bands = ', ['[20, 16]', '[20, 16]', '[20, 16]']],
 ];
 test.each(hints)('%s shows shapes behind "%s"', async (name, start, expected) => {
   const analysis = await analysisOf(`${name}.strata`);

@@ -146,7 +146,7 @@ function divided(
   parts: Division,
   holds: (size: Dim, args: TypeArguments) => Requirement,
 ): TensorFunction {
-  const sizeAt = (args: TypeArguments, { shape }: TensorType) =>
+  const sizeAt = (args: TypeArguments, { shape }: ResultType) =>
     shape[axisOf(name, shape.length, number(args, 'axis'))]!;
   return {
     kind: 'function',

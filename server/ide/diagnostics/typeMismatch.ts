@@ -7,7 +7,7 @@ export const typeMismatch: Rule<'type-mismatch'> = {
     `expected ${expected} for ${subject}${callee === undefined ? '' : ` of ${callee}`}, found ${found}`,
   help: ({ expected, found }) => {
     if (expected.startsWith('index(') && found.startsWith('int['))
-      return 'a column of a csv is an index where it is named: csv("…", categories: "column")';
+      return 'the range of an index is known: a remainder such as x % 10, or a column named in csv("…", categories: "column")';
     if (expected.startsWith('[') && found.startsWith('bool[')) return '1 * x makes numbers of a bool x: 0 and 1';
     return undefined;
   },
