@@ -45,15 +45,15 @@ const bars: readonly Bar[] = [
   ['transformer', 'test.accuracy', above(0.97)],
   // Signs of dates that were not seen before; the best guess without reading is right for half of them.
   ['translation', 'test.accuracy', above(0.98)],
-  // Of the stars' variance; the noise and the rounding leave 0.9.
+  // Of the stars' variance; the noise and the rounding leave 0.94.
   ['recommender', 'test.r2', above(0.7)],
   // The image alone, or the table alone, tells half of the mushrooms.
   ['multimodal', 'test.accuracy', above(0.85)],
   ['commands', 'test.accuracy', above(0.8)],
-  // Half is chance.
-  ['electra', 'validation.auc', above(0.75)],
-  // Before training the mean drawing is 0.8 away.
-  ['dcgan', 'contrast', below(0.4)],
+  // Who knows only how many words are replaced is at 0.32.
+  ['electra', 'validation.telling', below(0.29)],
+  // Before training the mean drawing is 0.36 away.
+  ['dcgan', 'distance', below(0.25)],
 ];
 
 it.each(bars)('%s reaches its %s', { timeout: 120_000 }, async (block, metric, enough) => {
