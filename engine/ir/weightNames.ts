@@ -26,10 +26,17 @@ export function matchWeights(
   for (const { name, shape } of own) {
     const found = tensors.get(name.slice(cut));
     const expected = `expected "${name.slice(cut)}" [${shape.join(', ')}]`;
-    if (found === undefined) return { kind: 'flaw', message: `${expected}, found no tensor of that name` };
+    if (found === undefined) return { kind: 'flaw', message: `${expected}, found ${elsewhere(name, tensors)}` };
     if (found.join() !== shape.join()) return { kind: 'flaw', message: `${expected}, found [${found.join(', ')}]` };
   }
   return { kind: 'matched', names: new Map(own.map(({ name }) => [name, name.slice(cut)])) };
+}
+
+/** What a file has in place of a tensor: `net.fc.weight` where `teacher.fc.weight` was looked for. */
+function elsewhere(name: string, tensors: ReadonlyMap<string, readonly number[]>): string {
+  const inner = name.slice(name.indexOf('.'));
+  const other = [...tensors.keys()].find(tensor => tensor.endsWith(inner));
+  return other === undefined ? 'no tensor of that name' : `"${other}": the layer has another name there`;
 }
 
 /** `net.fc` holds `net.fc` and `net.fc.weight`, not `net.fc2.weight`. */

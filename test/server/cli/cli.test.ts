@@ -138,6 +138,15 @@ describe('train', () => {
     expect(existsSync(join(folder.path, '.strata'))).toBe(false);
   });
 
+  it('says what only shows when the program is lowered', async () => {
+    const text =
+      'data D = moons() {\n  batch 8\n}\ntrain t on D {\n  minimize mean(point) using adam()\n  epochs 1\n}\n';
+    write('a.strata', text);
+    const { code, err } = await run('train', 'a.strata');
+    expect(code).toBe(1);
+    expect(err).toContain('expected a loss that depends on weights for minimize, found none');
+  });
+
   it('Ctrl-C stops with a checkpoint; resume goes on to the same end', async () => {
     write('first.strata', first.replace('epochs   10', 'epochs   60').replace(/ {2}stop.*\n/, ''));
     const running = start(['train', 'first.strata', '--json', '--device', 'cpu', '--run', 'r'], folder.path);
