@@ -112,6 +112,11 @@ export class Cursor {
       const { text, start, end } = this.next();
       return { kind: 'name', name: text, start, end };
     }
+    return this.noName(asked);
+  }
+
+  /** In place of a name that is missing. */
+  noName(asked: string): Name {
     this.problem(asked);
     return { kind: 'name', name: '', start: this.previousEnd, end: this.previousEnd };
   }
@@ -222,6 +227,8 @@ export class Cursor {
     let open = 0;
     const reached = () => this.startsNamed() || (this.inHeader && this.is('->') && !this.again('->'));
     while (!this.endsStatement() && !reached() && (open > 0 || !stops.includes(this.token.text))) {
+      // A damaged item doesn't reach into the next line.
+      if (this.atLineStart && !stops.includes(this.token.text)) return;
       const { text } = this.drop();
       if (text === '(' || text === '[') open++;
       if ((text === ')' || text === ']') && open > 0) open--;

@@ -79,7 +79,7 @@ function postfix(p: Cursor): Expression {
     else if (p.is('[')) object = index(p, object);
     else if (p.is('.')) {
       p.next();
-      const member = p.name('a name');
+      const member = p.atLineStart ? p.noName('a name') : p.name('a name');
       object = { kind: 'member', object, member, start: object.start, end: p.previousEnd };
     } else break;
   }

@@ -1,7 +1,8 @@
 /**
  * What damage to one token may cost. The *damaged statement* is the innermost one around the token; of a declaration, each parameter is one
  * statement, and the rest of its header with the braces of its body another. `//` and `"` swallow the rest of the line, so all that stands
- * there is damaged, and `|>` at the start of a line joins the one above. What a statement holds, and the statement that holds a `scan`,
+ * there is damaged; so it is, with the line above, where the damage leaves `|>` at the start of a line, which joins the two,
+ * or at the end of one within brackets, which joins it to the next. What a statement holds, and the statement that holds a `scan`,
  * share its damage. Beside these, only what reads a name that they bind, before or after the damage, may lose its shape, and in turn what
  * reads names bound there; a layer's shapes are those of what it is applied in. A model whose results are declared stands for them while its
  * body is damaged; where the damage leaves another right program, that may demand other things of callers. A brace that goes missing
@@ -133,12 +134,17 @@ function innermost(units: readonly Unit[], start: number, end: number): Unit | u
 function damagedUnits({ text, tokens, units }: Subject, { kind, token, scrap }: Damage): readonly Unit[] {
   const lineEnd = text.indexOf('\n', token.start);
   const swallows = kind !== 'delete' && (scrap === '//' || scrap === '"');
-  const touched = tokens.filter(t => t === token || (swallows && t.start > token.start && t.start < lineEnd));
   const first = text.slice(text.lastIndexOf('\n', token.start - 1) + 1, token.start).trim() === '';
   const at = tokens.indexOf(token);
   const joins = scrap === '|>' || (kind === 'delete' && tokens[at + 1]?.text === '|>');
   const above = first && joins ? tokens[at - 1] : undefined;
-  return [...(above ? [above, ...touched] : touched)].flatMap(t => innermost(units, t.start, t.end) ?? []);
+  const below =
+    scrap === '|>' && tokens[at + 1] && text.slice(token.end, tokens[at + 1]!.start).includes('\n')
+      ? tokens[at + 1]
+      : undefined;
+  const line = swallows || above !== undefined;
+  const touched = tokens.filter(t => t === token || (line && t.start > token.start && t.start < lineEnd));
+  return [above, ...touched, below].filter(t => t !== undefined).flatMap(t => innermost(units, t.start, t.end) ?? []);
 }
 
 interface Affected {
