@@ -116,7 +116,8 @@ export const ops: Readonly<Record<string, Op>> = {
     return one(call, keep ? replaced(v.sizes, axis, literal(1)) : replaced(v.sizes, axis));
   }),
   select: numeric((v, body) => {
-    const other = partner(v, body, o => alike(v, o));
+    // Unlike `+`, it leaves no open size to the callers.
+    const other = partner(v, body, o => alike(v, o) && o.sizes.every((s, i) => s.text && s.text === v.sizes[i]!.text));
     return one(`select(${v.name} > 0, ${v.name}, 2 * ${other.name})`, v.sizes);
   }),
   gram: ranked(3, 4, (v, { tape }) => {

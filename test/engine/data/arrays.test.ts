@@ -9,6 +9,7 @@ import type { DataSet } from '../../../engine/data/schema.ts';
 import { loadSource, readSchema } from '../../../engine/data/sources.ts';
 import { encodeSafetensors } from '../../../engine/train/safetensors.ts';
 import { temporaryFolder } from '../../support/files.ts';
+import { rounds } from '../../support/fuzz.ts';
 
 type Files = Readonly<Record<string, Uint8Array>>;
 type Numbers = Parameters<typeof bytesOf>[0];
@@ -120,7 +121,7 @@ test('what is packed comes back, stored or deflated; so through safetensors', as
       expect((await load('npz', files, { path: 'z' })).columns[0]?.data).toEqual(data);
       expect((await load('safetensors', files, { path: 's' })).columns[0]?.data).toEqual(data);
     }),
-    { numRuns: 25 },
+    rounds(25),
   );
 });
 
@@ -143,7 +144,7 @@ test('any bytes are arrays or a coded error', async () => {
         });
       },
     ),
-    { numRuns: 400 },
+    rounds(400),
   );
 });
 

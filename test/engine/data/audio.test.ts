@@ -7,6 +7,7 @@ import { loadSource, readSchema } from '../../../engine/data/sources.ts';
 import { parseWav, readSamples } from '../../../engine/data/wav.ts';
 import { sharedData } from '../../support/data.ts';
 import { temporaryFolder } from '../../support/files.ts';
+import { rounds } from '../../support/fuzz.ts';
 
 interface Format {
   readonly tag?: number;
@@ -103,7 +104,7 @@ test('any bytes are samples or a coded error', () => {
         expect(error).toMatchObject({ name: 'EngineError' });
       }
     }),
-    { numRuns: 2000 },
+    rounds(2000),
   );
 });
 

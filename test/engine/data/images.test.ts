@@ -12,6 +12,7 @@ import type { DataSet } from '../../../engine/data/schema.ts';
 import { loadSource, readSchema } from '../../../engine/data/sources.ts';
 import { golden } from '../../goldens/golden.ts';
 import { temporaryFolder } from '../../support/files.ts';
+import { rounds } from '../../support/fuzz.ts';
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
 type Args = Readonly<Record<string, string | number>>;
@@ -113,7 +114,7 @@ test('what a PNG holds comes back: random sizes, channels and depths', async () 
       expect(pixels).toMatchObject({ width, height, channels: kept });
       expect([...pixels.data]).toEqual(values.filter((_, at) => at % channels < kept).map(value => value >> 8));
     }),
-    { numRuns: 60 },
+    rounds(60),
   );
 });
 

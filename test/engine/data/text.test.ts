@@ -9,6 +9,7 @@ import { createTokenizer, learnVocabulary } from '../../../engine/data/tokenizer
 import type { ColumnSchema } from '../../../engine/ir/program.ts';
 import { sharedData } from '../../support/data.ts';
 import { temporaryFolder } from '../../support/files.ts';
+import { rounds } from '../../support/fuzz.ts';
 
 type Args = Readonly<Record<string, number | string>>;
 
@@ -201,7 +202,7 @@ test('tokens of any text put together are the text', () => {
         expect([...(encode(text) as Int32Array)].map(index => vocabulary[index]).join('')).toBe(text);
       },
     ),
-    { numRuns: 300 },
+    rounds(300),
   );
 });
 

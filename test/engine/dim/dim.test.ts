@@ -19,6 +19,7 @@ import {
 import { decide, type Requirement, showRequirement } from '../../../engine/dim/facts.ts';
 import { parseDim } from '../../../engine/dim/parse.ts';
 import { unifyDim } from '../../../engine/dim/unify.ts';
+import { rounds } from '../../support/fuzz.ts';
 
 const dim = (text: string): Dim => {
   const parsed = parseDim(text);
@@ -185,7 +186,7 @@ const environments = (): Map<string, number>[] => {
 const everywhere = environments();
 
 describe('against brute force over small integers', () => {
-  const runs = { numRuns: Number(process.env.STRATA_PROPERTY_RUNS ?? 30_000) };
+  const runs = rounds(30_000);
 
   it('a normal form has the value of its expression', () => {
     fc.assert(
@@ -201,7 +202,7 @@ describe('against brute force over small integers', () => {
       fc.property(expression, ({ d }) => {
         expect(sameDim(dim(showDim(d)), d), `${showDim(d)} came back as ${showDim(dim(showDim(d)))}`).toBe(true);
       }),
-      { numRuns: runs.numRuns / 4 },
+      rounds(7_500),
     );
   });
 
@@ -234,7 +235,7 @@ describe('against brute force over small integers', () => {
         const worlds = everywhere.filter(env => facts.every(f => holdsAt(f, env)));
         for (const env of worlds) expect(holdsAt(r, env), JSON.stringify([...env])).toBe(verdict === 'holds');
       }),
-      { numRuns: runs.numRuns / 4 },
+      rounds(7_500),
     );
   });
 

@@ -9,6 +9,7 @@ import { bytesOf, lifetimes } from '../../../engine/kernel/memory.ts';
 import { printSchedule } from '../../../engine/kernel/print.ts';
 import { scheduleGraph } from '../../../engine/kernel/schedule.ts';
 import { optimize } from '../../../engine/passes/pipeline.ts';
+import { rounds } from '../../support/fuzz.ts';
 import { randomGraphs } from '../../support/randomGraphs.ts';
 import { expectedBuffers, randomLeaves, runSchedule } from '../../support/runSchedule.ts';
 import { allSamples, difference, sampleGraph, sampleInputs, type Tensors } from '../../support/samples.ts';
@@ -59,7 +60,7 @@ describe('scheduleGraph', () => {
         const optimized = optimize(graph);
         await check(optimized, randomLeaves(graph));
       }),
-      { numRuns: 250 },
+      rounds(250),
     );
   });
 });

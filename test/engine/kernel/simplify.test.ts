@@ -5,6 +5,7 @@ import type { Scalar } from '../../../engine/ir/scalar.ts';
 import { flatten, unflatten } from '../../../engine/ir/scalars.ts';
 import { add, affine, apply, axis, constant, load, mul, rangeOf } from '../../../engine/kernel/scalar.ts';
 import { simplifier } from '../../../engine/kernel/simplify.ts';
+import { rounds } from '../../support/fuzz.ts';
 
 const i = (op: 'div' | 'mod' | 'sub' | 'min' | 'max', a: Scalar, b: number | Scalar) =>
   apply(op, [a, typeof b === 'number' ? constant(b) : b], 'i32');
@@ -126,7 +127,7 @@ describe('simplify', () => {
           expect(value === at(s, p) && value >= low && value <= high).toBe(true);
         }
       }),
-      { numRuns: 400 },
+      rounds(400),
     );
   });
 });

@@ -7,12 +7,13 @@ import { parseGraph } from '../../../engine/ir/parse.ts';
 import { printGraph } from '../../../engine/ir/print.ts';
 import { nodeKey } from '../../../engine/ops/nodeKey.ts';
 import { optimize } from '../../../engine/passes/pipeline.ts';
+import { rounds } from '../../support/fuzz.ts';
 import { checkGradient } from '../../support/gradients.ts';
 import { randomGraphs } from '../../support/randomGraphs.ts';
 import { randomLeaves } from '../../support/runSchedule.ts';
 import { difference } from '../../support/samples.ts';
 
-const runs = { numRuns: Number(process.env.RUNS ?? 100) };
+const runs = rounds(100);
 
 describe('optimize', () => {
   it('changes no value of any output', () => {
@@ -61,7 +62,7 @@ describe('gradients', () => {
         });
         for (const { input, error } of reports) expect(error, `${input}\n${printGraph(graph)}`).toBeLessThan(1e-4);
       }),
-      { numRuns: runs.numRuns / 2, seed: 1 },
+      rounds(50),
     );
   });
 });

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { writeAtomic } from '../../../engine/train/atomicFile.ts';
 import { encodeSafetensors, parseSafetensors, readSafetensors } from '../../../engine/train/safetensors.ts';
 import { temporaryFolder } from '../../support/files.ts';
+import { rounds } from '../../support/fuzz.ts';
 
 function file(header: string | object, data: Uint8Array = new Uint8Array(0), length?: bigint): Buffer {
   const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
@@ -147,7 +148,7 @@ test('a damaged file never gives anything but a coded error', () => {
         expect(error).toMatchObject({ code: 'checkpoint-malformed' });
       }
     }),
-    { numRuns: 2000 },
+    rounds(2000),
   );
 });
 

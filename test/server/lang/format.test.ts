@@ -10,7 +10,10 @@ const cases: Readonly<Record<string, readonly [string, string]>> = {
     'model M( x:[ B,4 ] ,y ? :int=2)->[ ...,D ]{\nf (x)\n}',
     'model M(x: [B, 4], y?: int = 2) -> [..., D] {\n  f(x)\n}\n',
   ],
-  slices: ['model M(x: [B]) {\n  x[ : ,1 : 3 :2,-1, : : n, :-1 ]\n}\n', 'model M(x: [B]) {\n  x[:, 1:3:2, -1, ::n, :-1]\n}\n'],
+  slices: [
+    'model M(x: [B]) {\n  x[ : ,1 : 3 :2,-1, : : n, :-1 ]\n}\n',
+    'model M(x: [B]) {\n  x[:, 1:3:2, -1, ::n, :-1]\n}\n',
+  ],
   'continued pipes are indented': [
     'model M(x: [B]) {\n  x\n|> f\n|> g\n}\n',
     'model M(x: [B]) {\n  x\n    |> f\n    |> g\n}\n',

@@ -7,6 +7,7 @@ import type { Analysis } from '../../../server/lang/api.ts';
 import { format } from '../../../server/lang/format/format.ts';
 import { lower } from '../../../server/lang/lower/lower.ts';
 import { lex, type Token } from '../../../server/lang/syntax/lexer.ts';
+import { parse } from '../../../server/lang/syntax/parse.ts';
 import { testHost, testUri } from '../../support/fixture.ts';
 import { rounds } from '../../support/fuzz.ts';
 
@@ -105,10 +106,13 @@ describe('damaged programs', () => {
       fc.property(damaged, ([text, mutations]) => {
         let current = text;
         let incremental = analyze(testUri, current, host);
+        let tree = parse(current);
         for (const m of mutations) {
           current = mutate(current, m);
           incremental = analyze(testUri, current, host, incremental);
+          tree = parse(current, tree);
         }
+        expect(tree).toEqual(parse(current));
         expect(everything(incremental)).toEqual(everything(analyze(testUri, current, host)));
       }),
       rounds(150),

@@ -2,10 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { type Diagnostic, diagnostics } from '../../../server/ide/diagnostics/registry.ts';
 import { analyzeSettled } from '../../../server/runs/langHost.ts';
+import { seed } from '../../support/fuzz.ts';
 import { basePrograms, type Mutant, mutants, mutantUri, mutationHost } from './mutants.ts';
 
-/** Seeds other than this one are tried with STRATA_MUTATION_SEED. */
-const seed = Number(process.env.STRATA_MUTATION_SEED ?? 1);
 const diagnose = async (text: string) => diagnostics(await analyzeSettled(mutantUri, text, mutationHost));
 
 interface Verdict {

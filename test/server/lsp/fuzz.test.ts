@@ -1,6 +1,7 @@
-/** Random typing: no feature fails, whatever the text becomes. `FUZZ_MS` and `FUZZ_SEED` make it longer and other. */
+/** Random typing: no feature fails, whatever the text becomes. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { seconds, seed } from '../../support/fuzz.ts';
 import { program } from '../ide/fixture.ts';
 import { startTestClient, uri } from './client.ts';
 
@@ -53,8 +54,8 @@ const positional = [
 ];
 const entire = ['documentSymbol', 'semanticTokens/full', 'foldingRange', 'codeLens', 'documentLink', 'formatting'];
 
-/** Milliseconds; longer where FUZZ_MS says so. */
-const budget = Number(process.env.FUZZ_MS ?? 3000);
+/** Milliseconds. */
+const budget = seconds(3).timeout;
 
 it('random edits leave the server whole', { timeout: budget + 30_000 }, async () => {
   const client = await startTestClient();
@@ -114,7 +115,6 @@ it('random edits leave the server whole', { timeout: budget + 30_000 }, async ()
     await client.request('textDocument/inlayHint', { textDocument, range: everything });
     expect(failures()).toEqual([]);
   };
-  const seed = Number(process.env.FUZZ_SEED ?? 1);
   const started = performance.now();
   for (const [i, change] of fc.sample(edit, { numRuns: 100_000, seed }).entries()) {
     if (performance.now() - started > budget) {

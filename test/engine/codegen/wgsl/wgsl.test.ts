@@ -9,6 +9,7 @@ import type { Kernel, LoopKernel, Schedule } from '../../../../engine/kernel/ker
 import { apply, axis, constant, load, reduced } from '../../../../engine/kernel/scalar.ts';
 import { scheduleGraph } from '../../../../engine/kernel/schedule.ts';
 import { GraphBuilder, type OutputSpec } from '../../../../engine/ops/builder.ts';
+import { rounds } from '../../../support/fuzz.ts';
 import { randomGraphs } from '../../../support/randomGraphs.ts';
 
 const f32 = (...shape: number[]) => ({ dtype: 'f32', shape }) as const;
@@ -65,7 +66,7 @@ describe('buffers', () => {
           expect(bindings.length).toBeLessThanOrEqual(8);
         }
       }),
-      { numRuns: 100 },
+      rounds(100),
     );
   });
 });
