@@ -53,7 +53,7 @@ function quickFixes(analysis: Analysis, range: Span, others: Iterable<DeclaredFi
   const touched = diagnostics(analysis).filter(d => d.span.start <= range.end && range.start <= d.span.end);
   return touched.flatMap(diagnostic => [
     ...imports(analysis, diagnostic, others),
-    ...leastWrong(analysis, diagnostic.fixes).map((fix, i) => ({
+    ...helpful(analysis, diagnostic).map((fix, i) => ({
       title: fix.title,
       kind: 'quickfix' as const,
       edits: fix.edits,
@@ -64,11 +64,23 @@ function quickFixes(analysis: Analysis, range: Span, others: Iterable<DeclaredFi
   ]);
 }
 
-/** Of several fixes those that leave the fewest problems: of two names that could have been meant, often one alone fits its place. */
-function leastWrong(analysis: Analysis, fixes: readonly Fix[]): readonly Fix[] {
-  if (fixes.length < 2) return fixes;
-  const left = fixes.map(fix => reanalyze(analysis, applyEdits(analysis.text, fix.edits)).facts.length);
-  return fixes.filter((_, i) => left[i] === Math.min(...left));
+/**
+ * Without the guesses that would leave more errors in the declaration than there are; of several those that leave the fewest, since of two
+ * names that could have been meant often one alone fits its place.
+ */
+function helpful(analysis: Analysis, { fixes, span }: Diagnostic): readonly Fix[] {
+  if (fixes.every(fix => fix.certain) && fixes.length < 2) return fixes;
+  const home = analysis.declarations.findIndex(d => d.span.start <= span.start && span.start <= d.span.end);
+  const left = fixes.map(fix => errorsIn(reanalyze(analysis, applyEdits(analysis.text, fix.edits)), home));
+  const most = Math.min(errorsIn(analysis, home), ...left);
+  return fixes.filter((fix, i) => fix.certain || left[i]! <= most);
+}
+
+/** Errors of the declaration of that index; of the whole file where there is none. */
+function errorsIn(analysis: Analysis, home: number): number {
+  const { start, end } = analysis.declarations[home]?.span ?? { start: 0, end: analysis.text.length };
+  return diagnostics(analysis).filter(d => d.severity === 'error' && start <= d.span.start && d.span.start <= end)
+    .length;
 }
 
 /** A name that nothing here has may be a model of another file. */
