@@ -15,6 +15,6 @@ function filled(name: string, value: number, example: string): TensorFunction {
 }
 
 export const filledTensors: readonly TensorFunction[] = [
-  filled('zeros', 0, 'scan t in x from h = zeros([B, 64]) { h = cell(t, h) }'),
-  filled('ones', 1, 'bce(d(image), ones([B, 1]))'),
+  filled('zeros', 0, 'concat(x, zeros([B, 4]))'),
+  filled('ones', 1, 'bce(x |> linear(1), ones([B, 1]))'),
 ];

@@ -187,7 +187,7 @@ const split = divided(
   'split',
   'sizes: shape',
   'Parts of x of the given sizes along `axis`, one result each; the sizes add up to that of the axis.',
-  'head, tail = x |> split([16, 112])',
+  'head, tail = x |> split([4, 12])',
   statedParts,
   (right, args) => ({ kind: 'equal', left: shapeOf(args, 'sizes').reduce<Dim>((sum, d) => addDim(sum, d), 0), right }),
 );

@@ -153,7 +153,7 @@ train t on D {
     ],
     [
       'a column of texts that is not there',
-      'csv("t", target: "y", text: "say")',
+      'csv("t", target: "y", texts: "say")',
       'a,y\n1,2\n',
       /^data-malformed: t: expected a column "say", found a, y/,
     ],

@@ -140,11 +140,11 @@ describe('train', () => {
 
   it('says what only shows when the program is lowered', async () => {
     const text =
-      'data D = moons() {\n  batch 8\n}\ntrain t on D {\n  minimize mean(point) using adam()\n  epochs 1\n}\n';
+      'model Net(x: [B, 2], act: layer) -> [B, 2] {\n  x |> linear(2) |> act\n}\ndata D = moons() {\n  batch 8\n}\ntrain t on D {\n  net = Net(act: dropout(2))\n  minimize cross_entropy(net(point), label) using adam()\n  epochs 1\n}\n';
     write('a.strata', text);
     const { code, err } = await run('train', 'a.strata');
     expect(code).toBe(1);
-    expect(err).toContain('expected a loss that depends on weights for minimize, found none');
+    expect(err).toContain('expected a rate of at least 0 and below 1 for dropout, found 2');
   });
 
   it('Ctrl-C stops with a checkpoint; resume goes on to the same end', async () => {

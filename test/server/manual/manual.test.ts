@@ -78,7 +78,13 @@ describe('hovers link to them', () => {
 });
 
 /** Examples that ask for more of `x` than the signature says. */
-const special: Readonly<Record<string, string>> = { einsum: '[B, 8]', rearrange: '[B, 8]', squeeze: '[B, 1]' };
+const special: Readonly<Record<string, string>> = {
+  einsum: '[B, 8]',
+  rearrange: '[B, 8]',
+  squeeze: '[B, 1]',
+  zeros: '[B, 8]',
+  ones: '[B, 8]',
+};
 
 /** The type of `x` in a signature; any axes are four. */
 function typeOfX({ name, head }: Entry): string {
