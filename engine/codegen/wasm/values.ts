@@ -151,11 +151,15 @@ export class Values {
     return isShift && i === 1 && !this.isVector(s.args[1]!) ? 'scalar' : 'vector';
   }
 
-  /** Emits, into locals, the values of `plans` that become known at `level` and are used deeper or more than once. */
+  /**
+   * Emits, into locals, the values of `plans` that become known at `level` and are used deeper or more than once. What the unrolled copies
+   * of a vector share, such as their address, is used by each: V8 pairs two accesses only where it sees one address.
+   */
   materialize(plans: readonly Plan[], level: number, unroll = 1): void {
     const wanted = new Map<string, Demand>();
+    const isShared = (d: Demand) => d.hoisted || d.count > 1 || (unroll > 1 && d.form === 'scalar');
     for (const plan of plans) {
-      for (const [key, d] of plan) if (d.level === level && (d.hoisted || d.count > 1)) wanted.set(key, d);
+      for (const [key, d] of plan) if (d.level === level && isShared(d)) wanted.set(key, d);
     }
     const sorted = [...wanted.values()].sort(
       (a, b) => scalarId(a.scalar) - scalarId(b.scalar) || (a.form === 'scalar' ? -1 : 1),
