@@ -104,8 +104,14 @@ function apply(
   if (callee.plan) return matched.failed ? failed : plan(callee, matched, callee.plan);
   const u = unifier(callee.signature, callee.model?.uri);
   bindSizes(u, matched);
+  const { requirements } = context.sheet;
+  const demanded = requirements.length;
   // What is missing comes first; the shapes are looked at when the call is whole.
-  if (matched.failed || !unifyAll(context, callee, matched, u)) return failed;
+  if (matched.failed || !unifyAll(context, callee, matched, u)) {
+    // A call that can't be demands nothing of the callers.
+    requirements.length = demanded;
+    return failed;
+  }
   if (!requirementsHold(context, callee, u, span)) return failed;
   if (callee.model) return applyModel(context, callee, matched, u, path, span);
   // Which layer it is shows when the body is run for a call.

@@ -103,8 +103,12 @@ export function header(p: Cursor): Header {
   const parameters = parameterList(p);
   const upTo = (...words: readonly string[]) => p.resume(words[0]!, ahead => words.includes(p.peek(ahead).text));
   upTo('->', 'where', '{');
-  const results = p.take('->') ? p.heading(() => resultTypes(p)) : [];
+  const written = p.take('->') ? p.heading(() => resultTypes(p)) : [];
+  const whole = p.problems.length;
   upTo('where', '{');
+  // What stands behind a result that is cut short belongs to it: `-> [B], T, D]`.
+  const isCut = p.problems.length > whole;
+  const results = isCut ? written.map(result => ({ ...result, damaged: true })) : written;
   const where: Expression[] = [];
   if (p.take('where')) {
     do where.push(expression(p));
