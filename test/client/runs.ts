@@ -25,7 +25,7 @@ export const start: StartEvent = {
 
 export const summary: RunSummary = {
   id: start.run,
-  folder: '/work/.strata/runs/2026-11-24T09-30-00-digits',
+  folder: '/project/.strata/runs/2026-11-24T09-30-00-digits',
   name: 'digits',
   source: 'examples/first.strata',
   state: 'running',

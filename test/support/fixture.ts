@@ -45,7 +45,7 @@ export function testHost(files: Readonly<Record<string, string>> = {}): LangHost
   };
 }
 
-export const testUri = 'file:///work/main.strata';
+export const testUri = 'file:///project/main.strata';
 
 export interface Fixture {
   readonly analysis: Analysis;

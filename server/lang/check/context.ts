@@ -35,9 +35,9 @@ export interface Emission {
   /** By path, in order of the first use; functions without weights have one path for all of a model's calls. */
   readonly layers: Map<string, LayerSite[]>;
   at(path: string): BuildContext;
-  /** A loss was built of what the model says and what it should say. */
   /** Hears what is built, in order. */
   readonly listener?: EmissionListener;
+  /** A loss was built of what the model says and what it should say. */
   compared(reading: Reading, said: TensorMeaning, target: TensorMeaning): void;
 }
 

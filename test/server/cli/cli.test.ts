@@ -203,33 +203,11 @@ describe('train', () => {
       'data D = sequences(samples: 200, length: 8, symbols: 5) { batch 20 }\ntrain t on D {\n  logits = tokens |> embedding(8) |> gru(8) |> linear(5)\n  minimize cross_entropy(logits, next) using adam()\n  epochs 1\n}\n',
     );
     expect(await run('train', 'made.strata', '--run', 'made')).toMatchObject({ code: 0 });
-    const written = await run(
-      'generate',
-      'made',
-      '--prompt',
-      '1 2',
-      '--tokens',
-      '6',
-      '--temperature',
-      '0.5',
-      '--top-k',
-      '2',
-    );
+    const wishes = '--tokens 6 --temperature 0.5 --top-k 2'.split(' ');
+    const written = await run('generate', 'made', '--prompt', '1 2', ...wishes);
     expect([written.code, written.err]).toEqual([0, '']);
     expect(written.out).toMatch(/^1 2( [0-4]){6}\n$/);
-    const again = await run(
-      'generate',
-      'made',
-      '--prompt',
-      '1 2',
-      '--tokens',
-      '6',
-      '--temperature',
-      '0.5',
-      '--top-k',
-      '2',
-      '--json',
-    );
+    const again = await run('generate', 'made', '--prompt', '1 2', ...wishes, '--json');
     expect(JSON.parse(again.out)).toEqual({ text: written.out.trimEnd() });
     expect(await run('generate', 'made', '--prompt', '9')).toMatchObject({
       code: 3,

@@ -292,7 +292,7 @@ describe('shapes', () => {
 });
 
 describe('imports', () => {
-  const files = { 'file:///work/lib/net.strata': `${net}const width = 3\n` };
+  const files = { 'file:///project/lib/net.strata': `${net}const width = 3\n` };
   it('bring models and constants', () => {
     expectMarked(
       'import Net, width from "lib/net.strata"\nmodel M(x: [B, 784]) -> [B, 13] {\n  x |> Net |> linear(10 + width)\n}\n',
@@ -313,7 +313,7 @@ describe('imports', () => {
     );
   });
   it('may not go in circles', () => {
-    const circle = { 'file:///work/a.strata': 'import Main from "main.strata"\n' };
+    const circle = { 'file:///project/a.strata': 'import Main from "main.strata"\n' };
     expectMarked('import Other from "a.strata"\n//                ^^^^^^^^^^ error[invalid-import]: "cycle"\n', circle);
   });
 });

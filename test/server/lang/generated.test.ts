@@ -20,7 +20,7 @@ const host: LangHost = {
 };
 const tape = fc.noBias(fc.array(fc.nat(5039), { maxLength: 120, size: 'max' }));
 const errors = (text: string) =>
-  analyze('file:///work/generated.strata', text, host)
+  analyze('file:///project/generated.strata', text, host)
     .facts.filter(isError)
     .map(f => `${text.slice(f.span.start, f.span.end)}: ${renderFact(f).message}`);
 
@@ -30,7 +30,7 @@ describe('generated programs', () => {
       fc.property(tape, numbers => {
         const text = sound(wellTyped(numbers));
         expect(errors(text), text).toEqual([]);
-        const analysis = analyze('file:///work/generated.strata', text, host);
+        const analysis = analyze('file:///project/generated.strata', text, host);
         const lowered = lower(analysis);
         expect(lowered.kind === 'program' ? [] : lowered, text).toEqual([]);
         const found = runtimeShapes(analysis, 't', batch);
@@ -61,7 +61,7 @@ describe('generated programs', () => {
     fc.assert(
       fc.property(tape, numbers => {
         const text = sound(wellTyped(numbers));
-        const [before, after] = [text, format(text)].map(t => lower(analyze('file:///work/generated.strata', t, host)));
+        const [before, after] = [text, format(text)].map(t => lower(analyze('file:///project/generated.strata', t, host)));
         expect({ ...after, layers: undefined }).toEqual({ ...before, layers: undefined });
       }),
       rounds(40),

@@ -253,7 +253,7 @@ describe('augmentation', () => {
 
 describe('imports', () => {
   it('bring models and data', () => {
-    const files = { 'file:///work/lib.strata': model + data };
+    const files = { 'file:///project/lib.strata': model + data };
     const p = program(`import Net, Digits from "lib.strata"\n${train(usual)}`, files);
     expect(p.parameters).toHaveLength(4);
     expect(p.data.name).toBe('Digits');

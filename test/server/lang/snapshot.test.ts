@@ -36,12 +36,12 @@ describe('symbols', () => {
   });
 
   it('in imported files are found there', () => {
-    const files = { 'file:///work/lib.strata': '// one line\nmodel Net(x: [B, 4]) -> [B, 4] {\n  x\n}\n' };
+    const files = { 'file:///project/lib.strata': '// one line\nmodel Net(x: [B, 4]) -> [B, 4] {\n  x\n}\n' };
     const { analysis, cursor } = fixture(
       'import Net from "lib.strata"\nmodel M(x: [B, 4]) -> [B, 4] {\n  x |> N$0et\n}\n',
       files,
     );
-    expect(analysis.symbol(cursor)?.definition).toEqual({ uri: 'file:///work/lib.strata', start: 18, end: 21 });
+    expect(analysis.symbol(cursor)?.definition).toEqual({ uri: 'file:///project/lib.strata', start: 18, end: 21 });
   });
 });
 
@@ -193,8 +193,8 @@ describe('a new analysis', () => {
   it('sees an imported file that has come', () => {
     const text = 'import Net from "lib.strata"\n';
     const before = analyze(testUri, text, testHost());
-    expect(before.imports).toEqual(['file:///work/lib.strata']);
-    const host = testHost({ 'file:///work/lib.strata': 'model Net(x: [B, 4]) -> [B, 4] {\n  x\n}\n' });
+    expect(before.imports).toEqual(['file:///project/lib.strata']);
+    const host = testHost({ 'file:///project/lib.strata': 'model Net(x: [B, 4]) -> [B, 4] {\n  x\n}\n' });
     expect(before.facts).toHaveLength(1);
     expect(analyze(testUri, text, host, before).facts).toEqual([]);
   });

@@ -19,7 +19,7 @@ import { createLangHost } from '../../../server/runs/langHost.ts';
 import type { RunListener, RunManager } from '../../../server/runs/manager.ts';
 import type { RunSummary } from '../../../server/runs/runs.ts';
 
-export const uri = 'file:///work/first.strata';
+export const uri = 'file:///project/first.strata';
 
 export interface TestClient {
   readonly connection: MessageConnection;
@@ -123,17 +123,17 @@ export async function startTestClient({ capabilities = {}, ...options }: TestOpt
 function testHost(runs: RunManager): ServerHost {
   return {
     setFolders: () => {},
-    folders: () => ['/work'],
+    folders: () => ['/project'],
     langHost: openText =>
-      createLangHost({ run: runSchemaJob, workspaceOf: u => (u.startsWith('file:') ? '/work' : undefined), openText }),
+      createLangHost({ run: runSchemaJob, workspaceOf: u => (u.startsWith('file:') ? '/project' : undefined), openText }),
     listFolder: path => (path === 'data/' ? [{ name: 'images.gz', folder: false }] : [{ name: 'data', folder: true }]),
-    linkTarget: path => `file:///work/${path}`,
+    linkTarget: path => `file:///project/${path}`,
     sourceFiles: () => [],
     trainingPlace: u =>
       u.startsWith('file:')
-        ? { workspace: '/work', base: '/work', source: u.slice('file:///work/'.length) }
+        ? { workspace: '/project', base: '/project', source: u.slice('file:///project/'.length) }
         : undefined,
-    ownsRun: folder => folder.startsWith('/work/.strata/runs/'),
+    ownsRun: folder => folder.startsWith('/project/.strata/runs/'),
     createRuns: () => runs,
   };
 }
@@ -172,7 +172,7 @@ function recorder(calls: string[], list: readonly RunSummary[], listeners: Set<R
 export function summary(part: Partial<RunSummary> = {}): RunSummary {
   return {
     id: '1',
-    folder: '/work/.strata/runs/1',
+    folder: '/project/.strata/runs/1',
     name: 'first',
     source: 'first.strata',
     state: 'running',

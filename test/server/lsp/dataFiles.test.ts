@@ -36,7 +36,7 @@ async function start() {
     host: {
       langHost: (openText, arrived) =>
         createLangHost({
-          workspaceOf: () => '/work',
+          workspaceOf: () => '/project',
           openText,
           arrived,
           run: ({ source }) => new Promise(resolve => jobs.set(String(source.args.path), resolve)),
@@ -84,7 +84,7 @@ it('a file that is looked at again keeps its types until it has others', async (
   await asked;
   await client.diagnostics(1);
   await client.connection.sendNotification('workspace/didChangeWatchedFiles', {
-    changes: [{ uri: 'file:///work/a.csv', type: 2 }],
+    changes: [{ uri: 'file:///project/a.csv', type: 2 }],
   });
   expect(await hints()).toEqual(['[3]']);
   client.edit(2, `${source('a.csv')}\n`);

@@ -85,8 +85,8 @@ describe('diagnostics', () => {
 
 describe('workspace diagnostics', () => {
   const files = new Map([
-    ['file:///work/good.strata', program()],
-    ['file:///work/wrong.strata', wrong],
+    ['file:///project/good.strata', program()],
+    ['file:///project/wrong.strata', wrong],
   ]);
   const start = () =>
     startTestClient({
@@ -106,13 +106,13 @@ describe('workspace diagnostics', () => {
     const { items } = await pull(client, []);
     const found = items.map(item => [item.uri, item.kind === 'full' ? item.items.length : 0]);
     expect(found).toEqual([
-      ['file:///work/good.strata', 0],
-      ['file:///work/wrong.strata', 1],
+      ['file:///project/good.strata', 0],
+      ['file:///project/wrong.strata', 1],
     ]);
     const ids = items.map(item => ({ uri: item.uri, value: item.resultId! }));
-    client.open(program(), 'file:///work/wrong.strata');
+    client.open(program(), 'file:///project/wrong.strata');
     expect((await pull(client, ids)).items).toMatchObject([
-      { uri: 'file:///work/wrong.strata', version: 1, items: [] },
+      { uri: 'file:///project/wrong.strata', version: 1, items: [] },
     ]);
   });
 
@@ -129,28 +129,28 @@ describe('workspace diagnostics', () => {
     // Whatever is asked later is answered first.
     await client.request('workspace/symbol', { query: '' });
     expect(answered).toBe(false);
-    client.open(program(), 'file:///work/wrong.strata');
-    expect((await news).items.map(item => item.uri)).toEqual(['file:///work/wrong.strata']);
+    client.open(program(), 'file:///project/wrong.strata');
+    expect((await news).items.map(item => item.uri)).toEqual(['file:///project/wrong.strata']);
   });
 
   it('clear what is gone, and what an earlier server has said counts for nothing', async () => {
     const client = await start();
     const { items } = await pull(client, [
-      { uri: 'file:///work/gone.strata', value: '1' },
-      { uri: 'file:///work/wrong.strata', value: '0' },
+      { uri: 'file:///project/gone.strata', value: '1' },
+      { uri: 'file:///project/wrong.strata', value: '0' },
     ]);
     expect(items.map(item => [item.uri, item.kind === 'full' && item.items.length])).toContainEqual([
-      'file:///work/gone.strata',
+      'file:///project/gone.strata',
       0,
     ]);
-    expect(items.map(item => item.uri)).toContain('file:///work/wrong.strata');
+    expect(items.map(item => item.uri)).toContain('file:///project/wrong.strata');
   });
 });
 
 describe('searching many files', () => {
   const user = (i: number) => `import Net from "first.strata"\n\n${program().replace('model Net(', `model Net${i}(`)}`;
-  const many = new Map(Array.from({ length: 1000 }, (_, i) => [`file:///work/${i}.strata`, user(i)]));
-  many.set('file:///work/stranger.strata', program());
+  const many = new Map(Array.from({ length: 1000 }, (_, i) => [`file:///project/${i}.strata`, user(i)]));
+  many.set('file:///project/stranger.strata', program());
   const start = () =>
     startTestClient({
       capabilities: { window: { workDoneProgress: true } },
@@ -166,7 +166,7 @@ describe('searching many files', () => {
     client.open(program());
     const found = await client.request<{ uri: string }[]>('textDocument/references', params);
     expect(found.length).toBe(2 + 2 * 1000);
-    expect(found.filter(place => place.uri === 'file:///work/stranger.strata')).toEqual([]);
+    expect(found.filter(place => place.uri === 'file:///project/stranger.strata')).toEqual([]);
   });
 
   it('finds the uses of what is built in', async () => {
@@ -228,7 +228,7 @@ describe('changes elsewhere', () => {
     client.open(table);
     await client.request('textDocument/diagnostic', { textDocument });
     await client.connection.sendNotification('workspace/didChangeWatchedFiles', {
-      changes: [{ uri: 'file:///work/a.csv', type: 2 }],
+      changes: [{ uri: 'file:///project/a.csv', type: 2 }],
     });
     await expect
       .poll(() => new Set(refreshes(client)))
@@ -241,7 +241,7 @@ describe('changes elsewhere', () => {
     client.open(importing);
     expect((await client.diagnostics()).diagnostics.map(d => d.code)).toContain('invalid-import');
     const before = client.received.length;
-    client.open(program(), 'file:///work/net.strata');
+    client.open(program(), 'file:///project/net.strata');
     await expect
       .poll(() =>
         client.received
@@ -321,11 +321,11 @@ describe('settings', () => {
   it('are those of the folder that holds the file', async () => {
     const client = await startTestClient({
       capabilities: { workspace: { configuration: true } },
-      folders: ['file:///work', 'file:///work/quiet'],
+      folders: ['file:///work', 'file:///project/quiet'],
       configuration: ({ scopeUri }) =>
-        scopeUri === 'file:///work/quiet' ? { inlayHints: { shapes: false, counts: false }, trusted: false } : {},
+        scopeUri === 'file:///project/quiet' ? { inlayHints: { shapes: false, counts: false }, trusted: false } : {},
     });
-    const quiet = 'file:///work/quiet/a.strata';
+    const quiet = 'file:///project/quiet/a.strata';
     client.open(program());
     client.open(program(), quiet);
     const range = { start: { line: 0, character: 0 }, end: { line: 100, character: 0 } };
@@ -420,14 +420,14 @@ describe('training', () => {
 
   it.each(['pause', 'continue', 'stop', 'resume'])('passes %s on to the run', async action => {
     const client = await startTestClient();
-    const folder = '/work/.strata/runs/1';
+    const folder = '/project/.strata/runs/1';
     await client.request('workspace/executeCommand', { command: `strata.${action}`, arguments: [{ folder }] });
     expect(client.calls).toEqual([`${action} ${folder}`]);
   });
 
   it('touches no folder that is not a run of the workspace', async () => {
     const client = await startTestClient();
-    for (const folder of ['/etc', '/work', '']) {
+    for (const folder of ['/etc', '/project', '']) {
       const request = client.request('workspace/executeCommand', { command: 'strata.stop', arguments: [{ folder }] });
       await expect(request).rejects.toThrow('expected a run of this workspace');
       await expect(client.request('strata/attach', { folder })).rejects.toThrow('expected a run of this workspace');
