@@ -61,7 +61,9 @@ describe('generated programs', () => {
     fc.assert(
       fc.property(tape, numbers => {
         const text = sound(wellTyped(numbers));
-        const [before, after] = [text, format(text)].map(t => lower(analyze('file:///project/generated.strata', t, host)));
+        const [before, after] = [text, format(text)].map(t =>
+          lower(analyze('file:///project/generated.strata', t, host)),
+        );
         expect({ ...after, layers: undefined }).toEqual({ ...before, layers: undefined });
       }),
       rounds(40),

@@ -125,7 +125,11 @@ function testHost(runs: RunManager): ServerHost {
     setFolders: () => {},
     folders: () => ['/project'],
     langHost: openText =>
-      createLangHost({ run: runSchemaJob, workspaceOf: u => (u.startsWith('file:') ? '/project' : undefined), openText }),
+      createLangHost({
+        run: runSchemaJob,
+        workspaceOf: u => (u.startsWith('file:') ? '/project' : undefined),
+        openText,
+      }),
     listFolder: path => (path === 'data/' ? [{ name: 'images.gz', folder: false }] : [{ name: 'data', folder: true }]),
     linkTarget: path => `file:///project/${path}`,
     sourceFiles: () => [],
