@@ -45,7 +45,11 @@ export type ScalarOp =
   | 'isfinite' // f32 -> bool, by bit pattern
   | 'philox';
 
-export type Scalar =
+/** Made by the constructors of `interning.ts` alone. */
+export type Scalar = {
+  /** Equal for equal scalars, in the order in which they were first made. */
+  readonly id: number;
+} & (
   | { readonly kind: 'constant'; readonly type: ScalarType; readonly value: number }
   /** The i32 loop variable of axis `axis` of the kernel. */
   | { readonly kind: 'axis'; readonly axis: number; readonly type: 'i32' }
@@ -53,7 +57,8 @@ export type Scalar =
   | { readonly kind: 'load'; readonly buffer: number; readonly at: Scalar; readonly type: ScalarType }
   /** The result of accumulator `slot` of an earlier reduce phase (LoopKernel), or of the product (MatmulKernel, slot 0). */
   | { readonly kind: 'reduced'; readonly slot: number; readonly type: ScalarType }
-  | { readonly kind: 'apply'; readonly op: ScalarOp; readonly args: readonly Scalar[]; readonly type: ScalarType };
+  | { readonly kind: 'apply'; readonly op: ScalarOp; readonly args: readonly Scalar[]; readonly type: ScalarType }
+);
 
 /** `argmax` keeps the first greatest: its slot holds the i32 index along the (flattened) inner axes. */
 export type Reducer = 'sum' | 'max' | 'min' | 'argmax';

@@ -1,33 +1,32 @@
 /** Constructors of scalar expressions: literals, loads, operations, and row-major index arithmetic that folds what is constant. */
+import { constant, apply as interned } from './interning.ts';
 import type { Scalar, ScalarOp, ScalarType } from './scalar.ts';
 
+export { axis } from './interning.ts';
+
 export function int(value: number): Scalar {
-  return { kind: 'constant', type: 'i32', value };
+  return constant(value, 'i32');
 }
 
 export function uint(value: number): Scalar {
-  return { kind: 'constant', type: 'u32', value };
+  return constant(value, 'u32');
 }
 
 export function float(value: number): Scalar {
-  return { kind: 'constant', type: 'f32', value };
+  return constant(value, 'f32');
 }
 
 export function bool(value: boolean): Scalar {
-  return { kind: 'constant', type: 'bool', value: value ? 1 : 0 };
-}
-
-export function axis(number: number): Scalar {
-  return { kind: 'axis', axis: number, type: 'i32' };
+  return constant(value ? 1 : 0, 'bool');
 }
 
 /** An operation whose result has the type of its first operand. */
 export function apply(op: ScalarOp, ...args: readonly Scalar[]): Scalar {
-  return { kind: 'apply', op, args, type: args[0]!.type };
+  return interned(op, args, args[0]!.type);
 }
 
 export function applyTo(type: ScalarType, op: ScalarOp, ...args: readonly Scalar[]): Scalar {
-  return { kind: 'apply', op, args, type };
+  return interned(op, args, type);
 }
 
 export function compare(op: 'lt' | 'le' | 'eq' | 'ne', a: Scalar, b: Scalar): Scalar {

@@ -6,8 +6,8 @@ import type { Lowering } from '../ops/primitive.ts';
 import { primitive } from '../ops/registry.ts';
 import { never } from '../util/errors.ts';
 import { type Dataflow, scalarType } from './dataflow.ts';
-import { apply, constant, rangeOf, scalarId } from './scalar.ts';
-import { type Simplify, simplifier } from './simplify.ts';
+import { apply, constant, scalarId } from './scalar.ts';
+import { domainOf, type Simplify } from './simplify.ts';
 
 export interface ReaderHost {
   readonly flow: Dataflow;
@@ -26,14 +26,14 @@ export interface Reader {
 }
 
 export function reader({ flow, extents, stored }: ReaderHost): Reader {
-  const simplify = simplifier(extents);
+  const { range, simplify } = domainOf(extents);
   const known = new Map<string, Scalar>();
 
   /** Keeps an index inside the tensor where the ranges don't prove it: what is read there is masked, but must not be outside the buffer. */
   const clamp = (index: readonly Scalar[], shape: readonly number[]): Scalar[] =>
     index.map((raw, d) => {
       const i = simplify(raw);
-      const [low, high] = rangeOf(i, extents);
+      const [low, high] = range(i);
       const last = shape[d]! - 1;
       if (low >= 0 && high <= last) return i;
       return simplify(apply('min', [apply('max', [i, constant(0)], 'i32'), constant(last)], 'i32'));

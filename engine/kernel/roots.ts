@@ -1,7 +1,7 @@
 /** The values that kernels compute and the places in buffers they go to: outputs, slices of concatenations, states. */
 import type { DType, GraphOutput, NodeId } from '../ir/graph.ts';
 import type { Scalar } from '../ir/scalar.ts';
-import { flatten, unflatten } from '../ir/scalars.ts';
+import { flatten, int, unflatten } from '../ir/scalars.ts';
 import { never } from '../util/errors.ts';
 import { type Dataflow, product, throughReshapes } from './dataflow.ts';
 import type { Buffer, BufferId } from './kernel.ts';
@@ -162,7 +162,7 @@ function placePieces(
     const offset = start;
     const at = (flat: Scalar): Scalar => {
       const index = unflatten(flat, piece);
-      return flatten(index.with(axis, add(index[axis]!, { kind: 'constant', type: 'i32', value: offset })), shape);
+      return flatten(index.with(axis, add(index[axis]!, int(offset))), shape);
     };
     for (const place of places) store(input, { ...place, at: flat => place.at(at(flat)) });
     start += piece[axis]!;

@@ -1,116 +1,24 @@
-/** Building, comparing and analysing scalar expressions: interned constructors, traversal, affine form, integer ranges. */
-import type { Scalar, ScalarOp, ScalarType } from '../ir/scalar.ts';
+/** Analysing scalar expressions: traversal, affine form, integer ranges, cost. */
+import { apply, children, intern, mapScalar, onReset } from '../ir/interning.ts';
+import type { Scalar, ScalarOp } from '../ir/scalar.ts';
 
-/** Two ids make one whole number that a double holds exactly. */
-const MOST_IDS = 2 ** 26;
-
-/**
- * Interned scalars of equal structure are one object, so `===` compares them, and shared parts of a fused expression
- * stay shared (walks visit each once). The table may be dropped at any time: only sharing with older scalars is lost.
- */
-let tables = new Map<string, Map<number, Scalar>>();
-let ids = new Map<Scalar, number>();
-let counter = 0;
-/** What others remember about interned scalars, to be forgotten with them. */
-const memos = new Set<() => void>();
-
-/** Forgets interned scalars; the scheduler calls it first, which also makes the order of ids reproducible. */
-export function resetScalars(): void {
-  tables = new Map();
-  ids = new Map();
-  counter = 0;
-  for (const forget of memos) forget();
-}
-
-/** Has `forget` called whenever the interned scalars are forgotten. */
-export function onReset(forget: () => void): void {
-  memos.add(forget);
-}
-
-/** Order of creation of an interned scalar. */
-export function scalarId(s: Scalar): number {
-  return ids.get(s) ?? scalarId(intern(s));
-}
-
-/** The scalar of that number among those of one kind, made at its first use. */
-function unique(kind: string, number: number, make: () => Scalar): Scalar {
-  let table = tables.get(kind);
-  if (table === undefined) {
-    table = new Map();
-    tables.set(kind, table);
-  }
-  const known = table.get(number);
-  if (known) return known;
-  const fresh = make();
-  table.set(number, fresh);
-  ids.set(fresh, counter++);
-  return fresh;
-}
-
-/** `-0` and `0` are different constants. */
-export function constant(value: number, type: ScalarType = 'i32'): Scalar {
-  const kind = Object.is(value, -0) ? '-0' : 'constant';
-  return unique(`${kind} ${type}`, value, () => ({ kind: 'constant', type, value }));
-}
-
-export function axis(n: number): Scalar {
-  return unique('axis', n, () => ({ kind: 'axis', axis: n, type: 'i32' }));
-}
-
-export function load(buffer: number, at: Scalar, type: ScalarType): Scalar {
-  return unique(`load ${buffer} ${type}`, scalarId(at), () => ({ kind: 'load', buffer, at: intern(at), type }));
-}
-
-export function reduced(slot: number, type: ScalarType): Scalar {
-  return unique(`reduced ${type}`, slot, () => ({ kind: 'reduced', slot, type }));
-}
-
-export function apply(op: ScalarOp, args: readonly Scalar[], type: ScalarType): Scalar {
-  const [a, b, ...more] = args.map(scalarId);
-  const kind = `${op} ${type} ${args.length}${more.length > 0 ? ` ${more.join()}` : ''}`;
-  return unique(kind, (a ?? 0) * MOST_IDS + (b ?? 0), () => ({ kind: 'apply', op, args: args.map(intern), type }));
-}
+export {
+  apply,
+  axis,
+  children,
+  constant,
+  intern,
+  load,
+  mapScalar,
+  onReset,
+  reduced,
+  resetScalars,
+  scalarId,
+  withChildren,
+} from '../ir/interning.ts';
 
 export const add = (a: Scalar, b: Scalar): Scalar => apply('add', [a, b], a.type);
 export const mul = (a: Scalar, b: Scalar): Scalar => apply('mul', [a, b], a.type);
-
-/** The interned scalar of the same structure. */
-export function intern(s: Scalar): Scalar {
-  return ids.has(s) ? s : mapScalar(s, x => x);
-}
-
-/** The scalars that `s` is directly made of. */
-export function children(s: Scalar): readonly Scalar[] {
-  return s.kind === 'apply' ? s.args : s.kind === 'load' ? [s.at] : [];
-}
-
-/** `s` with its parts replaced; interned. */
-export function withChildren(s: Scalar, parts: readonly Scalar[]): Scalar {
-  switch (s.kind) {
-    case 'constant':
-      return constant(s.value, s.type);
-    case 'axis':
-      return axis(s.axis);
-    case 'reduced':
-      return reduced(s.slot, s.type);
-    case 'load':
-      return load(s.buffer, parts[0]!, s.type);
-    case 'apply':
-      return apply(s.op, parts, s.type);
-  }
-}
-
-/** Rebuilds bottom-up; `f` sees each distinct scalar once, with its parts already mapped. */
-export function mapScalar(s: Scalar, f: (s: Scalar) => Scalar, seen = new Map<Scalar, Scalar>()): Scalar {
-  const known = seen.get(s);
-  if (known) return known;
-  const before = children(s);
-  const parts = before.map(part => mapScalar(part, f, seen));
-  const isSame = ids.has(s) && parts.every((part, i) => part === before[i]);
-  const result = f(isSame ? s : withChildren(s, parts));
-  seen.set(s, result);
-  return result;
-}
 
 /** Visits each distinct scalar once, parts first. */
 export function walkScalar(s: Scalar, visit: (s: Scalar) => void, seen = new Set<Scalar>()): void {
@@ -131,12 +39,19 @@ export interface Linear {
   readonly terms: ReadonlyMap<Scalar, number>;
 }
 
+const sums = new Map<Scalar, Linear>();
+onReset(() => sums.clear());
+
 /** The i32 scalar `s` as a sum. Equal atoms are joined, so equal sums have equal forms. */
 export function linear(s: Scalar): Linear {
+  const known = sums.get(s);
+  if (known !== undefined) return known;
   const terms = new Map<Scalar, number>();
   const offset = collect(s, 1, terms);
   for (const [atom, factor] of terms) if (factor === 0) terms.delete(atom);
-  return { offset, terms };
+  const sum = { offset, terms };
+  sums.set(s, sum);
+  return sum;
 }
 
 function collect(s: Scalar, factor: number, terms: Map<Scalar, number>): number {
@@ -179,24 +94,37 @@ const FROM_ZERO: readonly number[] = [];
 
 /** Bounds of the i32 (or bool, as 0 and 1) scalar `s` when axis `n` runs over starts[n]..extents[n]-1; it starts at 0 by default. */
 export function rangeOf(s: Scalar, extents: readonly number[], starts: readonly number[] = FROM_ZERO): Range {
-  switch (s.kind) {
-    case 'constant':
-      return [s.value, s.value];
-    case 'axis':
-      return axisRange(starts[s.axis] ?? 0, extents[s.axis]);
-    case 'apply':
-      return s.type === 'i32' ? applyRange(s, extents, starts) : s.type === 'bool' ? [0, 1] : ANY;
-    default:
-      return s.type === 'bool' ? [0, 1] : ANY;
-  }
+  return ranges(extents, starts)(s);
+}
+
+/** The same for many scalars, each part of which is looked at once. */
+export function ranges(extents: readonly number[], starts: readonly number[] = FROM_ZERO): (s: Scalar) => Range {
+  const known = new Map<Scalar, Range>();
+  const range = (s: Scalar): Range => {
+    switch (s.kind) {
+      case 'constant':
+        return [s.value, s.value];
+      case 'axis':
+        return axisRange(starts[s.axis] ?? 0, extents[s.axis]);
+      case 'apply': {
+        if (s.type !== 'i32') return s.type === 'bool' ? [0, 1] : ANY;
+        const found = known.get(s) ?? applyRange(s, range);
+        known.set(s, found);
+        return found;
+      }
+      default:
+        return s.type === 'bool' ? [0, 1] : ANY;
+    }
+  };
+  return range;
 }
 
 function axisRange(start: number, extent = Number.POSITIVE_INFINITY): Range {
   return [start, Math.max(start, extent - 1)];
 }
 
-function applyRange(s: Scalar & { kind: 'apply' }, extents: readonly number[], starts: readonly number[]): Range {
-  const of = (n: number) => rangeOf(s.args[n]!, extents, starts);
+function applyRange(s: Scalar & { kind: 'apply' }, range: (s: Scalar) => Range): Range {
+  const of = (n: number) => range(s.args[n]!);
   const corners = (f: (a: number, b: number) => number): Range => {
     const [a, b] = [of(0), of(1)];
     const values = [f(a[0], b[0]), f(a[0], b[1]), f(a[1], b[0]), f(a[1], b[1])].map(v => (Number.isNaN(v) ? 0 : v));

@@ -1,54 +1,78 @@
 /** Algebra on scalar expressions: constant folding, one normal form for index sums, division and remainder removed where the axes' ranges allow. */
 import type { Scalar, ScalarOp } from '../ir/scalar.ts';
 import { never } from '../util/errors.ts';
-import { apply, constant, type Linear, linear, mapScalar, onReset, rangeOf, scalarId } from './scalar.ts';
+import { apply, constant, type Linear, linear, mapScalar, onReset, type Range, ranges, scalarId } from './scalar.ts';
 
 export type Simplify = (s: Scalar) => Scalar;
 
-/** By extents, with all that they have simplified: kernels of equal extents often hold equal scalars. */
-const simplifiers = new Map<string, Simplify>();
-onReset(() => simplifiers.clear());
+/** What is known of the scalars of a kernel whose axis `n` runs over 0..extents[n]-1. */
+export interface Domain {
+  readonly extents: readonly number[];
+  /** Bounds of an integer scalar. */
+  readonly range: (s: Scalar) => Range;
+  /**
+   * Equal i32 sums come out as one object. Integer arithmetic is taken not to overflow. Floats are folded in single precision, and only by
+   * identities that keep every bit.
+   */
+  readonly simplify: Simplify;
+}
 
-/**
- * A simplifier for a kernel whose axis `n` runs over 0..extents[n]-1. Equal i32 sums come out as one object.
- * Integer arithmetic is taken not to overflow. Floats are folded in single precision, and only by identities that keep every bit.
- */
-export function simplifier(extents: readonly number[]): Simplify {
+/** By extents, with all that has been found out: kernels of equal extents often hold equal scalars. */
+const domains = new Map<string, Domain>();
+onReset(() => domains.clear());
+
+export function domainOf(extents: readonly number[]): Domain {
   const key = extents.join();
-  const known = simplifiers.get(key);
+  const known = domains.get(key);
   if (known !== undefined) return known;
   const seen = new Map<Scalar, Scalar>();
+  const domain: Domain = { extents, range: ranges(extents), simplify: s => mapScalar(s, step, seen) };
   const step = (s: Scalar): Scalar => {
     if (s.kind === 'axis') return extents[s.axis] === 1 ? constant(0) : s;
-    return s.kind === 'apply' ? simplifyApply(s, extents) : s;
+    return s.kind === 'apply' ? simplifyApply(s, domain) : s;
   };
-  const simplify: Simplify = s => mapScalar(s, step, seen);
-  simplifiers.set(key, simplify);
-  return simplify;
+  domains.set(key, domain);
+  return domain;
+}
+
+/** The simplifier of the domain of `extents`. */
+export function simplifier(extents: readonly number[]): Simplify {
+  return domainOf(extents).simplify;
 }
 
 type Apply = Scalar & { readonly kind: 'apply' };
 
-function simplifyApply(s: Apply, extents: readonly number[]): Scalar {
+function simplifyApply(s: Apply, domain: Domain): Scalar {
   const folded = foldConstants(s) ?? foldIdentity(s);
   if (folded) return folded;
-  if (s.type === 'bool') return foldComparison(s, extents) ?? s;
+  if (s.type === 'bool') return foldComparison(s, domain) ?? s;
   if (s.type !== 'i32') return s;
   switch (s.op) {
     case 'add':
     case 'sub':
     case 'neg':
     case 'mul':
-      return fromLinear(recombine(linear(s), extents));
+      return fromLinear(recombine(linear(s), domain));
     case 'div':
     case 'mod':
-      return s.args[1]!.kind === 'constant' ? divide(s, s.args[1]!.value, extents) : s;
+      return s.args[1]!.kind === 'constant' ? divide(s, s.args[1]!.value, domain) : s;
     case 'min':
     case 'max':
-      return foldExtremum(s, extents);
+      return foldExtremum(s, domain);
     default:
       return s;
   }
+}
+
+/** Bounds of a sum, its terms taken to vary independently. */
+function rangeOfSum({ offset, terms }: Linear, { range }: Domain): Range {
+  let [low, high] = [offset, offset];
+  for (const [atom, factor] of terms) {
+    const [least, most] = range(atom);
+    low += Math.min(least * factor, most * factor);
+    high += Math.max(least * factor, most * factor);
+  }
+  return [low, high];
 }
 
 /** A sum in canonical order: axes first, by number, then other atoms by age, then the constant. */
@@ -64,20 +88,27 @@ export function fromLinear({ offset, terms }: Linear): Scalar {
 }
 
 /** `(y / b) * b * f + (y % b) * f` becomes `y * f`, until nothing changes. */
-function recombine(sum: Linear, extents: readonly number[]): Linear {
+function recombine(sum: Linear, domain: Domain): Linear {
   for (const [atom, factor] of sum.terms) {
     if (atom.kind !== 'apply' || atom.op !== 'mod' || atom.args[1]!.kind !== 'constant') continue;
     const [y, b] = [atom.args[0]!, atom.args[1]!.value];
-    const quotient = linear(divide(apply('div', [y, constant(b)], 'i32') as Apply, b, extents));
+    if (!hasMultiple(sum, atom, factor * b)) continue;
+    const quotient = linear(divide(apply('div', [y, constant(b)], 'i32') as Apply, b, domain));
     const [single, ...more] = quotient.terms;
     if (!single || more.length > 0 || quotient.offset !== 0) continue;
     if (sum.terms.get(single[0]) !== factor * b * single[1]) continue;
     const terms = new Map(sum.terms);
     terms.delete(atom);
     terms.delete(single[0]);
-    return recombine(plus({ offset: sum.offset, terms }, linear(y), factor), extents);
+    return recombine(plus({ offset: sum.offset, terms }, linear(y), factor), domain);
   }
   return sum;
+}
+
+/** Is some other term's factor a multiple of `factor`? */
+function hasMultiple({ terms }: Linear, atom: Scalar, factor: number): boolean {
+  for (const [other, multiple] of terms) if (other !== atom && multiple % factor === 0) return true;
+  return false;
 }
 
 function plus(a: Linear, b: Linear, factor: number): Linear {
@@ -96,7 +127,7 @@ const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a 
  * x / d and x % d for x = d q + r with q, r >= 0: the quotient is q + r / d, the remainder r % d.
  * With g = gcd(factors of r, d), r = g r' + k, 0 <= k < g: r / d = r' / (d / g) and r % d = g (r' % (d / g)) + k.
  */
-function divide(s: Apply, d: number, extents: readonly number[]): Scalar {
+function divide(s: Apply, d: number, domain: Domain): Scalar {
   if (d < 1) return s;
   if (d === 1) return s.op === 'div' ? s.args[0]! : constant(0);
   const x = linear(s.args[0]!);
@@ -106,23 +137,23 @@ function divide(s: Apply, d: number, extents: readonly number[]): Scalar {
     terms: new Map([...x.terms].filter(t => t[1] % d === 0).map(t => [t[0], t[1] / d])),
   };
   const r: Linear = { offset: x.offset - whole * d, terms: new Map([...x.terms].filter(t => t[1] % d !== 0)) };
-  const range = rangeOf(fromLinear(r), extents);
-  if (range[0] < 0 || rangeOf(fromLinear(q), extents)[0] < 0) return s;
+  const range = rangeOfSum(r, domain);
+  if (range[0] < 0 || rangeOfSum(q, domain)[0] < 0) return s;
   if (range[1] < d) return fromLinear(s.op === 'div' ? q : r);
   const g = [...r.terms.values()].reduce(gcd, d);
   const k = r.offset % g;
   const reducedRest = { offset: (r.offset - k) / g, terms: new Map([...r.terms].map(t => [t[0], t[1] / g])) };
-  const rest = nested(s.op, fromLinear(reducedRest), d / g, extents);
+  const rest = nested(s.op, fromLinear(reducedRest), d / g, domain);
   const whole_ = s.op === 'div' ? q : { offset: k, terms: new Map() };
-  return fromLinear(recombine(plus(whole_, linear(rest), s.op === 'div' ? 1 : g), extents));
+  return fromLinear(recombine(plus(whole_, linear(rest), s.op === 'div' ? 1 : g), domain));
 }
 
 /** (y / a) / d = y / (a d); (y % a) % d = y % d where d divides a; (y % a) / d = (y / d) % (a / d) where d divides a. For y >= 0. */
-function nested(op: ScalarOp, y: Scalar, d: number, extents: readonly number[]): Scalar {
-  if (y.kind === 'apply' && y.args[1]?.kind === 'constant' && rangeOf(y.args[0]!, extents)[0] >= 0) {
+function nested(op: ScalarOp, y: Scalar, d: number, domain: Domain): Scalar {
+  if (y.kind === 'apply' && y.args[1]?.kind === 'constant' && domain.range(y.args[0]!)[0] >= 0) {
     const [inner, a] = [y.args[0]!, y.args[1].value];
     const make = (o: 'div' | 'mod', of: Scalar, by: number) =>
-      divide(apply(o, [of, constant(by)], 'i32') as Apply, by, extents);
+      divide(apply(o, [of, constant(by)], 'i32') as Apply, by, domain);
     if (y.op === 'div' && op === 'div') return make('div', inner, a * d);
     if (y.op === 'mod' && a % d === 0)
       return op === 'mod' ? make('mod', inner, d) : make('mod', make('div', inner, d), a / d);
@@ -130,16 +161,16 @@ function nested(op: ScalarOp, y: Scalar, d: number, extents: readonly number[]):
   return apply(op, [y, constant(d)], 'i32');
 }
 
-function foldExtremum(s: Apply, extents: readonly number[]): Scalar {
+function foldExtremum(s: Apply, domain: Domain): Scalar {
   const [a, b] = [s.args[0]!, s.args[1]!];
-  const [ra, rb] = [rangeOf(a, extents), rangeOf(b, extents)];
+  const [ra, rb] = [domain.range(a), domain.range(b)];
   if (ra[1] <= rb[0]) return s.op === 'min' ? a : b;
   if (rb[1] <= ra[0]) return s.op === 'min' ? b : a;
   return s;
 }
 
 /** Comparisons of i32 that the ranges decide, logic with a constant side. */
-function foldComparison(s: Apply, extents: readonly number[]): Scalar | undefined {
+function foldComparison(s: Apply, domain: Domain): Scalar | undefined {
   const [a, b] = s.args;
   if (!a || !b) return undefined;
   if (s.op === 'and' || s.op === 'or') {
@@ -150,7 +181,7 @@ function foldComparison(s: Apply, extents: readonly number[]): Scalar | undefine
     return undefined;
   }
   if (a.type !== 'i32') return undefined;
-  const [low, high] = rangeOf(fromLinear(plus(linear(a), linear(b), -1)), extents);
+  const [low, high] = rangeOfSum(plus(linear(a), linear(b), -1), domain);
   const decided = (yes: boolean, no: boolean) => (yes ? constant(1, 'bool') : no ? constant(0, 'bool') : undefined);
   switch (s.op) {
     case 'lt':

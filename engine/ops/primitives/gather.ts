@@ -1,7 +1,8 @@
 /** Rows by index: gathering them and its adjoint, summing into them. */
 import { sameShape, showShape } from '../../dim/dim.ts';
 import type { Shape, TensorType } from '../../ir/graph.ts';
-import { compare, int, select } from '../../ir/scalars.ts';
+import { constant } from '../../ir/interning.ts';
+import { apply, compare, int, select } from '../../ir/scalars.ts';
 import { ShapeError } from '../shapeError.ts';
 import { sizeOfShape, tabulate } from './indexing.ts';
 import { define, expectDType, expectInputs, expectLength, expectRank } from './rules.ts';
@@ -27,15 +28,10 @@ export const take = define<None>({
     scalar: (index, load, _, [table, indices]) => {
       const rank = indices!.length;
       const row = load(1, index.slice(0, rank));
-      const inside = {
-        kind: 'apply',
-        op: 'and',
-        type: 'bool',
-        args: [compare('le', int(0), row), compare('lt', row, int(table![0]!))],
-      } as const;
+      const inside = apply('and', compare('le', int(0), row), compare('lt', row, int(table![0]!)));
       // The load is guarded too: a row out of range must not be read, even if its value is not chosen.
       const value = load(0, [select(inside, row, int(0)), ...index.slice(rank)]);
-      return select(inside, value, { kind: 'constant', type: value.type, value: 0 });
+      return select(inside, value, constant(0, value.type));
     },
   },
   evaluate: ([table, indices], _, output) => {

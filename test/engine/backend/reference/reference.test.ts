@@ -1,6 +1,7 @@
 /** The interpreter on kernels written by hand, and as a backend. */
 import { describe, expect, it } from 'vitest';
 import { referenceBackend } from '../../../../engine/backend/reference/reference.ts';
+import * as interning from '../../../../engine/ir/interning.ts';
 import type { Scalar, ScalarType } from '../../../../engine/ir/scalar.ts';
 import {
   addInt,
@@ -24,8 +25,8 @@ const f32 = (name: string, length: number, kind: Buffer['kind'] = 'state'): Buff
   dtype: 'f32',
   length,
 });
-const load = (buffer: number, at: Scalar, type: ScalarType = 'f32'): Scalar => ({ kind: 'load', buffer, at, type });
-const reduced = (slot: number, type: ScalarType = 'f32'): Scalar => ({ kind: 'reduced', slot, type });
+const load = (buffer: number, at: Scalar, type: ScalarType = 'f32'): Scalar => interning.load(buffer, at, type);
+const reduced = (slot: number, type: ScalarType = 'f32'): Scalar => interning.reduced(slot, type);
 const entry = (buffers: readonly Buffer[], kernels: readonly Kernel[], name = 'main', arenaBytes = 0): Schedule => ({
   name,
   buffers,
