@@ -62,6 +62,7 @@ export class GraphBuilder extends NodeBuilder {
   exp = (x: Value): Value => this.op('exp', [x]);
   log = (x: Value): Value => this.op('log', [x]);
   tanh = (x: Value): Value => this.op('tanh', [x]);
+  sigmoid = (x: Value): Value => this.op('sigmoid', [x]);
   erf = (x: Value): Value => this.op('erf', [x]);
   sin = (x: Value): Value => this.op('sin', [x]);
   cos = (x: Value): Value => this.op('cos', [x]);

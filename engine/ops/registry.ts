@@ -30,6 +30,7 @@ export const primitives = {
   exp: unary.exp,
   log: unary.log,
   tanh: unary.tanh,
+  sigmoid: unary.sigmoid,
   erf: unary.erf,
   sin: unary.sin,
   cos: unary.cos,

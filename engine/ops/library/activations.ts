@@ -4,7 +4,7 @@ import { floorDivDim } from '../../dim/dim.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
 import { demand, flag, known, number, tensor } from './arguments.ts';
 import type { Arguments, TensorFunction } from './function.ts';
-import { logSoftmax, sigmoid, softmax, softplus } from './numerics.ts';
+import { logSoftmax, softmax, softplus } from './numerics.ts';
 
 type Rule = (b: GraphBuilder, x: Value, args: Arguments) => Value;
 
@@ -55,8 +55,8 @@ export const activations: readonly TensorFunction[] = [
       return b.mul(b.mul(x, 0.5), b.add(bell, 1));
     },
   ),
-  activation('silu', '', 'x * sigmoid(x), also called swish.', (b, x) => b.mul(x, sigmoid(b, x))),
-  activation('sigmoid', '', '1 / (1 + exp(-x)).', sigmoid),
+  activation('silu', '', 'x * sigmoid(x), also called swish.', (b, x) => b.mul(x, b.sigmoid(x))),
+  activation('sigmoid', '', '1 / (1 + exp(-x)).', (b, x) => b.sigmoid(x)),
   activation('tanh', '', 'The hyperbolic tangent.', (b, x) => b.tanh(x)),
   activation('log_sigmoid', '', 'log(sigmoid(x)) = -softplus(-x), without overflow.', (b, x) =>
     b.neg(softplus(b, b.neg(x))),
@@ -107,7 +107,7 @@ export const activations: readonly TensorFunction[] = [
       const x = tensor(args, 'x');
       const half = floorDivDim(x.type.shape.at(-1)!, 2);
       const [a, gate] = [0, half].map(start => b.sliceAxis(x, -1, start, half));
-      return b.mul(a!, sigmoid(b, gate!));
+      return b.mul(a!, b.sigmoid(gate!));
     },
   },
   {

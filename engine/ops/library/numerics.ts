@@ -66,11 +66,6 @@ export function softplus(b: GraphBuilder, x: Value): Value {
   return b.add(m, b.log(b.add(b.exp(b.neg(m)), b.exp(b.sub(x, m)))));
 }
 
-/** 1 / (1 + exp(-x)), bounded where exp(-x) would overflow, so that the gradient is finite too. */
-export function sigmoid(b: GraphBuilder, x: Value): Value {
-  return b.div(1, b.add(b.exp(b.neg(b.maximum(x, -80))), 1));
-}
-
 /** True at the position of `index` (i32 [...]) along a new last axis of `size`. */
 export function hits(b: GraphBuilder, index: Value, size: Dim): Value {
   const shape = [...index.type.shape, size];

@@ -3,7 +3,6 @@ import { type Dim, mulDim } from '../../dim/dim.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
 import { demand, dimension, flag, known, number, optionalTensor, tensor, typeOf } from './arguments.ts';
 import type { Arguments, BuildContext, TensorFunction } from './function.ts';
-import { sigmoid } from './numerics.ts';
 
 /** Both projections of one step, [B, gates * size] each, biases included, and the states before; gives the states after, the output first. */
 type Cell = (
@@ -23,7 +22,7 @@ const vanilla: Cell = (b, fromInput, fromState) => [b.tanh(b.add(fromInput, from
 
 /** Gates r, z, n: h' = (1 - z) n + z h with n = tanh(W x + r (U h)) (Cho et al., 2014). */
 const gru: Cell = (b, fromInput, fromState, [h], size) => {
-  const both = (at: number) => sigmoid(b, b.add(gate(b, fromInput, at, size), gate(b, fromState, at, size)));
+  const both = (at: number) => b.sigmoid(b.add(gate(b, fromInput, at, size), gate(b, fromState, at, size)));
   const [reset, update] = [both(0), both(1)];
   const candidate = b.tanh(b.add(gate(b, fromInput, 2, size), b.mul(reset, gate(b, fromState, 2, size))));
   return [b.add(candidate, b.mul(update, b.sub(h!, candidate)))];
@@ -32,7 +31,7 @@ const gru: Cell = (b, fromInput, fromState, [h], size) => {
 /** Gates i, f, g, o: c' = f c + i g, h' = o tanh(c') (Hochreiter and Schmidhuber, 1997). */
 const lstm: Cell = (b, fromInput, fromState, [, c], size) => {
   const all = b.add(fromInput, fromState);
-  const [input, forget, output] = [0, 1, 3].map(at => sigmoid(b, gate(b, all, at, size)));
+  const [input, forget, output] = [0, 1, 3].map(at => b.sigmoid(gate(b, all, at, size)));
   const next = b.add(b.mul(forget!, c!), b.mul(input!, b.tanh(gate(b, all, 2, size))));
   return [b.mul(output!, b.tanh(next)), next];
 };

@@ -1,7 +1,7 @@
 /** Elementwise functions of one operand. */
 import type { DType, TensorType } from '../../ir/graph.ts';
-import type { ScalarOp } from '../../ir/scalar.ts';
-import { apply, applyTo, cast as castScalar } from '../../ir/scalars.ts';
+import type { Scalar, ScalarOp } from '../../ir/scalar.ts';
+import { apply, applyTo, cast as castScalar, float } from '../../ir/scalars.ts';
 import { erf as erfOf, roundEven, truncateToI32, truncateToU32 } from '../../util/numbers.ts';
 import type { Primitive, Sample } from '../primitive.ts';
 import { define, expectDType, expectInputs } from './rules.ts';
@@ -11,7 +11,7 @@ type None = Record<never, never>;
 interface Unary {
   readonly name: string;
   readonly doc: string;
-  readonly scalar: ScalarOp;
+  readonly scalar: ScalarOp | ((x: Scalar) => Scalar);
   readonly of: (x: number) => number;
   readonly dtypes?: readonly DType[];
   readonly vjp?: Primitive<None>['vjp'];
@@ -42,7 +42,7 @@ function unary({ name, doc, scalar, of, dtypes = ['f32'], vjp, domain, special, 
       return inputs[0]!;
     },
     vjp: vjp ?? (() => [undefined]),
-    lowering: { kind: 'elementwise', scalar: ([x]) => apply(scalar, x!) },
+    lowering: { kind: 'elementwise', scalar: ([x]) => (typeof scalar === 'string' ? apply(scalar, x!) : scalar(x!)) },
     evaluate: ([x]) => x!.data.map(of),
     samples,
   });
@@ -126,6 +126,14 @@ export const tanh = unary({
   scalar: 'tanh',
   of: Math.tanh,
   vjp: (b, { output: y }, g) => [b.mul(g, b.sub(1, b.square(y)))],
+});
+export const sigmoid = unary({
+  name: 'sigmoid',
+  doc: '1 / (1 + exp(-x)), bounded where exp(-x) would overflow; derivative y (1 - y) of its value y.',
+  scalar: x => apply('div', float(1), apply('add', float(1), apply('exp', apply('neg', apply('max', x, float(-80)))))),
+  special: [-100, 100],
+  of: x => 1 / (1 + Math.exp(-x)),
+  vjp: (b, { output: y }, g) => [b.mul(g, b.mul(y, b.sub(1, y)))],
 });
 export const erf = unary({
   name: 'erf',
