@@ -14,7 +14,7 @@ import { surveyor } from './survey.ts';
 /** A kernel with few rows has no parallelism left for long inner stores. */
 const FEW_ROWS = 16;
 const LONG_ROW = 4096;
-const EPILOGUE_STORES = 4;
+const EPILOGUE_STORES = 5;
 
 export interface Fusion {
   /** Each root is in one of them. */

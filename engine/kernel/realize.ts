@@ -13,7 +13,7 @@ const EXPANSION = 8;
 /** How often a padded element must be read by a product. */
 const REPEATED = 2;
 /** Distinct values read that are stored as one rather than read again. */
-const SHARED_READS = 5;
+const SHARED_READS = 4;
 /** Integers are indices and counters: few, cheap, and constant along the rows of the kernels that want them. */
 const INTEGER_LIMIT = 24;
 
@@ -69,7 +69,10 @@ function worthStoring(
 ): boolean {
   const kind = flow.kind(id);
   if (kind === 'view') return false;
-  const shared = uses.size > 1;
+  // Where all wait for one other value, of the same size, that one is stored instead.
+  const [consumer, ...others] = flow.consumers[id]!;
+  const leads = others.length === 0 && flow.kind(consumer!) === 'elementwise' && flow.size(consumer!) === flow.size(id);
+  const shared = uses.size > 1 && !leads;
   const expansion = Math.max(...uses.values(), 0) / flow.size(id);
   if (flow.node(id).type.dtype === 'i32') return arithmetic >= INTEGER_LIMIT && (shared || expansion >= EXPANSION);
   // A product packs plain loads fastest; only a gather that nobody else wants rides along.

@@ -105,6 +105,20 @@ describe('fusion', () => {
     );
   });
 
+  it('what several kernels want is stored, not the parts that only it is made of', () => {
+    const text = kernels(b => {
+      const [x, y] = [b.input('x', f32(32, 8)), b.input('y', f32(32, 8))];
+      const both = b.add(b.exp(x), b.mul(x, y));
+      return [
+        { name: 'rows', value: b.sum(both, { axes: [1] }) },
+        { name: 'columns', value: b.sum(both, { axes: [0] }) },
+      ];
+    });
+    expect(text.match(/exp\(/g)).toHaveLength(1);
+    expect(text).toContain('%4[x0 * 8 + x1] = t0');
+    expect(text).not.toContain('%5');
+  });
+
   it('a gathered batch is packed into the product that alone wants it', () => {
     const build = (twice: boolean) => (b: GraphBuilder) => {
       const x = b.take(b.input('data', f32(100, 6)), b.input('rows', i32(4)));
