@@ -6,10 +6,13 @@ import { philoxFunction, powFunction } from './scalarMath.ts';
 export type LibraryFunction = VectorFunction | 'pow' | 'philox';
 
 export class Library {
+  /** Functions may use relaxed SIMD's fused multiply-add. */
+  readonly fused: boolean;
   private readonly module: ModuleBuilder;
   private readonly indices = new Map<LibraryFunction, number>();
 
-  constructor(module: ModuleBuilder) {
+  constructor(module: ModuleBuilder, fused: boolean) {
+    this.fused = fused;
     this.module = module;
   }
 
@@ -17,16 +20,16 @@ export class Library {
   get(name: LibraryFunction): number {
     const known = this.indices.get(name);
     if (known !== undefined) return known;
-    const index = this.module.add(build(name));
+    const index = this.module.add(build(name, this.fused));
     this.indices.set(name, index);
     return index;
   }
 }
 
-function build(name: LibraryFunction) {
+function build(name: LibraryFunction, fused: boolean) {
   if (name === 'pow') return powFunction();
   if (name === 'philox') return philoxFunction();
-  return scalarFunction(name);
+  return scalarFunction(name, fused);
 }
 
 export function isVectorFunction(name: string): name is VectorFunction {

@@ -68,7 +68,7 @@ export function compileModule(schedules: readonly Schedule[], options: ModuleOpt
   const module = new ModuleBuilder();
   const scratch = createScratch(layout.end);
   const { threads, tile } = options;
-  const context: ModuleContext = { module, library: new Library(module), tile, threads, scratch };
+  const context: ModuleContext = { module, library: new Library(module, tile.fused), tile, threads, scratch };
   const barrier = options.threads > 1 ? module.add(barrierFunction(options.threads)) : -1;
   const entries = new Map<string, readonly KernelInfo[]>();
   const shared: number[] = [];

@@ -155,7 +155,7 @@ export function hasVectorOp(op: ScalarOp, from: ScalarType): boolean {
 }
 
 /** One operation on four lanes; bools are masks of all ones or all zeros. */
-export function emitVectorOp(code: Code, op: ScalarOp, from: ScalarType, to: ScalarType): void {
+export function emitVectorOp(code: Code, library: Library, op: ScalarOp, from: ScalarType, to: ScalarType): void {
   if (from === 'bool' && (op === 'eq' || op === 'ne')) {
     code.op('v128.xor');
     if (op === 'eq') code.op('v128.not');
@@ -163,7 +163,7 @@ export function emitVectorOp(code: Code, op: ScalarOp, from: ScalarType, to: Sca
   }
   const opcode = VECTOR[op]?.[numeric(from)];
   if (opcode !== undefined) code.op(opcode);
-  else if (isVectorFunction(op)) VECTOR_FUNCTIONS[op](code);
+  else if (isVectorFunction(op)) VECTOR_FUNCTIONS[op](code, library.fused);
   else if (op === 'cast') emitVectorCast(code, from, to);
   else if (op === 'not') code.op('v128.not');
   else if (op === 'isfinite') code.i32x4(0x7f800000).op('v128.and').i32x4(0x7f800000).op('i32x4.ne');

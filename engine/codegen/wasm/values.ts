@@ -277,7 +277,7 @@ export class Values {
       }
     }
     for (const i of argumentOrder(s)) this.emit(s.args[i]!, this.operandForm(s, i, 'vector'), u);
-    emitVectorOp(this.code, s.op, from, s.type);
+    emitVectorOp(this.code, this.library, s.op, from, s.type);
   }
 
   /** Four times the scalar instructions, for what has no vector ones (integer division, powers, philox). */

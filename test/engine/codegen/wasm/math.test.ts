@@ -54,9 +54,11 @@ const sweeps: Sweep[] = [
   { op: 'cos', exact: Math.cos, from: -30, to: 30, bound: 2, special: [0, 1, 1e6, -1e6, 1e8] },
 ];
 
-test.each(sweeps)(
-  '$op from $from to $to within $bound ulp',
-  async ({ op, exact, from, to, bound, special: points = special }) => {
+const ways = [{ relaxed: false, revectorize: false }, {}];
+
+test.each(ways.flatMap(options => sweeps.map(sweep => ({ ...sweep, options }))))(
+  '$op from $from to $to within $bound ulp, $options',
+  async ({ op, exact, from, to, bound, special: points = special, options }) => {
     const inputs = Array.from({ length: COUNT }, (_, i) => Math.fround(from + ((to - from) * i) / (COUNT - 1)));
     inputs.splice(0, points.length, ...points.map(Math.fround));
     const kernel = {
@@ -72,7 +74,7 @@ test.each(sweeps)(
         },
       ],
     };
-    const { y } = await runWasm(schedule([buffer('x', COUNT), buffer('y', COUNT)], [kernel]), { x: inputs });
+    const { y } = await runWasm(schedule([buffer('x', COUNT), buffer('y', COUNT)], [kernel]), { x: inputs }, options);
     let worst = 0;
     let where = 0;
     inputs.forEach((x, i) => {
