@@ -2,7 +2,7 @@
 import type { Scalar } from '../../ir/scalar.ts';
 import type { LoopKernel, Phase, Store } from '../../kernel/kernel.ts';
 import { storesOf } from '../../kernel/memory.ts';
-import { intern, walkScalar } from '../../kernel/scalar.ts';
+import { cost, intern, walkScalar } from '../../kernel/scalar.ts';
 import { PARAMETER_AXIS, type Place, pointerCount, strideOf } from './access.ts';
 import { Code, type Local } from './encoder.ts';
 import { guardLoads } from './guard.ts';
@@ -26,6 +26,8 @@ export interface CompiledKernel {
 
 const ELEMENTWISE_UNROLL = 2;
 const REDUCE_UNROLL = 4;
+/** Accumulators of sums of neighbouring columns: a row is walked several cache lines at a time. */
+const COLUMN_SUMS = 16;
 
 /** Buffers a scalar loads from, each once. */
 function loadsOf(s: Scalar): (Scalar & { kind: 'load' })[] {
@@ -99,6 +101,13 @@ function isSmooth(at: Scalar, n: number): boolean {
   return stride === 0 || stride === 1;
 }
 
+/** How many reductions there are, if they all need little more than what they load; else 0. */
+function plainSlots({ phases }: LoopKernel): number {
+  const slots = phases.flatMap(p => (p.kind === 'reduce' ? p.slots : []));
+  const isPlain = ({ reducer, value }: (typeof slots)[number]) => reducer !== 'argmax' && cost(value, 0) <= 1;
+  return slots.length <= 2 && slots.every(isPlain) ? slots.length : 0;
+}
+
 class LoopEmitter {
   private readonly kernel: LoopKernel;
   private readonly code: Code;
@@ -107,6 +116,8 @@ class LoopEmitter {
   private readonly depth: number;
   private readonly extents: readonly number[];
   private readonly variables: readonly Local[];
+  /** Vectors that one turn of the loop over the lane axis computes: as many as there are, then fewer for the rest. */
+  private readonly unrolls: readonly number[];
   /** Number of the first slot of each phase. */
   private readonly firstSlot: readonly number[];
 
@@ -129,6 +140,8 @@ class LoopEmitter {
     this.lane = lane;
     this.depth = kernel.axes.length;
     this.extents = extents;
+    const slots = plainSlots(this.kernel);
+    this.unrolls = [...(slots > 0 ? [Math.floor(COLUMN_SUMS / slots)] : []), ELEMENTWISE_UNROLL, 1];
     const written = new Set(kernel.phases.flatMap(p => (p.kind === 'store' ? p.stores.map(s => s.buffer) : [])));
     const depthOf = (axis: number) => (axis < extents.length ? axis + 1 : 0);
     this.values = new Values(code, library, {
@@ -163,8 +176,8 @@ class LoopEmitter {
   /** Opens the loop over outer axis `axis`, then the next, then runs the phases. */
   private emitOuter(axis: number): void {
     const last = axis === this.depth - 1;
-    const modes = this.modes(axis, ELEMENTWISE_UNROLL, axis === 0);
-    const below = last ? modes : this.modes(this.depth - 1, ELEMENTWISE_UNROLL, false);
+    const modes = this.modes(axis, this.unrolls, axis === 0);
+    const below = last ? modes : this.modes(this.depth - 1, this.unrolls, false);
     this.values.materialize(
       below.flatMap(mode => this.plans(mode)),
       axis,
@@ -176,10 +189,10 @@ class LoopEmitter {
   }
 
   /** The loops an axis is split into: unrolled vectors, single vectors, single elements. */
-  private modes(axis: number, unroll: number, divided: boolean): Mode[] {
+  private modes(axis: number, unrolls: readonly number[], divided: boolean): Mode[] {
     if (axis !== this.lane) return [SCALAR];
     const extent = this.extents[axis]!;
-    const all: Mode[] = [{ form: 'vector', unroll }, { form: 'vector', unroll: 1 }, SCALAR];
+    const all: Mode[] = [...unrolls.map(unroll => ({ form: 'vector', unroll }) as const), SCALAR];
     if (divided) return all;
     let rest = extent;
     return all.filter(mode => {
@@ -230,7 +243,7 @@ class LoopEmitter {
 
   private emitInnerStores(stores: readonly Store[], mode: Mode): void {
     const end = this.extents.length;
-    const splits = this.innerModes(mode, ELEMENTWISE_UNROLL);
+    const splits = this.innerModes(mode, [ELEMENTWISE_UNROLL, 1]);
     const plans = splits.map(m => this.storePlan(stores, m, end));
     this.emitInner(this.depth, splits, plans, mode, m => emitStores(this.values, stores, m));
   }
@@ -238,7 +251,7 @@ class LoopEmitter {
   private emitReduce(phase: Phase & { kind: 'reduce' }, firstSlot: number, mode: Mode): void {
     const { values } = this;
     const end = this.extents.length;
-    const splits = this.innerModes(mode, REDUCE_UNROLL);
+    const splits = this.innerModes(mode, [REDUCE_UNROLL, 1]);
     const accumulators = phase.slots.map(slot => createAccumulator(this.code, slot, splits));
     const plans = splits.map(m =>
       values.plan(
@@ -266,9 +279,9 @@ class LoopEmitter {
     }
   }
 
-  private innerModes(mode: Mode, unroll: number): Mode[] {
+  private innerModes(mode: Mode, unrolls: readonly number[]): Mode[] {
     const isInner = this.lane !== undefined && this.lane >= this.depth;
-    return isInner ? this.modes(this.lane, unroll, false) : [mode];
+    return isInner ? this.modes(this.lane, unrolls, false) : [mode];
   }
 
   /** The loops over the inner axes; the innermost is split into `splits`. */
@@ -312,7 +325,7 @@ class LoopEmitter {
     return this.kernel.phases.flatMap(phase => {
       if (phase.kind === 'store' && phase.over === 'outer') return [this.storePlan(phase.stores, mode, this.depth)];
       const end = this.extents.length;
-      const splits = this.innerModes(mode, 1);
+      const splits = this.innerModes(mode, [1]);
       if (phase.kind === 'store') return splits.map(m => this.storePlan(phase.stores, m, end));
       return splits.map(m =>
         this.values.plan(

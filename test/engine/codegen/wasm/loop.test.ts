@@ -232,6 +232,15 @@ describe('reductions', () => {
     await check(kernel);
   });
 
+  test.each([16, 67, 79, 140])('of %i neighbouring columns at once, one sum of each and two', async n => {
+    const [rows, element] = [Math.floor(LENGTH / n), at([1, n])];
+    const one = loop([n], [rows], reduce('sum', x(element)), out(reduced(0, 'f32'), at([1])));
+    await check(one, {}, 1e-4);
+    const both = f('add', reduced(0, 'f32'), reduced(1, 'f32'));
+    const product = f('mul', x(element), y(element));
+    await check(loop([n], [rows], reduce('sum', x(element), product), out(both, at([1]))), {}, 1e-4);
+  });
+
   test('normalised columns: accumulators are vectors over outer points', async () => {
     const value = x(at([1, 20]));
     const kernel = loop(
