@@ -1,11 +1,14 @@
 /** Turns a symbolic graph into a concrete one: the batch size gets its number. */
 import { type Dim, substituteDim } from '../dim/dim.ts';
 import { never } from '../util/errors.ts';
-import type { Attribute, Attributes, Graph, TensorType } from './graph.ts';
+import { type Attribute, type Attributes, type Graph, isGraph, type TensorType } from './graph.ts';
 
 /** The graph with `sizes` in place of dimension variables, in types and in attributes. */
 export function bindGraph(graph: Graph, sizes: Readonly<Record<string, number>>): Graph {
-  const bindings = new Map<string, Dim>(Object.entries(sizes));
+  return bind(graph, new Map<string, Dim>(Object.entries(sizes)));
+}
+
+function bind(graph: Graph, bindings: ReadonlyMap<string, Dim>): Graph {
   return {
     ...graph,
     nodes: graph.nodes.map(node => ({
@@ -27,6 +30,7 @@ function bindAttributes(attributes: Attributes, bindings: ReadonlyMap<string, Di
 }
 
 function bindAttribute(value: Attribute, bindings: ReadonlyMap<string, Dim>): Attribute {
+  if (isGraph(value)) return bind(value, bindings);
   if (!Array.isArray(value)) return value;
   return value.map(item => (typeof item === 'object' ? substituteDim(item, bindings) : item)) as Attribute;
 }

@@ -12,7 +12,8 @@ export interface TensorType {
   readonly shape: Shape;
 }
 
-export type Attribute = string | number | boolean | readonly number[] | Shape | readonly string[];
+/** A graph is the body of a loop: it names its leaves itself and knows nothing of the graph around it. */
+export type Attribute = string | number | boolean | readonly number[] | Shape | readonly string[] | Graph;
 export type Attributes = Readonly<Record<string, Attribute>>;
 
 /** Identifies a node within its graph: its position in `nodes`. */
@@ -50,4 +51,8 @@ export interface Graph {
   readonly name: string;
   readonly nodes: readonly GraphNode[];
   readonly outputs: readonly GraphOutput[];
+}
+
+export function isGraph(value: Attribute): value is Graph {
+  return typeof value === 'object' && 'nodes' in value;
 }

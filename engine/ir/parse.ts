@@ -9,14 +9,35 @@ export function parseGraph(text: string): Graph {
   const lines = text.split('\n');
   const header = /^graph (\S+) \{$/.exec(lines[0] ?? '');
   if (header === null) throw malformed(1, 'expected "graph NAME {"');
+  return parseLines(lines, 2, header[1]!, 0).graph;
+}
+
+/** More bodies within bodies than this are no program of ours. */
+const deepest = 20;
+
+/** The graph whose lines begin with number `start`, and the number of the line that closes it. */
+function parseLines(
+  lines: readonly string[],
+  start: number,
+  name: string,
+  depth: number,
+): { graph: Graph; end: number } {
   const nodes: GraphNode[] = [];
   const outputs: GraphOutput[] = [];
-  for (let number = 2; number <= lines.length; number++) {
+  if (depth > deepest) throw malformed(start, `expected at most ${deepest} bodies within each other`);
+  for (let number = start; number <= lines.length; number++) {
     const line = lines[number - 1]!.trim();
-    if (line === '}') return { name: header[1]!, nodes, outputs };
+    if (line === '}') return { graph: { name, nodes, outputs }, end: number };
     const node = nodePattern.exec(line);
+    const body = bodyPattern.exec(line);
+    const loop = nodes.at(-1);
     if (node !== null) nodes.push(parseNode(node, nodes.length, number));
-    else outputs.push(parseOutput(line, nodes.length, number));
+    else if (body !== null && loop !== undefined) {
+      const { graph, end } = parseLines(lines, number + 1, body[2]!, depth + 1);
+      const attributes = Object.defineProperty({ ...loop.attributes }, body[1]!, { value: graph, enumerable: true });
+      nodes[nodes.length - 1] = { ...loop, attributes };
+      number = end;
+    } else outputs.push(parseOutput(line, nodes.length, number));
   }
   throw malformed(lines.length, 'expected "}"');
 }
@@ -34,6 +55,9 @@ const dtypes: readonly DType[] = ['f32', 'i32', 'u32', 'bool', 'u8'];
 /** %id = op(inputs) {attributes} : type  // label */
 const nodePattern =
   /^%(\d+) = (\w+)(?:\(([%\d, ]*)\))?(?: (\{(?:"(?:[^"\\]|\\.)*"|[^"])*\}))? : (\w+\[[^\]]*\])(?: {2}\/\/ (.*))?$/;
+
+/** An attribute of the node above that is a graph. */
+const bodyPattern = /^(\w+): graph (\S+) \{$/;
 
 function parseNode(match: RegExpExecArray, id: number, line: number): GraphNode {
   const [, written, op, inputText, attributeText, typeText, label] = match;

@@ -1,6 +1,7 @@
 /** The text form of graphs: what `--emit graph` shows, what tests compare, and what Programs carry over the wire. Read back by parse.ts. */
 import { showDim, showShape } from '../dim/dim.ts';
-import type { Attribute, Graph, GraphNode, GraphOutput, TensorType } from './graph.ts';
+import { never } from '../util/errors.ts';
+import { type Attribute, type Graph, type GraphNode, type GraphOutput, isGraph, type TensorType } from './graph.ts';
 
 /**
  * One node a line:
@@ -13,11 +14,24 @@ import type { Attribute, Graph, GraphNode, GraphOutput, TensorType } from './gra
  *   write ring[%12] = %11
  * }
  * ```
+ * The bodies of a loop stand below its line, each behind the name of the attribute: `body: graph step {`.
  */
 export function printGraph(graph: Graph): string {
-  const lines = graph.nodes.map((node, id) => `  %${id} = ${printNode(node)}`);
+  return [...linesOf(graph), ''].join('\n');
+}
+
+function linesOf(graph: Graph): string[] {
+  const lines = graph.nodes.flatMap((node, id) => [`  %${id} = ${printNode(node)}`, ...bodiesOf(node)]);
   const outputs = graph.outputs.map(output => `  ${printOutput(output)}`);
-  return [`graph ${graph.name} {`, ...lines, ...outputs, '}', ''].join('\n');
+  return [`graph ${graph.name} {`, ...lines, ...outputs, '}'];
+}
+
+function bodiesOf({ attributes }: GraphNode): string[] {
+  return Object.entries(attributes).flatMap(([name, value]) => {
+    if (!isGraph(value)) return [];
+    const [first, ...rest] = linesOf(value);
+    return [`${name}: ${first}`, ...rest].map(line => `    ${line}`);
+  });
 }
 
 /** `f32[B, 784]`. */
@@ -32,7 +46,7 @@ function printNode(node: GraphNode): string {
 }
 
 function printAttributes({ attributes }: GraphNode): string {
-  const entries = Object.entries(attributes);
+  const entries = Object.entries(attributes).filter(([, value]) => !isGraph(value));
   if (entries.length === 0) return '';
   return ` {${entries.map(([name, value]) => `${name}: ${printAttribute(value)}`).join(', ')}}`;
 }
@@ -42,6 +56,7 @@ function printAttribute(value: Attribute): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value);
   if (typeof value === 'boolean') return String(value);
+  if (isGraph(value)) throw never('a body stands on lines of its own');
   const items = value.map(item => (typeof item === 'object' ? `\`${showDim(item)}\`` : printAttribute(item)));
   return `[${items.join(', ')}]`;
 }

@@ -1,7 +1,7 @@
 /** The graph's own rules, checked around every pass: order, types that the registry agrees with, outputs that exist. */
 import { sameShape } from '../dim/dim.ts';
 import { never } from '../util/errors.ts';
-import type { Attributes, Graph, TensorType } from './graph.ts';
+import { type Attributes, type Graph, isGraph, type TensorType } from './graph.ts';
 import { printGraph, printType } from './print.ts';
 
 /** What the registry says of an op's result; throws where the inputs don't fit. */
@@ -17,6 +17,8 @@ export function graphProblems(graph: Graph, typeOf: TypeOf): readonly string[] {
     const late = node.inputs.find(input => !(input >= 0 && input < id));
     if (late !== undefined) problems.push(`%${id} reads %${late}, which is not an earlier node`);
     else if (!leaves.has(node.op)) problems.push(...typeProblem(graph, id, typeOf));
+    for (const body of Object.values(node.attributes).filter(isGraph))
+      problems.push(...graphProblems(body, typeOf).map(problem => `in the body of %${id}: ${problem}`));
   });
   for (const output of graph.outputs) {
     for (const id of output.at === undefined ? [output.value] : [output.value, output.at]) {

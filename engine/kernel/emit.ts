@@ -3,9 +3,11 @@ import type { NodeId } from '../ir/graph.ts';
 import type { Reducer, Scalar } from '../ir/scalar.ts';
 import { flatten } from '../ir/scalars.ts';
 import { never } from '../util/errors.ts';
+import { newBuffer } from './buffers.ts';
 import { scalarType } from './dataflow.ts';
 import {
   axesOf,
+  extentsOf,
   type Group,
   type GroupReader,
   groupReader,
@@ -16,19 +18,37 @@ import {
 } from './group.ts';
 import type { Kernel, LoopKernel, MatmulKernel, Phase, ScatterKernel, Store } from './kernel.ts';
 import type { Order } from './order.ts';
-import { newBuffer, type Plan, type Root } from './roots.ts';
-import { add, constant, load, mapScalar, mul, reduced, walkScalar } from './scalar.ts';
+import type { Plan, Root } from './roots.ts';
+import { add, constant, mapScalar, mul, reduced, walkScalar } from './scalar.ts';
+import { loadStored } from './stored.ts';
 
-/** One kernel a group, in an order that respects `order`; temporaries are added to the plan's buffers. */
-export function emitKernels(plan: Plan, order: Order, groups: readonly Group[]): readonly Kernel[] {
+export interface EmitOptions {
+  /** The kernels of a loop. */
+  readonly scan: (plan: Plan, root: Root) => readonly Kernel[];
+  /** What becomes of the other kernels. */
+  readonly finish: (kernel: Kernel) => Kernel;
+}
+
+/** One kernel a group but for loops, in an order that respects `order`; temporaries are added to the plan's buffers. */
+export function emitKernels(
+  plan: Plan,
+  order: Order,
+  groups: readonly Group[],
+  options: EmitOptions,
+): readonly Kernel[] {
   giveTemporaries(plan, order, groups);
-  return sortGroups(order, groups).map(group => {
-    const primary = (node: NodeId, flat: Scalar) => loadStored(plan, node, flat);
-    const reader = groupReader(plan, group, primary, root => root.order);
-    if (reader.illegal()) throw never('a group reads its own stores');
-    if (group.kind === 'matmul') return emitMatmul(plan, group, reader);
-    return group.kind === 'scatter' ? emitScatter(plan, group, reader) : emitLoop(plan, group, reader);
+  return sortGroups(order, groups).flatMap(group => {
+    const [first] = group.members.keys();
+    return group.kind === 'scan' ? options.scan(plan, first!) : [options.finish(emitGroup(plan, group))];
   });
+}
+
+function emitGroup(plan: Plan, group: Group): Kernel {
+  const primary = (node: NodeId, flat: Scalar) => loadStored(plan, node, flat, extentsOf(group));
+  const reader = groupReader(plan, group, primary, root => root.order);
+  if (reader.illegal()) throw never('a group reads its own stores');
+  if (group.kind === 'matmul') return emitMatmul(plan, group, reader);
+  return group.kind === 'scatter' ? emitScatter(plan, group, reader) : emitLoop(plan, group, reader);
 }
 
 /** What other kernels read and has no readable place yet gets a temporary, and so does every scatter, which clears its whole buffer. */
@@ -39,19 +59,12 @@ function giveTemporaries(plan: Plan, order: Order, groups: readonly Group[]): vo
       for (const read of order.reads[root.order]!) if (!members.has(read)) needed.add(read);
   }
   for (const root of needed) {
-    if (root.places.some(p => p.base === undefined)) continue;
+    if (root.kind === 'scan' || root.places.some(p => p.base === undefined)) continue;
     const { type, label, op } = plan.flow.node(root.node);
     const size = plan.flow.size(root.node);
     const buffer = newBuffer(plan.buffers, label ?? op, 'temporary', type.dtype, size);
     root.places.push({ buffer, at: flat => flat, size });
   }
-}
-
-function loadStored(plan: Plan, node: NodeId, flat: Scalar): Scalar {
-  const places = plan.rootOf.get(node)?.places ?? plan.concats.get(node)?.places ?? [];
-  const place = places.find(p => p.base === undefined);
-  if (!place) throw never('a value is read that is not stored', node);
-  return load(place.buffer, place.at(flat), scalarType(plan.flow.node(node).type.dtype));
 }
 
 /** Topological, first come first. */

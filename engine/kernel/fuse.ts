@@ -85,7 +85,7 @@ const equal = (a: readonly number[], b: readonly number[]): boolean =>
 
 /** One kernel for both, if their domains fit; `one` is where new roots come in, `other` what is there. */
 function merge(plan: Plan, order: Order, one: Group, other: Group): Group | undefined {
-  if (one.kind === 'scatter' || other.kind === 'scatter') return undefined;
+  if ([one, other].some(({ kind }) => kind === 'scatter' || kind === 'scan')) return undefined;
   if (one.kind === 'matmul' || other.kind === 'matmul') {
     const [product, loop] = one.kind === 'matmul' ? [one, other] : [other, one];
     const room = product.members.size + loop.members.size <= EPILOGUE_STORES + 2;

@@ -9,7 +9,7 @@ import { apply, axis, constant, load, reduced } from './scalar.ts';
 import { simplifier } from './simplify.ts';
 
 export interface Group {
-  readonly kind: 'loop' | 'matmul' | 'scatter';
+  readonly kind: 'loop' | 'matmul' | 'scatter' | 'scan';
   /** Sizes of the axes; no axis of size 1 but a product's, whose outer axes are batch, m, n and whose inner one is k. */
   readonly outer: readonly number[];
   readonly inner: readonly number[];
@@ -56,7 +56,8 @@ export function singleton(plan: Plan, root: Root): Group {
     const nowhere: Member = { index: [], flat: constant(-1), over: 'outer' };
     return { kind: 'scatter', outer: squeeze(updates), inner: [], members: new Map([[root, nowhere]]) };
   }
-  const shape: Group = { kind: 'loop', outer: squeeze(root.shape), inner: [], members: new Map() };
+  const kind = root.kind === 'scan' ? 'scan' : 'loop';
+  const shape: Group = { kind, outer: squeeze(root.shape), inner: [], members: new Map() };
   return withMember(shape, root, axesOf(root.shape), 'outer');
 }
 

@@ -49,7 +49,7 @@ function reachable(after: readonly ReadonlySet<Root>[], from: Root): Set<Root> {
   return seen;
 }
 
-function dependencies({ flow, rootOf, concats }: Plan, root: Root) {
+function dependencies({ flow, rootOf, concats, scans }: Plan, root: Root) {
   const roots = new Set<Root>();
   const leaves = new Set<string>();
   const seen = new Set<NodeId>();
@@ -65,6 +65,7 @@ function dependencies({ flow, rootOf, concats }: Plan, root: Root) {
   };
   if (root.kind === 'copy') visit(root.node);
   else flow.node(root.node).inputs.forEach(visit);
+  for (const writer of scans.get(root.node)?.writers ?? []) if (root.kind === 'scan') roots.add(writer);
   for (const place of root.places) if (place.base !== undefined) visit(place.base);
   return { roots, leaves };
 }

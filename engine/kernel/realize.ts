@@ -2,7 +2,7 @@
 import type { NodeId } from '../ir/graph.ts';
 import type { Lowering } from '../ops/primitive.ts';
 import { primitive } from '../ops/registry.ts';
-import { type Dataflow, scalarType } from './dataflow.ts';
+import { type Dataflow, type LoweringKind, scalarType } from './dataflow.ts';
 import { axis, cost, reduced } from './scalar.ts';
 
 /** Arithmetic, in additions, that is stored rather than repeated where several kernels want the value. */
@@ -26,7 +26,8 @@ export function chooseRoots(flow: Dataflow, pinned: ReadonlySet<NodeId>): Readon
   const nodes = [...flow.graph.nodes.keys()].filter(id => flow.live[id]);
   for (const id of nodes) {
     const kind = flow.kind(id);
-    if (kind === 'reduce' || kind === 'matmul' || kind === 'scatter' || kind === 'concat') hard.add(id);
+    if (kind === 'reduce' || kind === 'matmul' || kind === 'scatter' || kind === 'concat' || kind === 'scan')
+      hard.add(id);
   }
   for (const id of nodes) if (flow.kind(id) === 'matmul') hard.add(epilogueOf(flow, id, hard));
   const operands = new Set(
@@ -105,11 +106,15 @@ function addPadding(flow: Dataflow, operand: NodeId, hard: Set<NodeId>): void {
   }
 }
 
-function throughViews(flow: Dataflow, id: NodeId): NodeId {
+/** The value of which `id` is a view. */
+export function throughViews(flow: Dataflow, id: NodeId): NodeId {
   let at = id;
   while (flow.kind(at) === 'view') at = flow.node(at).inputs[0]!;
   return at;
 }
+
+/** Kinds of kernels that read each element of what they are given once. */
+const readsEach: ReadonlySet<LoweringKind> = new Set(['reduce', 'matmul', 'scan']);
 
 /** By the kernel that would evaluate the node: over how many points it does. */
 type Uses = ReadonlyMap<NodeId, number>;
@@ -124,13 +129,7 @@ function usesOf(flow: Dataflow, chosen: ReadonlySet<NodeId>): readonly Uses[] {
         for (const [kernel, points] of uses[id]!) into.set(kernel, Math.max(points, into.get(kernel) ?? 0));
       else {
         const points = flow.kind(id) === 'elementwise' ? flow.size(id) : Math.max(flow.size(id), flow.size(input));
-        into.set(
-          id,
-          Math.max(
-            flow.kind(id) === 'reduce' || flow.kind(id) === 'matmul' ? flow.size(input) : points,
-            into.get(id) ?? 0,
-          ),
-        );
+        into.set(id, Math.max(readsEach.has(flow.kind(id)) ? flow.size(input) : points, into.get(id) ?? 0));
       }
     }
   }

@@ -1,12 +1,14 @@
 /** The values that kernels compute and the places in buffers they go to: outputs, slices of concatenations, states. */
-import type { DType, GraphOutput, NodeId } from '../ir/graph.ts';
+import type { GraphOutput, NodeId } from '../ir/graph.ts';
 import type { Scalar } from '../ir/scalar.ts';
 import { flatten, int, unflatten } from '../ir/scalars.ts';
 import { never } from '../util/errors.ts';
-import { type Dataflow, product, throughReshapes } from './dataflow.ts';
+import { newBuffer } from './buffers.ts';
+import { type Dataflow, type LoweringKind, product, throughReshapes } from './dataflow.ts';
 import type { Buffer, BufferId } from './kernel.ts';
-import { chooseRoots } from './realize.ts';
+import { chooseRoots, throughViews } from './realize.ts';
 import { add } from './scalar.ts';
+import { placeScan, type ScanPlace, scanAttributes } from './scanPlaces.ts';
 
 /** Where element `flat` of a value is stored. */
 export interface Place {
@@ -24,7 +26,7 @@ export interface Root {
   readonly order: number;
   readonly node: NodeId;
   /** `copy`: reads a value that lives elsewhere, to put it into `places`. */
-  readonly kind: 'loop' | 'reduce' | 'matmul' | 'scatter' | 'copy';
+  readonly kind: 'loop' | 'reduce' | 'matmul' | 'scatter' | 'scan' | 'copy';
   readonly shape: readonly number[];
   readonly places: Place[];
 }
@@ -36,6 +38,8 @@ export interface Plan {
   readonly rootOf: ReadonlyMap<NodeId, Root>;
   /** Concatenations: where the whole lies, and who writes its pieces. */
   readonly concats: ReadonlyMap<NodeId, { readonly places: readonly Place[]; readonly writers: readonly Root[] }>;
+  /** Loops: where each of their results lies, and who writes the carries before the first step. */
+  readonly scans: ReadonlyMap<NodeId, ScanPlace>;
   readonly buffers: Buffer[];
   /** Buffer of an `input` or `state` by its name. */
   readonly leaves: ReadonlyMap<string, BufferId>;
@@ -58,30 +62,46 @@ export function planRoots(flow: Dataflow, viaTemporary: ReadonlySet<string>): Pl
   for (const id of chosen) {
     const kind = flow.kind(id);
     if (kind === 'concat' || kind === 'leaf') continue;
-    rootOf.set(id, addRoot(id, kind === 'reduce' || kind === 'matmul' || kind === 'scatter' ? kind : 'loop'));
+    rootOf.set(id, addRoot(id, isKindOfRoot(kind) ? kind : 'loop'));
   }
 
   const concats = new Map<NodeId, { places: Place[]; writers: Root[] }>();
   for (const id of chosen) if (flow.kind(id) === 'concat') concats.set(id, { places: [], writers: [] });
-  /** Lets `value` be stored at `place` and returns who does it. */
-  const store = (value: NodeId, place: Place): void => {
+  /** Lets `value` be stored at `place`, and returns who copies it there if its own kernel doesn't. */
+  const store = (value: NodeId, place: Place): Root | undefined => {
     const owner = throughReshapes(flow, value);
     const concat = concats.get(owner);
     if (concat) concat.places.push(place);
-    else if (rootOf.has(owner) && flow.kind(owner) !== 'scatter') rootOf.get(owner)!.places.push(place);
-    else addRoot(owner, 'copy').places.push(place);
+    else if (rootOf.has(owner) && !hasOwnPlace(flow, owner)) rootOf.get(owner)!.places.push(place);
+    else {
+      const copy = addRoot(owner, 'copy');
+      copy.places.push(place);
+      return copy;
+    }
+    return undefined;
   };
   for (const output of flow.graph.outputs) {
     if (output.kind === 'assign' && viaTemporary.has(output.name))
       addRoot(output.value, 'copy').places.push(outputPlace(flow, output, buffers, leaves));
     else store(output.value, outputPlace(flow, output, buffers, leaves));
   }
+  const scans = new Map<NodeId, ScanPlace>();
+  for (const id of chosen) if (flow.kind(id) === 'scan') scans.set(id, placeScan(flow, id, buffers, store));
   for (const id of [...concats.keys()].reverse()) placePieces(flow, id, concats.get(id)!, buffers, store);
   for (const [id, concat] of concats) concat.writers.push(...writersOf(flow, id, concats, roots));
-  return { flow, roots, rootOf, concats, buffers, leaves };
+  return { flow, roots, rootOf, concats, scans, buffers, leaves };
 }
 
-/** Outputs and pieces of concatenations, seen through reshapes. */
+function isKindOfRoot(kind: LoweringKind): kind is 'reduce' | 'matmul' | 'scatter' | 'scan' {
+  return kind === 'reduce' || kind === 'matmul' || kind === 'scatter' || kind === 'scan';
+}
+
+/** Scatters and loops are stored where they are made, and copied from there. */
+function hasOwnPlace(flow: Dataflow, id: NodeId): boolean {
+  return flow.kind(id) === 'scatter' || flow.kind(id) === 'scan';
+}
+
+/** Outputs, pieces of concatenations and carries, seen through reshapes, and what loops read. */
 function pinnedNodes(flow: Dataflow): Set<NodeId> {
   const pinned = new Set<NodeId>();
   const pin = (value: NodeId) => {
@@ -90,7 +110,16 @@ function pinnedNodes(flow: Dataflow): Set<NodeId> {
   };
   for (const { value } of flow.graph.outputs) pin(value);
   for (const [id, node] of flow.graph.nodes.entries()) {
-    if (flow.live[id] && flow.kind(id) === 'concat') node.inputs.forEach(pin);
+    if (!flow.live[id]) continue;
+    if (flow.kind(id) === 'concat') node.inputs.forEach(pin);
+    if (flow.kind(id) !== 'scan') continue;
+    const { carries } = scanAttributes(flow, id);
+    node.inputs.slice(0, carries).forEach(pin);
+    // What a step reads of the others is gathered as it is read, but not computed there.
+    for (const input of node.inputs.slice(carries)) {
+      const source = throughViews(flow, input);
+      if (flow.kind(source) === 'elementwise') pinned.add(source);
+    }
   }
   return pinned;
 }
@@ -125,24 +154,13 @@ function outputPlace(
   return output.at === undefined ? { buffer, at: identity, size } : { buffer, at: identity, size, base: output.at };
 }
 
-/** Bytes are for data sets at rest: a u8 value that a kernel stores becomes i32, which every device can write. */
-export function newBuffer(
-  buffers: Buffer[],
-  name: string,
-  kind: Buffer['kind'],
-  dtype: DType,
-  length: number,
-): BufferId {
-  return buffers.push({ name, kind, dtype: dtype === 'u8' ? 'i32' : dtype, length }) - 1;
-}
-
 /** Each piece is stored straight into its slice of the concatenation, in every place that has. */
 function placePieces(
   flow: Dataflow,
   id: NodeId,
   { places }: { places: Place[] },
   buffers: Buffer[],
-  store: (value: NodeId, place: Place) => void,
+  store: (value: NodeId, place: Place) => unknown,
 ): void {
   const { inputs, type, label } = flow.node(id);
   // A place at a computed offset can't be read back, so a concatenation that is read needs one of its own.

@@ -6,11 +6,13 @@ import { collapseAxes } from './collapse.ts';
 import { dataflow } from './dataflow.ts';
 import { emitKernels } from './emit.ts';
 import { type Fusion, fuseRoots } from './fuse.ts';
-import type { Schedule } from './kernel.ts';
+import type { Kernel, Schedule } from './kernel.ts';
 import { planMemory } from './memory.ts';
 import { orderRoots } from './order.ts';
-import { planRoots } from './roots.ts';
+import { type Plan, planRoots, type Root } from './roots.ts';
 import { resetScalars } from './scalar.ts';
+import { scanAttributes } from './scanPlaces.ts';
+import { emitScan } from './scans.ts';
 import { validateSchedule } from './validate.ts';
 
 const NOTHING: Fusion = { groups: [], overwritten: new Set() };
@@ -29,10 +31,24 @@ export function scheduleGraph(graph: Graph): Schedule {
     const { groups, overwritten } = order.conflicts.size > 0 ? NOTHING : fuseRoots(plan, order);
     const conflicts = [...order.conflicts, ...overwritten];
     if (conflicts.length === 0) {
-      const kernels = emitKernels(plan, order, groups).map(collapseAxes);
+      const kernels = emitKernels(plan, order, groups, { scan: scanKernels, finish: collapseAxes });
       return validateSchedule(planMemory({ name: graph.name, buffers: plan.buffers, kernels, arenaBytes: 0 }));
     }
     for (const name of conflicts) viaTemporary.add(name);
   }
   throw never('states overwrite each other', graph.name);
+}
+
+/** The loop's kernels. Its body meets no state and no host, so that all of its buffers are temporaries that take the places they are given. */
+function scanKernels(plan: Plan, root: Root): readonly Kernel[] {
+  const flow = dataflow(scanAttributes(plan.flow, root.node).body);
+  const body = planRoots(flow, new Set());
+  const results = new Map(
+    [...body.buffers.entries()].filter(([, b]) => b.kind === 'result').map(([id, b]) => [b.name, id]),
+  );
+  for (const [id, buffer] of body.buffers.entries()) body.buffers[id] = { ...buffer, kind: 'temporary' };
+  const order = orderRoots(body);
+  const { groups } = fuseRoots(body, order);
+  const kernels = emitKernels(body, order, groups, { scan: scanKernels, finish: kernel => kernel });
+  return emitScan(plan, root, { buffers: body.buffers, leaves: body.leaves, results, kernels });
 }

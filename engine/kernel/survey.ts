@@ -64,6 +64,7 @@ function standing({ reads }: Order, group: Group, root: Root, member: Member): s
 }
 
 function examine(plan: Plan, group: Group, root: Root, member: Member): Findings {
+  if (root.kind === 'scan') return { illegal: false, loads: [], stores: [] };
   const foreign = (node: number, flat: Scalar) => load(-1, flat, scalarType(plan.flow.node(node).type.dtype));
   const reader = groupReader(plan, group, foreign, () => 0);
   const scalars: Scalar[] = [];

@@ -44,6 +44,11 @@ export class GraphBuilder extends NodeBuilder {
     return b;
   }
 
+  /** An empty builder: for the body of a loop. */
+  fresh(): GraphBuilder {
+    return new GraphBuilder();
+  }
+
   /** i32 of `shape`: the index along `axis`. */
   iota(shape: Shape, axis = 0): Value {
     return this.op('iota', [], { shape, axis });

@@ -1,6 +1,7 @@
 /** The identity of a node: equal keys mean equal values, so that builders and passes can share them. */
 import { type Dim, showDim } from '../dim/dim.ts';
-import type { Attribute, GraphNode } from '../ir/graph.ts';
+import { type Attribute, type Graph, type GraphNode, isGraph } from '../ir/graph.ts';
+import { printGraph } from '../ir/print.ts';
 
 /** Text of everything but the label. */
 export function nodeKey(node: GraphNode): string {
@@ -10,7 +11,17 @@ export function nodeKey(node: GraphNode): string {
   return `${node.op}(${node.inputs.join()};${attributes.join(';')}):${node.type.dtype}[${node.type.shape.map(showDim).join()}]`;
 }
 
+/** A body is looked at each time its loop is rebuilt, but printed once. */
+const bodies = new WeakMap<Graph, string>();
+
+function showBody(body: Graph): string {
+  const known = bodies.get(body) ?? printGraph(body);
+  bodies.set(body, known);
+  return known;
+}
+
 function showAttribute(value: Attribute): string {
+  if (isGraph(value)) return showBody(value);
   if (Array.isArray(value)) return `[${value.map(showElement).join()}]`;
   return showElement(value as string | number | boolean | Dim);
 }

@@ -1,6 +1,6 @@
 /** What a primitive op declares. Everything the checker, autodiff, schedulers, tests and reference manual need derives from it. */
 import type { Dim } from '../dim/dim.ts';
-import type { Attributes, TensorType } from '../ir/graph.ts';
+import type { Attributes, Graph, TensorType } from '../ir/graph.ts';
 import type { Reducer, Scalar } from '../ir/scalar.ts';
 import type { GraphBuilder, Value } from './builder.ts';
 
@@ -49,7 +49,22 @@ export type Lowering<A extends Attributes> =
       readonly kind: 'expand';
       readonly build: (b: GraphBuilder, inputs: readonly Value[], attributes: A) => Value;
     }
+  /** A loop: its body's kernels, once for each step. */
+  | { readonly kind: 'scan' }
   | { readonly kind: 'leaf' };
+
+/** The gradient of a function of several values, given their adjoints, with respect to each of `wrt`: zeros where there is none. For ops that hold a graph. */
+export type Backpropagate = (
+  b: GraphBuilder,
+  seeds: readonly { readonly value: Value; readonly adjoint: Value }[],
+  wrt: readonly Value[],
+) => readonly Value[];
+
+/** The outputs of a graph by name, given its leaves by name. */
+export type EvaluateGraph = (
+  graph: Graph,
+  leaves: Readonly<Record<string, Tensor>>,
+) => Readonly<Record<string, Tensor>>;
 
 /** One generated test case: concrete inputs (drawn from `seed` within `domain` unless given), checked for shape, value and gradient. */
 export interface Sample<A extends Attributes> {
@@ -74,6 +89,7 @@ export interface Primitive<A extends Attributes = Attributes> {
     b: GraphBuilder,
     node: { inputs: readonly Value[]; output: Value; attributes: A },
     adjoint: Value,
+    backpropagate: Backpropagate,
   ) => readonly (Value | undefined)[];
   readonly lowering: Lowering<A>;
   /** Plain, slow, right: the oracle of every other backend. */
@@ -81,6 +97,7 @@ export interface Primitive<A extends Attributes = Attributes> {
     inputs: readonly Tensor[],
     attributes: A,
     output: { dtype: TensorType['dtype']; shape: readonly number[] },
+    run: EvaluateGraph,
   ) => Float64Array;
   readonly flops?: (inputs: readonly TensorType[], attributes: A, output: TensorType) => Dim;
   readonly samples: readonly Sample<A>[];

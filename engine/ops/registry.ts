@@ -11,6 +11,7 @@ import * as leaves from './primitives/leaves.ts';
 import { matmul } from './primitives/matmul.ts';
 import { argsort, cumsum } from './primitives/order.ts';
 import * as reduce from './primitives/reduce.ts';
+import { scan } from './primitives/scan.ts';
 import * as unary from './primitives/unary.ts';
 import * as views from './primitives/views.ts';
 import { unwindow, window } from './primitives/windows.ts';
@@ -73,6 +74,7 @@ export const primitives = {
   take,
   scatter_add: scatterAdd,
   random_bits: randomBits,
+  scan,
 } as const;
 
 export type PrimitiveName = keyof typeof primitives;

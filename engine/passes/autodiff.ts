@@ -1,5 +1,6 @@
 /** Reverse-mode differentiation on the graph: appends to a builder the nodes that compute the gradient of a loss. */
 import type { GraphBuilder, Value } from '../ops/builder.ts';
+import type { Backpropagate } from '../ops/primitive.ts';
 import { primitive } from '../ops/registry.ts';
 import { never } from '../util/errors.ts';
 
@@ -11,25 +12,34 @@ import { never } from '../util/errors.ts';
 export function gradients(b: GraphBuilder, loss: Value, wrt: readonly Value[]): readonly Value[] {
   if (loss.type.dtype !== 'f32' || loss.type.shape.length > 0)
     throw never('the loss is not an f32 scalar', loss.type.dtype);
-  const active = dependents(b, loss.id, wrt);
-  const adjoints = new Map<number, Value>([[loss.id, b.constant(1)]]);
-  for (let id = loss.id; id >= 0; id--) {
+  return backpropagate(b, [{ value: loss, adjoint: b.constant(1) }], wrt);
+}
+
+/** As `gradients` of several values whose adjoints are given, which the body of a loop has. */
+export const backpropagate: Backpropagate = (b, seeds, wrt) => {
+  const last = Math.max(...seeds.map(({ value }) => value.id));
+  const active = dependents(b, last, wrt);
+  const adjoints = new Map<number, Value>();
+  const receive = ({ id }: Value, part: Value): void => {
+    const sum = adjoints.get(id);
+    adjoints.set(id, sum === undefined ? part : b.add(sum, part));
+  };
+  for (const { value, adjoint } of seeds) receive(value, adjoint);
+  for (let id = last; id >= 0; id--) {
     const adjoint = adjoints.get(id);
     if (adjoint === undefined || !active.has(id)) continue;
     const node = b.node(id);
     const inputs = node.inputs.map(i => b.value(i));
     const label = node.label === undefined ? undefined : `grad(${node.label})`;
-    const rule = () => primitive(node.op).vjp(b, { inputs, output: b.value(id), attributes: node.attributes }, adjoint);
+    const from = { inputs, output: b.value(id), attributes: node.attributes };
+    const rule = () => primitive(node.op).vjp(b, from, adjoint, backpropagate);
     const parts = label === undefined ? rule() : b.scoped(label, rule);
     for (const [i, part] of parts.entries()) {
-      const input = inputs[i]!;
-      if (part === undefined || !active.has(input.id)) continue;
-      const sum = adjoints.get(input.id);
-      adjoints.set(input.id, sum === undefined ? part : b.add(sum, part));
+      if (part !== undefined && active.has(inputs[i]!.id)) receive(inputs[i]!, part);
     }
   }
   return wrt.map(v => adjoints.get(v.id) ?? b.fill(0, v));
-}
+};
 
 /** The f32 nodes up to `last` whose value depends on one of `wrt`, those themselves included. */
 function dependents(b: GraphBuilder, last: number, wrt: readonly Value[]): ReadonlySet<number> {

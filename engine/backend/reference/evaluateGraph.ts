@@ -21,6 +21,7 @@ export function evaluateGraph(
         inputs.map(i => values[i]!),
         attributes,
         output,
+        evaluateGraph,
       );
     values.push({ ...output, data });
   }
