@@ -35,6 +35,9 @@ export interface BenchResult {
   readonly stepsPerSecond: number;
   readonly bestStepsPerSecond: number;
   readonly compileMs: number;
+  /** On a GPU: what creating the pipelines took of it, and the dispatches of a step. */
+  readonly pipelines?: { readonly count: number; readonly milliseconds: number };
+  readonly dispatches?: number;
   /** Allocated on the device, and what the memory plan had said. */
   readonly deviceBytes: number;
   readonly plannedBytes: number;
@@ -47,7 +50,9 @@ export interface BenchResult {
 
 interface Profiling extends Executable {
   readonly threads?: number;
-  profile?(entry: string): readonly KernelTime[];
+  readonly pipelines?: BenchResult['pipelines'];
+  dispatches?(entry: string): number;
+  profile?(entry: string): readonly KernelTime[] | Promise<readonly KernelTime[]>;
 }
 
 const ENTRY = 'train';
@@ -101,7 +106,7 @@ export async function benchProgram(
     rates.sort((a, b) => a - b);
     const most = Math.ceil(rates.at(-1)! * heapSeconds);
     const growth = await heapGrowth(run, Math.min(heapSteps ?? HEAP_STEPS, most), () => executable.bytes);
-    const kernels = profile ? executable.profile?.(ENTRY) : undefined;
+    const kernels = profile ? await executable.profile?.(ENTRY) : undefined;
     return {
       device: session.backend.description,
       ...(executable.threads !== undefined && { threads: executable.threads }),
@@ -110,6 +115,7 @@ export async function benchProgram(
       stepsPerSecond: rates[Math.floor(rates.length / 2)]!,
       bestStepsPerSecond: rates.at(-1)!,
       compileMs,
+      ...(executable.pipelines && { pipelines: executable.pipelines, dispatches: executable.dispatches!(ENTRY) }),
       deviceBytes: executable.bytes,
       plannedBytes: planned,
       ...growth,

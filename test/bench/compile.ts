@@ -1,21 +1,16 @@
 /** `npm run bench:compile [NAME…]`: what a step of each example and workload takes to compile for the CPU, in a process of its own as a run has it, stage by stage. */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join } from 'node:path';
 import { wasmBackend } from '../../engine/backend/wasm/index.ts';
 import { loadData } from '../../engine/data/dataset.ts';
 import { workspacePaths } from '../../engine/data/paths.ts';
-import type { Program } from '../../engine/ir/program.ts';
 import { parseProgram, printProgram } from '../../engine/ir/programText.ts';
 import { scheduleGraph } from '../../engine/kernel/schedule.ts';
 import { withShown } from '../../engine/train/show.ts';
 import { buildSteps, type StepLayout } from '../../engine/train/step.ts';
-import { workloadProgram, workloads } from '../../server/cli/workloads.ts';
-import { runSchemaJob } from '../../server/data/schemaJob.ts';
-import { lower } from '../../server/lang/lower/lower.ts';
-import { analyzeSettled, createLangHost } from '../../server/runs/langHost.ts';
+import { programNamed, programNames } from './programs.ts';
 
 /** Milliseconds of each stage, for all entries of a run: training, the batch at the end of an epoch, the other splits, what is shown. */
 interface Stages {
@@ -27,8 +22,6 @@ interface Stages {
 
 const ROUNDS = 3;
 const BAR_MS = 300;
-/** Needs files that are not shipped. */
-const withoutData = ['mnist.strata'];
 
 /** The child: a Program and the sizes of its splits on stdin, the stages on stdout. */
 async function measure(): Promise<void> {
@@ -47,14 +40,6 @@ async function measure(): Promise<void> {
   const kernels = schedules.reduce((n, each) => n + each.kernels.length, 0);
   console.log(JSON.stringify({ passes, scheduler, backend: compiler, kernels }));
   process.exit();
-}
-
-async function exampleProgram(folder: string, file: string): Promise<Program> {
-  const path = join(folder, file);
-  const host = createLangHost({ run: runSchemaJob, workspaceOf: () => dirname(path) });
-  const lowered = lower(await analyzeSettled(pathToFileURL(path).href, readFileSync(path, 'utf8'), host), undefined);
-  if (lowered.kind !== 'program') throw new Error(`${file} does not lower: ${JSON.stringify(lowered)}`);
-  return lowered.program;
 }
 
 /** The round that took least, which other work on the machine has disturbed least. */
@@ -79,11 +64,8 @@ async function main(script: string, folder: string, names: readonly string[]): P
   );
   console.log(`${'program'.padEnd(20)}passes  scheduler  backend  total ms  kernels`);
   const examples = join(folder, '..', '..', 'examples');
-  const files = readdirSync(examples).filter(name => name.endsWith('.strata') && !withoutData.includes(name));
-  const all = [...Object.keys(workloads).map(name => `bench ${name}`), ...files];
-  for (const name of all.filter(each => names.length === 0 || names.some(n => each.includes(n)))) {
-    const isFile = name.endsWith('.strata');
-    const program = isFile ? await exampleProgram(examples, name) : workloadProgram(name.slice('bench '.length));
+  for (const name of programNames(examples, names)) {
+    const program = await programNamed(examples, name);
     const resolvePath = workspacePaths(examples);
     const options = { resolvePath, seed: program.run.seed, backend: await wasmBackend() };
     const { counts } = await loadData(program.data, options);

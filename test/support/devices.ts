@@ -1,10 +1,9 @@
 /** Backends that a machine may lack: tests that need one say so and are skipped. */
-import type { Backend } from '../../engine/backend/backend.ts';
-import { webgpuBackend } from '../../engine/backend/webgpu/index.ts';
+import { type WebgpuBackend, webgpuBackend } from '../../engine/backend/webgpu/index.ts';
 import { EngineError } from '../../engine/util/errors.ts';
 
 /** A GPU, or the one that Chromium's SwiftShader emulates; undefined, with a line on stderr, where there is neither. */
-export async function openWebgpu(): Promise<Backend | undefined> {
+export async function openWebgpu(): Promise<WebgpuBackend | undefined> {
   try {
     return await webgpuBackend();
   } catch (error) {

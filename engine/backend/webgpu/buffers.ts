@@ -7,6 +7,8 @@ import type { Device } from './index.ts';
 export interface Memory {
   readonly persistent: ReadonlyMap<string, { readonly gpu: GPUBuffer; readonly spec: Buffer }>;
   readonly arena: GPUBuffer;
+  /** Partial sums between two dispatches of one kernel, where there are any. */
+  readonly scratch: GPUBuffer | undefined;
   /** All that is held. */
   readonly bytes: number;
   destroy(): void;
@@ -16,7 +18,11 @@ export interface Memory {
 export const padded = (bytes: number): number => Math.max(4, Math.ceil(bytes / 4) * 4);
 
 /** Throws EngineError `out-of-memory`, naming the buffer that didn't fit. */
-export async function allocate({ device }: Device, entries: readonly Schedule[]): Promise<Memory> {
+export async function allocate(
+  { device }: Device,
+  entries: readonly Schedule[],
+  scratchBytes: number,
+): Promise<Memory> {
   const buffers: GPUBuffer[] = [];
   const persistent = new Map<string, { gpu: GPUBuffer; spec: Buffer }>();
   let bytes = 0;
@@ -39,9 +45,10 @@ export async function allocate({ device }: Device, entries: readonly Schedule[])
       if (!known) persistent.set(spec.name, { gpu: create(spec.name, spec.length * bytesOf(spec.dtype)), spec });
     }
     const arena = create('arena', Math.max(...entries.map(e => e.arenaBytes), 4));
+    const scratch = scratchBytes > 0 ? create('partial sums', scratchBytes) : undefined;
     const error = await device.popErrorScope();
     if (error) throw outOfMemory('the run', bytes);
-    return { persistent, arena, bytes, destroy: () => buffers.forEach(b => void b.destroy()) };
+    return { persistent, arena, scratch, bytes, destroy: () => buffers.forEach(b => void b.destroy()) };
   } catch (error) {
     for (const buffer of buffers) buffer.destroy();
     throw error;

@@ -1,9 +1,10 @@
-/** An entry point ready to run: pipelines compiled in parallel, bind groups made once. */
-import type { Shader } from '../../codegen/wgsl/shader.ts';
+/** Entry points ready to run: pipelines compiled, bind groups made once. */
+import type { Binding, Shader } from '../../codegen/wgsl/shader.ts';
 import type { Schedule } from '../../kernel/kernel.ts';
-import { never } from '../../util/errors.ts';
-import type { Memory } from './buffers.ts';
+import { bytesOf } from '../../kernel/memory.ts';
+import { type Memory, padded } from './buffers.ts';
 import type { Device } from './index.ts';
+import { compileShaders, type PipelineWork } from './pipelines.ts';
 
 export interface Dispatch {
   readonly pipeline: GPUComputePipeline;
@@ -11,56 +12,69 @@ export interface Dispatch {
   readonly workgroups: Shader['workgroups'];
 }
 
-/** Throws our own error, with the shader's text, if the device refuses a shader: that is never the user's doing. */
-export async function buildEntry(
-  own: Device,
-  schedule: Schedule,
-  shaders: readonly Shader[],
-  memory: Memory,
-): Promise<readonly Dispatch[]> {
-  return Promise.all(shaders.map(shader => buildDispatch(own, schedule, shader, memory)));
+export interface Program {
+  readonly schedule: Schedule;
+  readonly shaders: readonly Shader[];
 }
 
-async function buildDispatch(
-  { device, check }: Device,
-  schedule: Schedule,
-  shader: Shader,
+/** Compiles all entries together and binds each dispatch to its buffers; `offsets` is a uniform buffer to be destroyed with the memory. */
+export async function buildEntries(
+  own: Device,
+  programs: readonly Program[],
   memory: Memory,
-): Promise<Dispatch> {
-  const { name, code, bindings, workgroups } = shader;
-  const layout = device.createBindGroupLayout({
-    entries: bindings.map(({ access }, binding) => ({
-      binding,
-      visibility: GPUShaderStage.COMPUTE,
-      buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
-    })),
-  });
-  const group = device.createBindGroup({
-    layout,
-    entries: bindings.map(({ buffer }, binding) => ({
-      binding,
-      resource: {
-        buffer: buffer === 'arena' ? memory.arena : memory.persistent.get(schedule.buffers[buffer]!.name)!.gpu,
-      },
-    })),
-  });
-  device.pushErrorScope('validation');
-  const module = device.createShaderModule({ label: name, code });
-  const refused = device.popErrorScope();
-  try {
-    const pipeline = await device.createComputePipelineAsync({
-      label: name,
-      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: 'main' },
-    });
-    const error = await refused;
-    if (error) throw error;
-    return { pipeline, group, workgroups };
-  } catch (cause) {
-    check();
-    const error = (await refused) ?? cause;
-    throw never(
-      `the device refuses ${name}: ${error instanceof Error || 'message' in Object(error) ? (error as Error).message : error}\n${code}`,
-    );
+): Promise<{
+  readonly entries: ReadonlyMap<string, readonly Dispatch[]>;
+  readonly work: PipelineWork;
+  readonly offsets: GPUBuffer | undefined;
+}> {
+  const all = programs.flatMap(program => program.shaders);
+  const { compiled, work } = await compileShaders(own, all);
+  const { buffer: offsets, places } = uploadOffsets(
+    own,
+    all.filter(shader => compiled.get(shader)!.takesOffsets),
+  );
+  const bind = (schedule: Schedule, shader: Shader): Dispatch => {
+    const { pipeline, layout } = compiled.get(shader)!;
+    const resources = shader.bindings.map(({ buffer }) => resourceOf(schedule, buffer, memory));
+    const place = places.get(shader);
+    if (place !== undefined) resources.push({ buffer: offsets!, ...place });
+    const entries = resources.map((resource, binding) => ({ binding, resource }));
+    return { pipeline, group: own.device.createBindGroup({ layout, entries }), workgroups: shader.workgroups };
+  };
+  const entries = new Map(programs.map(p => [p.schedule.name, p.shaders.map(shader => bind(p.schedule, shader))]));
+  return { entries, work, offsets };
+}
+
+function resourceOf(schedule: Schedule, name: Binding['buffer'], memory: Memory): GPUBufferBinding {
+  if (name === 'arena') return { buffer: memory.arena };
+  if (name === 'scratch') return { buffer: memory.scratch! };
+  const { kind, offset = 0, length, dtype, name: label } = schedule.buffers[name]!;
+  if (kind !== 'temporary') return { buffer: memory.persistent.get(label)!.gpu };
+  return { buffer: memory.arena, offset, size: padded(length * bytesOf(dtype)) };
+}
+
+/** Where a uniform binding may begin: WebGPU's greatest `minUniformBufferOffsetAlignment`. */
+const UNIFORM_ALIGNMENT = 256;
+
+/** All offsets in one buffer, equal lists once. */
+function uploadOffsets({ device }: Device, shaders: readonly Shader[]) {
+  const places = new Map<Shader, { readonly offset: number; readonly size: number }>();
+  if (shaders.length === 0) return { buffer: undefined, places };
+  const known = new Map<string, number>();
+  const words: number[] = [];
+  for (const shader of shaders) {
+    const key = shader.offsets.join();
+    const size = Math.ceil(shader.offsets.length / 4) * 16;
+    const at = known.get(key) ?? words.length;
+    if (!known.has(key)) {
+      known.set(key, at);
+      const room = Math.ceil(size / UNIFORM_ALIGNMENT) * (UNIFORM_ALIGNMENT / 4);
+      words.push(...shader.offsets, ...Array<number>(room - shader.offsets.length).fill(0));
+    }
+    places.set(shader, { offset: at * 4, size });
   }
+  const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+  const buffer = device.createBuffer({ label: 'offsets', size: words.length * 4, usage });
+  device.queue.writeBuffer(buffer, 0, Int32Array.from(words));
+  return { buffer, places };
 }

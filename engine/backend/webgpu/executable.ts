@@ -4,8 +4,9 @@ import { bytesOf } from '../../kernel/memory.ts';
 import { EngineError, never } from '../../util/errors.ts';
 import type { Executable, HostArray } from '../backend.ts';
 import { type Memory, padded } from './buffers.ts';
-import type { Dispatch } from './entry.ts';
+import type { buildEntries, Dispatch } from './entry.ts';
 import type { Device } from './index.ts';
+import type { PipelineWork } from './pipelines.ts';
 
 /** Dispatches a submit: some 50 ms at most on the slowest hardware; Windows resets a GPU that is busy for 2 s. */
 const DISPATCHES_PER_SUBMIT = 512;
@@ -18,18 +19,28 @@ const arrays = {
   u8: Uint8Array,
 } as const satisfies Record<DType, unknown>;
 
+export interface WebgpuExecutable extends Executable {
+  /** What creating the pipelines has taken. */
+  readonly pipelines: PipelineWork;
+  /** Dispatches of one run of `entry`. */
+  dispatches(entry: string): number;
+}
+
 export function createExecutable(
   own: Device,
   memory: Memory,
-  entries: ReadonlyMap<string, readonly Dispatch[]>,
-): Executable {
+  { entries, work, offsets }: Awaited<ReturnType<typeof buildEntries>>,
+): WebgpuExecutable {
   const { device, software, check } = own;
   const find = (name: string) => memory.persistent.get(name) ?? fail('no such buffer', name);
+  const dispatchesOf = (entry: string) => entries.get(entry) ?? fail('no such entry', entry);
   return {
-    bytes: memory.bytes,
+    bytes: memory.bytes + (offsets?.size ?? 0),
+    pipelines: work,
+    dispatches: entry => dispatchesOf(entry).length,
     run(entry, times) {
       check();
-      const dispatches = entries.get(entry) ?? fail('no such entry', entry);
+      const dispatches = dispatchesOf(entry);
       // Software devices get slow beyond a few dispatches in flight.
       const batch = software ? 1 : Math.max(1, Math.floor(DISPATCHES_PER_SUBMIT / Math.max(1, dispatches.length)));
       for (let left = times; left > 0; left -= batch) submit(device, dispatches, Math.min(left, batch));
@@ -52,7 +63,10 @@ export function createExecutable(
       const { gpu, spec } = find(name);
       return readWords(own, gpu, spec.dtype, offset, length ?? spec.length - offset);
     },
-    dispose: () => memory.destroy(),
+    dispose() {
+      memory.destroy();
+      offsets?.destroy();
+    },
   };
 }
 
@@ -63,9 +77,11 @@ function fail(what: string, name: string): never {
 function submit(device: GPUDevice, dispatches: readonly Dispatch[], times: number): void {
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
+  let current: GPUComputePipeline | undefined;
   for (let i = 0; i < times; i++) {
     for (const { pipeline, group, workgroups } of dispatches) {
-      pass.setPipeline(pipeline);
+      if (pipeline !== current) pass.setPipeline(pipeline);
+      current = pipeline;
       pass.setBindGroup(0, group);
       pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
     }

@@ -1,13 +1,13 @@
 /** The WebGPU backend: schedules compiled to WGSL, everything bound ahead, steps submitted in batches. */
-import { kernelShader } from '../../codegen/wgsl/generate.ts';
+import { kernelShaders } from '../../codegen/wgsl/generate.ts';
 import { defaultOptions, type WgslOptions } from '../../codegen/wgsl/shader.ts';
 import type { Schedule } from '../../kernel/kernel.ts';
 import { EngineError } from '../../util/errors.ts';
-import type { Backend, Executable } from '../backend.ts';
+import type { Backend } from '../backend.ts';
 import { type AdapterOptions, type OpenAdapter, openAdapter } from './adapter.ts';
 import { allocate } from './buffers.ts';
-import { buildEntry } from './entry.ts';
-import { createExecutable } from './executable.ts';
+import { buildEntries } from './entry.ts';
+import { createExecutable, type WebgpuExecutable } from './executable.ts';
 
 /** What the parts of the backend share. */
 export interface Device {
@@ -18,11 +18,15 @@ export interface Device {
   check(): void;
 }
 
+export interface WebgpuBackend extends Backend {
+  compile(entries: readonly Schedule[]): Promise<WebgpuExecutable>;
+}
+
 /**
  * Opens the machine's GPU, or one that the CPU emulates if `software` allows (the description says so).
  * Throws EngineError `no-adapter`; its executables reject with `device-lost` and `out-of-memory`.
  */
-export async function webgpuBackend(options: AdapterOptions = {}): Promise<Backend> {
+export async function webgpuBackend(options: AdapterOptions = {}): Promise<WebgpuBackend> {
   const opened = await openAdapter(options);
   const own = await openDevice(opened);
   let disposed = false;
@@ -69,6 +73,7 @@ async function openDevice({ adapter, software, gpu }: OpenAdapter): Promise<Devi
       software,
       workgroupSize: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
       workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+      storageBuffers: limits.maxStorageBuffersPerShaderStage,
       workgroupsPerAxis: limits.maxComputeWorkgroupsPerDimension,
     },
     check() {
@@ -80,17 +85,16 @@ async function openDevice({ adapter, software, gpu }: OpenAdapter): Promise<Devi
   };
 }
 
-async function compile(own: Device, entries: readonly Schedule[]): Promise<Executable> {
+async function compile(own: Device, entries: readonly Schedule[]): Promise<WebgpuExecutable> {
   own.check();
-  const memory = await allocate(own, entries);
+  const programs = entries.map(schedule => ({
+    schedule,
+    shaders: schedule.kernels.flatMap(kernel => kernelShaders(schedule, kernel, own.shader)),
+  }));
+  const scratch = Math.max(0, ...programs.flatMap(p => p.shaders.map(shader => shader.scratchBytes ?? 0)));
+  const memory = await allocate(own, entries, scratch);
   try {
-    const built = await Promise.all(
-      entries.map(async schedule => {
-        const shaders = schedule.kernels.map(kernel => kernelShader(schedule, kernel, own.shader));
-        return [schedule.name, await buildEntry(own, schedule, shaders, memory)] as const;
-      }),
-    );
-    return createExecutable(own, memory, new Map(built));
+    return createExecutable(own, memory, await buildEntries(own, programs, memory));
   } catch (error) {
     memory.destroy();
     throw error;

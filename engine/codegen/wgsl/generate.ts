@@ -1,18 +1,22 @@
-/** Kernel to WGSL: one shader each. Pure text; the backend compiles and binds it. */
+/** Kernel to WGSL: the dispatches that run it. Pure text; the backend compiles and binds it. */
 import type { Kernel, Schedule } from '../../kernel/kernel.ts';
 import { loopShader } from './loop.ts';
 import { matmulShader } from './matmul.ts';
 import { scatterShader } from './scatter.ts';
 import { defaultOptions, type Shader, type WgslOptions } from './shader.ts';
 
-/** The dispatch that runs `kernel`, for a device with these limits. */
-export function kernelShader(schedule: Schedule, kernel: Kernel, options: WgslOptions = defaultOptions): Shader {
+/** The dispatches that run `kernel` in order, for a device with these limits. */
+export function kernelShaders(
+  schedule: Schedule,
+  kernel: Kernel,
+  options: WgslOptions = defaultOptions,
+): readonly Shader[] {
   switch (kernel.kind) {
     case 'loop':
-      return loopShader(schedule, kernel, options);
+      return [loopShader(schedule, kernel, options)];
     case 'matmul':
-      return matmulShader(schedule, kernel, options);
+      return [matmulShader(schedule, kernel, options)];
     case 'scatter':
-      return scatterShader(schedule, kernel, options);
+      return [scatterShader(schedule, kernel, options)];
   }
 }

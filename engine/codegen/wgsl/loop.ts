@@ -92,7 +92,7 @@ function writeStores(
 ): void {
   const store = () => {
     // All values first: a store may overwrite what another one reads.
-    const texts = phase.stores.map(s => storeText(module, s.buffer, writer.write(s.at), writer.write(s.value)));
+    const texts = phase.stores.map(s => storeText(module, s.buffer, writer.index(s.at), writer.write(s.value)));
     writer.line(...texts);
   };
   if (phase.over === 'inner') walkInner(kernel, writer, lanes, store);

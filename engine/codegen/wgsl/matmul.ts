@@ -146,7 +146,7 @@ function finishText(module: Module, kernel: MatmulKernel, { rows, columns }: Til
   const lines = writer.nested(() => {
     for (const n of [0, 1, 2]) writer.defineAxis(n, `x${n}`);
     writer.defineSlot(0, 'r0');
-    writer.line(...kernel.stores.map(s => storeText(module, s.buffer, writer.write(s.at), writer.write(s.value))));
+    writer.line(...kernel.stores.map(s => storeText(module, s.buffer, writer.index(s.at), writer.write(s.value))));
   });
   return `fn finish(x0: i32, x1: i32, x2: i32, r0: f32) {
 ${checks.length > 0 ? `  if (${checks.join(' || ')}) { return; }\n` : ''}${indent(lines)}}

@@ -5,17 +5,39 @@ import { loadedBuffers, storedBuffers } from '../../kernel/memory.ts';
 import { type LibraryName, libraryText } from './library.ts';
 
 export interface Binding {
-  /** A persistent buffer of the schedule, or the arena of all temporaries. */
-  readonly buffer: BufferId | 'arena';
+  /** A buffer of the schedule (a temporary is its part of the arena), the arena as a whole where a kernel has too many of them, or partial sums between two dispatches. */
+  readonly buffer: BufferId | 'arena' | 'scratch';
   readonly access: 'read' | 'read_write';
 }
 
 /** One dispatch. The entry point is `main`, binding number `n` of group 0 is `bindings[n]`. */
 export interface Shader {
   readonly name: string;
-  readonly code: string;
+  /** WGSL in which `OFFSET_n` stands for `offsets[n]`: kernels that do the same elsewhere in their buffers have one text. */
+  readonly template: string;
+  readonly offsets: readonly number[];
   readonly bindings: readonly Binding[];
   readonly workgroups: readonly [x: number, y: number, z: number];
+  /** Of the partial sums. */
+  readonly scratchBytes?: number;
+}
+
+/** The shader's text with its own offsets in it. */
+export function literalCode({ template, offsets }: Shader): string {
+  return template.replace(/( \+ )?OFFSET_(\d+)\b/g, (_, plus: string | undefined, n: string) => {
+    const offset = offsets[Number(n)]!;
+    return plus === undefined ? `${offset}i` : offset === 0 ? '' : ` + ${offset}i`;
+  });
+}
+
+/** The text that all shaders of one template share: offsets come from a uniform buffer, bound behind the others. */
+export function sharedCode({ template, offsets, bindings }: Shader): string {
+  const vectors = Math.ceil(offsets.length / 4);
+  const uniform = `@group(0) @binding(${bindings.length}) var<uniform> offsets: array<vec4<i32>, ${vectors}>;\n`;
+  return (
+    uniform +
+    template.replace(/OFFSET_(\d+)\b/g, (_, n: string) => `offsets[${Math.floor(Number(n) / 4)}][${Number(n) % 4}]`)
+  );
 }
 
 export interface WgslOptions {
@@ -25,6 +47,8 @@ export interface WgslOptions {
   readonly workgroupBytes: number;
   /** Workgroups along one axis of a dispatch. */
   readonly workgroupsPerAxis: number;
+  /** Storage buffers that a shader may bind. */
+  readonly storageBuffers: number;
   /** Emulated by a CPU: few large workgroups instead of many small ones. */
   readonly software: boolean;
 }
@@ -34,6 +58,7 @@ export const defaultOptions: WgslOptions = {
   workgroupSize: 256,
   workgroupBytes: 16384,
   workgroupsPerAxis: 65535,
+  storageBuffers: 8,
   software: false,
 };
 
@@ -43,36 +68,44 @@ export interface Module {
   readonly options: WgslOptions;
   readonly uses: Set<LibraryName>;
   readonly bindings: readonly Binding[];
+  /** What `OFFSET_n` stands for. */
+  readonly offsets: number[];
 }
 
+/**
+ * A binding for each buffer. Temporaries are parts of one arena, which can't be bound once to read and once to write: if the kernel
+ * stores to one of them, all are bound to write. Their parts don't overlap, since all that a kernel touches is alive.
+ */
 export function newModule(schedule: Schedule, kernel: Kernel, options: WgslOptions): Module {
   const stored = storedBuffers(kernel);
-  const bindings: Binding[] = [];
-  for (const id of new Set([...stored, ...loadedBuffers(kernel)])) {
-    const temporary = schedule.buffers[id]!.kind === 'temporary';
-    const buffer = temporary ? 'arena' : id;
-    if (bindings.some(b => b.buffer === buffer)) continue;
-    // The arena is one buffer, so it can't be bound once to read and once to write.
-    bindings.push({ buffer, access: temporary || stored.has(id) ? 'read_write' : 'read' });
-  }
-  return { schedule, options, uses: new Set(), bindings };
+  const ids = [...new Set([...stored, ...loadedBuffers(kernel)])];
+  const isTemporary = (id: BufferId) => schedule.buffers[id]!.kind === 'temporary';
+  const writesArena = [...stored].some(isTemporary);
+  const own = (id: BufferId): Binding => ({
+    buffer: id,
+    access: (isTemporary(id) ? writesArena : stored.has(id)) ? 'read_write' : 'read',
+  });
+  const offsets: number[] = [];
+  if (ids.length <= options.storageBuffers)
+    return { schedule, options, uses: new Set(), bindings: ids.map(own), offsets };
+  const arena: Binding = { buffer: 'arena', access: writesArena ? 'read_write' : 'read' };
+  const bindings = [arena, ...ids.filter(id => !isTemporary(id)).map(own)];
+  return { schedule, options, uses: new Set(), bindings, offsets };
 }
 
 export function finishShader(module: Module, name: string, workgroups: Shader['workgroups'], body: string): Shader {
-  const declarations = module.bindings.map(({ buffer, access }, n) => {
-    const element = buffer === 'arena' ? 'u32' : elementOf(module.schedule, buffer);
-    return `@group(0) @binding(${n}) var<storage, ${access}> ${nameOf(buffer)}: array<${element}>;\n`;
+  const { bindings, offsets } = module;
+  const declarations = bindings.map(({ buffer, access }, n) => {
+    const element = buffer === 'arena' ? 'u32' : buffer === 'scratch' ? 'f32' : elementOf(module.schedule, buffer);
+    return `@group(0) @binding(${n}) var<storage, ${access}> b${n}: array<${element}>;\n`;
   });
   return {
     name,
-    code: `${declarations.join('')}${libraryText(module.uses)}${body}`,
-    bindings: module.bindings,
+    template: `${declarations.join('')}${libraryText(module.uses)}${body}`,
+    offsets,
+    bindings,
     workgroups,
   };
-}
-
-function nameOf(buffer: BufferId | 'arena'): string {
-  return buffer === 'arena' ? 'arena' : `b${buffer}`;
 }
 
 /** bool is stored as u32, four u8 share a u32. */
@@ -81,13 +114,25 @@ function elementOf(schedule: Schedule, buffer: BufferId): 'f32' | 'i32' | 'u32' 
   return dtype === 'f32' || dtype === 'i32' ? dtype : 'u32';
 }
 
+/** The variable that `buffer` is bound to; undefined for a temporary that is reached through the arena. */
+export function bindingName({ bindings }: Module, buffer: Binding['buffer']): string | undefined {
+  const n = bindings.findIndex(binding => binding.buffer === buffer);
+  return n < 0 ? undefined : `b${n}`;
+}
+
 /** Reads element `at` (text of an i32) of a buffer. */
-export function loadText({ schedule }: Module, buffer: BufferId, at: string): string {
-  const { kind, dtype, offset = 0 } = schedule.buffers[buffer]!;
-  if (kind === 'temporary')
-    return fromBits(`arena[${offset === 0 ? at : `${at} + ${offset / 4}`}]`, dtype === 'u8' ? 'u32' : dtype);
-  if (dtype === 'u8') return `i32((b${buffer}[(${at}) >> 2u] >> ((u32(${at}) & 3u) * 8u)) & 255u)`;
-  return dtype === 'bool' ? `(b${buffer}[${at}] != 0u)` : `b${buffer}[${at}]`;
+export function loadText(module: Module, buffer: BufferId, at: string): string {
+  const { dtype } = module.schedule.buffers[buffer]!;
+  const bound = bindingName(module, buffer);
+  if (bound === undefined) return fromBits(arenaWord(module, buffer, at), dtype === 'u8' ? 'u32' : dtype);
+  if (dtype === 'u8') return `i32((${bound}[(${at}) >> 2u] >> ((u32(${at}) & 3u) * 8u)) & 255u)`;
+  return dtype === 'bool' ? `(${bound}[${at}] != 0u)` : `${bound}[${at}]`;
+}
+
+/** The word of the arena that holds element `at` of a temporary. */
+function arenaWord(module: Module, buffer: BufferId, at: string): string {
+  const { offset = 0 } = module.schedule.buffers[buffer]!;
+  return `${bindingName(module, 'arena')}[${offset === 0 ? at : `${at} + ${offset / 4}`}]`;
 }
 
 function fromBits(word: string, type: ScalarType): string {
@@ -96,12 +141,12 @@ function fromBits(word: string, type: ScalarType): string {
 }
 
 /** The statement that writes `value` to element `at` of a buffer. */
-export function storeText({ schedule }: Module, buffer: BufferId, at: string, value: string): string {
-  const { kind, dtype, offset = 0 } = schedule.buffers[buffer]!;
+export function storeText(module: Module, buffer: BufferId, at: string, value: string): string {
+  const { dtype } = module.schedule.buffers[buffer]!;
   const bits = dtype === 'bool' ? `select(0u, 1u, ${value})` : value;
-  if (kind !== 'temporary') return `b${buffer}[${at}] = ${bits};`;
-  const word = dtype === 'f32' || dtype === 'i32' ? `bitcast<u32>(${bits})` : bits;
-  return `arena[${offset === 0 ? at : `${at} + ${offset / 4}`}] = ${word};`;
+  const bound = bindingName(module, buffer);
+  if (bound !== undefined) return `${bound}[${at}] = ${bits};`;
+  return `${arenaWord(module, buffer, at)} = ${dtype === 'f32' || dtype === 'i32' ? `bitcast<u32>(${bits})` : bits};`;
 }
 
 /** A constant of WGSL. */

@@ -25,6 +25,8 @@ export function benchLines(workload: string, result: BenchResult): string[] {
     stepsPerSecond,
     bestStepsPerSecond,
     compileMs,
+    pipelines,
+    dispatches,
     deviceBytes,
     plannedBytes,
     threads,
@@ -35,6 +37,11 @@ export function benchLines(workload: string, result: BenchResult): string[] {
   const facts = [
     `${stepsPerSecond.toFixed(0)} steps/s (best ${bestStepsPerSecond.toFixed(0)})`,
     `compiled in ${compileMs.toFixed(0)} ms`,
+    ...(pipelines === undefined
+      ? []
+      : [
+          `${pipelines.count} pipelines created in ${pipelines.milliseconds.toFixed(0)} ms, ${dispatches} dispatches a step`,
+        ]),
     `${(deviceBytes / 2 ** 20).toFixed(1)} MiB (planned: ${(plannedBytes / 2 ** 20).toFixed(1)})`,
     ...(threads === undefined ? [] : [`${threads} thread${threads === 1 ? '' : 's'}`]),
     ...(heapGrowthBytes === undefined

@@ -1,8 +1,8 @@
 /** The text of shaders: layouts of buffers, what is computed once, edges of tiles, sizes of dispatches. Numbers are the backend's tests. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { kernelShader } from '../../../../engine/codegen/wgsl/generate.ts';
-import { defaultOptions, type Shader } from '../../../../engine/codegen/wgsl/shader.ts';
+import { kernelShaders } from '../../../../engine/codegen/wgsl/generate.ts';
+import { defaultOptions, literalCode, type Shader, type WgslOptions } from '../../../../engine/codegen/wgsl/shader.ts';
 import type { DType } from '../../../../engine/ir/graph.ts';
 import type { ScalarType } from '../../../../engine/ir/scalar.ts';
 import type { Kernel, LoopKernel, Schedule } from '../../../../engine/kernel/kernel.ts';
@@ -14,10 +14,16 @@ import { randomGraphs } from '../../../support/randomGraphs.ts';
 
 const f32 = (...shape: number[]) => ({ dtype: 'f32', shape }) as const;
 
-function shaders(build: (b: GraphBuilder) => readonly OutputSpec[], options = defaultOptions): readonly Shader[] {
+type Text = Shader & { readonly code: string };
+
+function shadersOf(schedule: Schedule, options: WgslOptions = defaultOptions): readonly Text[] {
+  const found = schedule.kernels.flatMap(kernel => kernelShaders(schedule, kernel, options));
+  return found.map(shader => ({ ...shader, code: literalCode(shader) }));
+}
+
+function shaders(build: (b: GraphBuilder) => readonly OutputSpec[], options = defaultOptions): readonly Text[] {
   const b = new GraphBuilder();
-  const schedule = scheduleGraph(b.finish('g', build(b)));
-  return schedule.kernels.map(kernel => kernelShader(schedule, kernel, options));
+  return shadersOf(scheduleGraph(b.finish('g', build(b))), options);
 }
 
 /** A kernel that copies an element of `from` to one of `to`. */
@@ -36,32 +42,31 @@ function copy(from: DType, to: DType, kinds: { readonly from?: 'temporary'; read
     phases: [{ kind: 'store', over: 'outer', stores: [store] }],
   };
   const schedule: Schedule = { name: 's', buffers, kernels: [kernel], arenaBytes: 1024 };
-  return kernelShader(schedule, kernel).code;
+  return shadersOf(schedule)[0]!.code;
 }
 
 describe('buffers', () => {
   it.each([
-    [copy('f32', 'f32'), 'let v0 = b0[x0];', 'b1[x0] = v0;'],
-    [copy('bool', 'bool'), 'let v0 = (b0[x0] != 0u);', 'b1[x0] = select(0u, 1u, v0);'],
-    [copy('u8', 'i32'), 'let v0 = i32((b0[(x0) >> 2u] >> ((u32(x0) & 3u) * 8u)) & 255u);', 'b1[x0] = v0;'],
-    [copy('f32', 'f32', { to: 'temporary' }), 'let v0 = b0[x0];', 'arena[x0 + 64] = bitcast<u32>(v0);'],
-    [copy('i32', 'i32', { from: 'temporary' }), 'let v0 = bitcast<i32>(arena[x0 + 128]);', 'b1[x0] = v0;'],
+    [copy('f32', 'f32'), 'let v0 = b1[x0];', 'b0[x0] = v0;'],
+    [copy('bool', 'bool'), 'let v0 = (b1[x0] != 0u);', 'b0[x0] = select(0u, 1u, v0);'],
+    [copy('u8', 'i32'), 'let v0 = i32((b1[(x0) >> 2u] >> ((u32(x0) & 3u) * 8u)) & 255u);', 'b0[x0] = v0;'],
+    [copy('f32', 'f32', { to: 'temporary' }), 'let v0 = b1[x0];', 'b0[x0] = v0;'],
+    [copy('i32', 'i32', { from: 'temporary' }), 'let v0 = b1[x0];', 'b0[x0] = v0;'],
     [
       copy('bool', 'bool', { from: 'temporary', to: 'temporary' }),
-      'let v0 = (arena[x0 + 128] != 0u);',
-      'arena[x0 + 64] = select(0u, 1u, v0);',
+      'let v0 = (b1[x0] != 0u);',
+      'b0[x0] = select(0u, 1u, v0);',
     ],
   ])('%#: elements are read and written as they lie', (code, read, write) => {
     expect(code).toContain(read);
     expect(code).toContain(write);
   });
 
-  it('temporaries share one binding, so that random schedules fit eight', () => {
+  it('each buffer has a binding, or all temporaries one together, so that random schedules fit eight', () => {
     fc.assert(
       fc.property(randomGraphs(20), graph => {
         const schedule = scheduleGraph(graph);
-        for (const kernel of schedule.kernels) {
-          const { bindings } = kernelShader(schedule, kernel);
+        for (const { bindings } of shadersOf(schedule)) {
           expect(new Set(bindings.map(b => b.buffer)).size).toBe(bindings.length);
           expect(bindings.length).toBeLessThanOrEqual(8);
         }
@@ -184,7 +189,7 @@ describe('scalars', () => {
       { name: 'y', kind: 'result', dtype, length: 4 },
     ] as const;
     const kernel: LoopKernel = { kind: 'loop', name: 'k', axes: [4], inner: [], phases: value };
-    return kernelShader({ name: 's', buffers, kernels: [kernel], arenaBytes: 0 }, kernel).code;
+    return shadersOf({ name: 's', buffers, kernels: [kernel], arenaBytes: 0 })[0]!.code;
   }
   const x = load(0, axis(0), 'f32');
   const n = load(1, axis(0), 'u32');

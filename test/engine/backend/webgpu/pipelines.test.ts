@@ -1,0 +1,68 @@
+/** Pipelines and bindings on a device: equal kernels share a pipeline, a kernel of many temporaries reaches them through the arena, a small step takes few dispatches. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { WebgpuBackend } from '../../../../engine/backend/webgpu/index.ts';
+import type { Graph } from '../../../../engine/ir/graph.ts';
+import { scheduleGraph } from '../../../../engine/kernel/schedule.ts';
+import { GraphBuilder } from '../../../../engine/ops/builder.ts';
+import { buildSteps } from '../../../../engine/train/step.ts';
+import { workloadProgram } from '../../../../server/cli/workloads.ts';
+import { openWebgpu } from '../../../support/devices.ts';
+import { expectedBuffers, hostArray, randomLeaves } from '../../../support/runSchedule.ts';
+import { difference } from '../../../support/samples.ts';
+
+let gpu: WebgpuBackend | undefined;
+beforeAll(async () => {
+  gpu = await openWebgpu();
+}, 60_000);
+afterAll(() => gpu?.dispose());
+
+function onDevice(title: string, run: (backend: WebgpuBackend) => Promise<void>): void {
+  it(title, { timeout: 120_000 }, async context => (gpu ? run(gpu) : context.skip()));
+}
+
+const f32 = (...shape: number[]) => ({ dtype: 'f32', shape }) as const;
+
+/** Compares what a graph leaves behind with its own meaning; returns how it was compiled. */
+async function check(backend: WebgpuBackend, graph: Graph) {
+  const leaves = randomLeaves(graph);
+  const schedule = scheduleGraph(graph);
+  const executable = await backend.compile([schedule]);
+  for (const [name, leaf] of Object.entries(leaves)) executable.write(name, hostArray(leaf));
+  executable.run(graph.name, 1);
+  for (const [name, values] of Object.entries(expectedBuffers(graph, leaves)))
+    expect(difference(await executable.read(name), values)).toBeLessThan(1e-4);
+  const result = { kernels: schedule.kernels.length, ...executable.pipelines };
+  executable.dispose();
+  return result;
+}
+
+onDevice('layers that are alike, elsewhere in one buffer of weights, share their pipelines', async backend => {
+  const layers = 4;
+  const b = new GraphBuilder();
+  const weights = b.state('weights', f32(layers * 64));
+  let x = b.input('x', f32(5, 8));
+  for (let n = 0; n < layers; n++) {
+    const w = b.reshape(b.slice(weights, [n * 64], [64]), [8, 8]);
+    const y = b.matmul(x, w);
+    x = b.sub(y, b.max(y, { axes: [1], keep: true }));
+  }
+  const { kernels, count } = await check(backend, b.finish('layers', [{ name: 'y', value: x }]));
+  expect(kernels).toBe(2 * layers);
+  // The first reads the input and the last writes the result, which have bindings of their own.
+  expect(count).toBeLessThanOrEqual(5);
+});
+
+onDevice('a kernel of more temporaries than a shader may bind reads them from the arena', async backend => {
+  const b = new GraphBuilder();
+  const x = b.input('x', f32(6, 6));
+  const many = Array.from({ length: 20 }, (_, n) => b.matmul(x, b.mul(x, n - 7)));
+  const y = many.reduce((sum, each) => b.add(b.mul(sum, 0.5), each));
+  await check(backend, b.finish('many', [{ name: 'y', value: y }]));
+});
+
+onDevice('a step of simplenet takes at most 12 dispatches', async backend => {
+  const steps = buildSteps(workloadProgram('simplenet'), { train: 128, validation: 0, test: 0 });
+  const executable = await backend.compile(steps.entries.map(scheduleGraph));
+  expect(executable.dispatches('train')).toBeLessThanOrEqual(12);
+  executable.dispose();
+});
