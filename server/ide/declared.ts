@@ -33,7 +33,7 @@ export function importersOf(uri: string, files: Iterable<DeclaredFile>): Readonl
 }
 
 /** As the parser has it: a declaration begins with its keyword in the first column. */
-const declaration = /^(const|data|model|train)[ \t]+([A-Za-z_]\w*)/gm;
+const declaration = /^(const|data|model|train)[^\S\r\n]+([A-Za-z_]\w*)/gm;
 
 const longestHeader = 400;
 

@@ -59,7 +59,7 @@ export function fixture(marked: string, files?: Readonly<Record<string, string>>
   const text = cursor < 0 ? marked : marked.slice(0, cursor) + marked.slice(cursor + 2);
   const host = testHost(files);
   const analysis = analyze(testUri, text, host);
-  expectVariantsAlike(analysis, cursor, other => analyze(testUri, other, host));
+  expectVariantsAlike(analysis, cursor, host);
   return { analysis, text, cursor };
 }
 

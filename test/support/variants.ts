@@ -12,10 +12,13 @@ import { definition, highlights, linkedEditing, references, typeDefinition } fro
 import { prepareRename, rename } from '../../server/ide/rename.ts';
 import { semanticTokens } from '../../server/ide/semanticTokens.ts';
 import { documentSymbols } from '../../server/ide/symbols.ts';
+import { analyze } from '../../server/lang/analyze.ts';
 import type { Analysis, Encoding, Position } from '../../server/lang/api.ts';
 import { format } from '../../server/lang/format/format.ts';
 import { lex } from '../../server/lang/syntax/lexer.ts';
 import { applyEdits } from '../../server/lang/text.ts';
+import type { DiskView } from '../../server/lsp/host.ts';
+import { askAfterwards, units } from './protocol.ts';
 
 /** Two, one and two utf-16 units; four, three and two bytes, so that no two encodings agree. */
 const foreign = '𝛿語é';
@@ -55,8 +58,12 @@ function variant(name: string, text: string, insertions: readonly Insertion[], l
 /** Paths of data take foreign names too; those of other sources are files of the test. */
 const path = /^"(?![^"]*:\/\/)[^"\n]*\.(?!strata")\w+"$/;
 
-function variants(text: string, cursor: number): readonly Variant[] {
-  const crlf = [...text.matchAll(/(?<!\r)\n/g)].map(({ index }) => ({ at: index, text: '\r' }));
+function withCrlf(text: string): Variant {
+  const ends = [...text.matchAll(/(?<!\r)\n/g)].map(({ index }) => ({ at: index, text: '\r' }));
+  return variant('CRLF', text, ends);
+}
+
+function withForeignText(text: string, cursor: number): Variant {
   const tokens = lex(text);
   const wide = tokens.flatMap(({ kind, text: token, start, end }): readonly Insertion[] => {
     if (kind === 'comment' || kind === 'doc') return [{ at: start + token.trimEnd().length, text: foreign }];
@@ -68,7 +75,7 @@ function variants(text: string, cursor: number): readonly Variant[] {
       t.kind === 'space' && i > 0 && tokens[i - 1]!.kind !== 'newline' ? t.text.replaceAll(' ', '\u00a0') : t.text,
     )
     .join('');
-  return [variant('CRLF', text, crlf), variant('foreign text', spaced, wide, above)];
+  return variant('foreign text', spaced, wide, above);
 }
 
 /** Without what a variant has put in. */
@@ -82,18 +89,25 @@ function plain(text: string): string {
 
 const seen = new Set<string>();
 
-/** Compares the variants of a text with it; `cursor` is -1 where no place is asked about. */
-export function expectVariantsAlike(analysis: Analysis, cursor: number, analyze: (text: string) => Analysis): void {
-  const { text } = analysis;
+/**
+ * Compares the variants of a text with it; `cursor` is -1 where no place is asked about. After the test a language server is asked
+ * about all of them in one, foreign text with CRLF, in each encoding.
+ */
+export function expectVariantsAlike(analysis: Analysis, cursor: number, host: DiskView): void {
+  const { text, uri } = analysis;
   const key = `${cursor} ${text}`;
   if (text.trim() === '' || seen.has(key)) return;
   seen.add(key);
   const expected = portrait(analysis, cursor, offset => offset);
-  for (const { name, text: other, there, back } of variants(text, cursor)) {
-    const found = portrait(analyze(other), cursor < 0 ? -1 : there(cursor), back);
-    expect(found, name).toEqual(expected);
-    expect(plain(format(other)), `${name}, formatted`).toBe(plain(format(text)));
+  const at = ({ there }: Variant, offset: number) => (offset < 0 ? -1 : there(offset));
+  const foreign = withForeignText(text, cursor);
+  for (const each of [withCrlf(text), foreign]) {
+    const found = portrait(analyze(uri, each.text, host), at(each, cursor), each.back);
+    expect(found, each.name).toEqual(expected);
+    expect(plain(format(each.text)), `${each.name}, formatted`).toBe(plain(format(text)));
   }
+  const both = withCrlf(foreign.text);
+  askAfterwards({ uri, text: both.text, cursor: at(both, at(foreign, cursor)), host });
 }
 
 /** All that the editor features say, with places of the original text. */
@@ -155,12 +169,6 @@ function atCursor(analysis: Analysis, cursor: number) {
 function label(analysis: Analysis, cursor: number): unknown {
   return JSON.parse(JSON.stringify(analysis.signature(cursor) ?? null).replaceAll(foreign, ''));
 }
-
-const units: Readonly<Record<Encoding, (text: string) => number>> = {
-  'utf-8': text => Buffer.byteLength(text),
-  'utf-16': text => text.length,
-  'utf-32': text => [...text].length,
-};
 
 /** The place is what each encoding makes of it, and leads back. */
 function expectEncoded({ text, lines }: Analysis, offset: number): void {

@@ -160,8 +160,8 @@ describe('symbols', () => {
 });
 
 describe('the names of a file', () => {
-  it('are read off its text as the parser finds them', () => {
-    const text = `/// What it is.\n${program()}\n// model Inner\nmodelling = 1\n`;
+  it.each([' ', '\u00a0', '\t '])('are read off its text as the parser finds them, behind %j', space => {
+    const text = `/// What it is.\n${program().replace('data ', `data${space}`)}\n// model Inner\nmodelling = 1\n`;
     const names = declaredNames(text);
     const { declarations } = fixture(text).analysis;
     expect(names.map(n => [n.kind, n.name, n.nameSpan])).toEqual(declarations.map(d => [d.kind, d.name, d.nameSpan]));
