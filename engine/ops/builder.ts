@@ -40,7 +40,7 @@ export class GraphBuilder extends NodeBuilder {
   /** A builder that goes on where `graph` ends: its node ids stay what they are. */
   static from(graph: Graph): GraphBuilder {
     const b = new GraphBuilder();
-    b.adopt(graph);
+    for (const node of graph.nodes) b.adopt(node);
     return b;
   }
 

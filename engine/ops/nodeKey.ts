@@ -3,12 +3,17 @@ import { type Dim, showDim } from '../dim/dim.ts';
 import { type Attribute, type Graph, type GraphNode, isGraph } from '../ir/graph.ts';
 import { printGraph } from '../ir/print.ts';
 
-/** Text of everything but the label. */
-export function nodeKey(node: GraphNode): string {
-  const attributes = Object.entries(node.attributes)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${name}=${showAttribute(value)}`);
-  return `${node.op}(${node.inputs.join()};${attributes.join(';')}):${node.type.dtype}[${node.type.shape.map(showDim).join()}]`;
+/** Text of everything but the label. The type of a node that has inputs follows from them. */
+export function nodeKey({ op, inputs, attributes, type }: GraphNode): string {
+  let key = op;
+  for (const input of inputs) key += `,${input}`;
+  for (const name of namesOf(attributes)) key += `;${name}=${showAttribute(attributes[name]!)}`;
+  return inputs.length > 0 ? key : `${key}:${type.dtype}[${type.shape.map(showDim).join()}]`;
+}
+
+function namesOf(attributes: GraphNode['attributes']): readonly string[] {
+  const names = Object.keys(attributes);
+  return names.length > 1 ? names.sort() : names;
 }
 
 /** A body is looked at each time its loop is rebuilt, but printed once. */

@@ -30,15 +30,14 @@ const scalarShape: Shape = [];
 /** The nodes of a graph under construction: append-only, and equal nodes are one. */
 export class NodeBuilder {
   private readonly nodes: GraphNode[] = [];
+  /** Of the first nodes, as many as have been needed. */
   private readonly known = new Map<string, NodeId>();
+  private keyed = 0;
   private label: string | undefined;
 
-  /** Takes over the nodes of `graph`, with their ids; for a builder that is still empty. */
-  protected adopt(graph: Graph): void {
-    for (const node of graph.nodes) {
-      this.known.set(nodeKey(node), this.nodes.length);
-      this.nodes.push(node);
-    }
+  /** Takes over a node of a graph whose nodes before it are those of this one. */
+  adopt(node: GraphNode): Value {
+    return { id: this.nodes.push(node) - 1, type: node.type };
   }
 
   /** The value of a node that exists. */
@@ -151,11 +150,11 @@ export class NodeBuilder {
     label = this.label,
   ): Value {
     const node: GraphNode = { op, inputs, attributes, type, ...(label !== undefined && { label }) };
+    for (; this.keyed < this.nodes.length; this.keyed++) this.known.set(nodeKey(this.nodes[this.keyed]!), this.keyed);
     const key = nodeKey(node);
     const found = this.known.get(key);
     if (found !== undefined) return { id: found, type };
-    const id = this.nodes.push(node) - 1;
-    this.known.set(key, id);
-    return { id, type };
+    this.known.set(key, this.keyed++);
+    return this.adopt(node);
   }
 }

@@ -1,6 +1,6 @@
-/** The order of the passes, with the validator around each. */
+/** The order of the passes, and the validator behind them. */
 import type { Graph } from '../ir/graph.ts';
-import { validateGraph } from '../ir/validate.ts';
+import { graphProblems, validateGraph } from '../ir/validate.ts';
 import { typeOf } from '../ops/registry.ts';
 import { never } from '../util/errors.ts';
 import { cse } from './cse.ts';
@@ -29,10 +29,18 @@ const roundLimit = 50;
 
 /**
  * The graph with nothing left to simplify, share or remove: what the scheduler takes. Gradients must have been taken before, for
- * `detach` goes. A pass that breaks the graph throws with the graph printed.
+ * `detach` goes. What comes out is validated; if it is malformed, the passes run again, validated one by one, and the one that breaks the graph
+ * throws with the graph printed.
  */
 export function optimize(graph: Graph): Graph {
-  validateGraph(graph, typeOf, 'the builder');
+  const optimized = fixedPoint(graph, () => {});
+  if (graphProblems(optimized, typeOf).length === 0) return optimized;
+  const validate = (current: Graph, after: string) => validateGraph(current, typeOf, after);
+  validate(graph, 'the builder');
+  return fixedPoint(graph, validate);
+}
+
+function fixedPoint(graph: Graph, check: (graph: Graph, after: string) => void): Graph {
   let current = graph;
   /** Passes that have nothing left to do until another one changes the graph. */
   const idle = new Set<Pass>();
@@ -42,7 +50,7 @@ export function optimize(graph: Graph): Graph {
       const next = pass.run(current);
       if (sameGraph(current, next)) idle.add(pass);
       else {
-        validateGraph(next, typeOf, pass.name);
+        check(next, pass.name);
         current = next;
         idle.clear();
       }
@@ -54,6 +62,7 @@ export function optimize(graph: Graph): Graph {
 
 /** Node by node the same op on the same inputs with equal attributes, and the same outputs: attributes of untouched nodes are the same objects. */
 function sameGraph(a: Graph, b: Graph): boolean {
+  if (a === b) return true;
   return (
     a.nodes.length === b.nodes.length &&
     a.outputs.every(({ value, at }, n) => value === b.outputs[n]!.value && at === b.outputs[n]!.at) &&

@@ -11,15 +11,19 @@ export interface Candidate {
 /** The value that takes the candidate's place, of the same type, or undefined to keep it. */
 export type Rewriter = (b: GraphBuilder, candidate: Candidate) => Value | undefined;
 
-/** What is equal is shared, for builders do so; what becomes unused stays for `dce`. */
+/** Rebuilt from the first node that changes on, sharing what is equal; `graph` itself if none does. What becomes unused stays for `dce`. */
 export function rewriteGraph(graph: Graph, rewriter: Rewriter): Graph {
   const b = new GraphBuilder();
   const values: Value[] = [];
-  for (const node of graph.nodes) {
+  let isSame = true;
+  for (const [id, node] of graph.nodes.entries()) {
     const inputs = node.inputs.map(i => values[i]!);
-    const make = () => rewriter(b, { node, inputs }) ?? b.copy(node, inputs);
-    values.push(node.label === undefined ? make() : b.scoped(node.label, make));
+    const make = () => rewriter(b, { node, inputs });
+    const replacement = node.label === undefined ? make() : b.scoped(node.label, make);
+    isSame &&= replacement === undefined && b.size === id;
+    values.push(replacement ?? (isSame ? b.adopt(node) : b.copy(node, inputs)));
   }
+  if (isSame) return graph;
   return b.finish(
     graph.name,
     graph.outputs.map(({ value, at, ...rest }) => ({
