@@ -19,7 +19,8 @@ export interface Device {
 }
 
 export interface WebgpuBackend extends Backend {
-  compile(entries: readonly Schedule[]): Promise<WebgpuExecutable>;
+  /** `shader` replaces what the device and its measurements say of how shaders are written. */
+  compile(entries: readonly Schedule[], shader?: Partial<WgslOptions>): Promise<WebgpuExecutable>;
 }
 
 /**
@@ -33,7 +34,7 @@ export async function webgpuBackend(options: AdapterOptions = {}): Promise<Webgp
   return {
     name: 'webgpu',
     description: opened.description,
-    compile: entries => compile(own, entries),
+    compile: (entries, shader) => compile({ ...own, shader: { ...own.shader, ...shader } }, entries),
     async dispose() {
       if (disposed) return;
       disposed = true;

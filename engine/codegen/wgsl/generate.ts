@@ -1,7 +1,7 @@
 /** Kernel to WGSL: the dispatches that run it. Pure text; the backend compiles and binds it. */
 import type { Kernel, Schedule } from '../../kernel/kernel.ts';
 import { loopShader } from './loop.ts';
-import { matmulShader } from './matmul.ts';
+import { matmulShaders } from './matmul.ts';
 import { scatterShader } from './scatter.ts';
 import { defaultOptions, type Shader, type WgslOptions } from './shader.ts';
 
@@ -15,7 +15,7 @@ export function kernelShaders(
     case 'loop':
       return [loopShader(schedule, kernel, options)];
     case 'matmul':
-      return [matmulShader(schedule, kernel, options)];
+      return matmulShaders(schedule, kernel, options);
     case 'scatter':
       return [scatterShader(schedule, kernel, options)];
   }

@@ -1,154 +1,186 @@
-/** Matrix products in WGSL: tiles of both operands are packed into workgroup memory, each thread accumulates a small block of registers. */
-import type { Scalar } from '../../ir/scalar.ts';
+/** Matrix products in WGSL: slices of both operands go to workgroup memory, each thread keeps a block of the product in registers. */
 import type { MatmulKernel, Schedule } from '../../kernel/kernel.ts';
-import { affine } from '../../kernel/scalar.ts';
+import { finishText, partialText, sumShader, vectorStores } from './finish.ts';
+import { accessIn, accessOf, component, packer, type Side, vectorType } from './packing.ts';
 import { indent, scalarWriter } from './scalarWriter.ts';
-import { finishShader, type Module, newModule, type Shader, storeText, type WgslOptions } from './shader.ts';
+import { finishShader, fitsBindings, type Module, newModule, type Shader, type WgslOptions } from './shader.ts';
+import { partDepth, rankedTiles, type Tile, threadsOf } from './tiles.ts';
 
-interface Tile {
-  /** Rows and columns of the workgroup's block of the product. */
-  readonly rows: number;
-  readonly columns: number;
-  /** Of each thread's block. */
-  readonly perThread: number;
-  /** Depth of a packed slice. */
-  readonly depth: number;
+/** What the choice of a tile depends on: the shape, and how the operands lie. */
+export function productKey(schedule: Schedule, kernel: MatmulKernel): string {
+  const { batch, m, n, k, a, b } = kernel;
+  const sides = [accessOf(schedule, kernel, a, 1), accessOf(schedule, kernel, b, 2)];
+  const lie = sides.map(({ along, vector }) => `${along}${vector === undefined ? '' : '4'}`).join(' ');
+  return `${batch} ${m} ${n} ${k} ${lie}`;
 }
 
-const tiles: readonly Tile[] = [
-  { rows: 64, columns: 64, perThread: 4, depth: 16 },
-  { rows: 32, columns: 32, perThread: 2, depth: 32 },
-  { rows: 16, columns: 16, perThread: 1, depth: 32 },
-];
+/** The tile that a product gets: the one that was measured to be best, else the one that should be. */
+export function tileOf(schedule: Schedule, kernel: MatmulKernel, options: WgslOptions): Tile {
+  const measured = options.tiles?.get(productKey(schedule, kernel));
+  return measured ?? rankedTiles(kernel, Math.ceil(kernel.k / partDepth(kernel, options)), options)[0]!;
+}
 
-/** Fewer workgroups than this leave parts of a GPU idle. */
-const ENOUGH_GROUPS = 96;
+/** One dispatch, or two where the depth is split: partial sums, then their sum and what becomes of it. */
+export function matmulShaders(schedule: Schedule, kernel: MatmulKernel, options: WgslOptions): readonly Shader[] {
+  const canSplit = fitsBindings(kernel, options);
+  const part = canSplit ? partDepth(kernel, options) : kernel.k;
+  const product = productShader(schedule, kernel, options, part);
+  const parts = Math.ceil(kernel.k / part);
+  return parts === 1 ? [product] : [product, sumShader(schedule, kernel, options, parts)];
+}
 
-/** The largest tile that still makes enough workgroups and wastes less than half of itself on the edges. */
-function chooseTile({ batch, m, n }: MatmulKernel, { software }: WgslOptions): Tile {
-  const fits = (t: Tile) => {
-    const blocks = Math.ceil(m / t.rows) * Math.ceil(n / t.columns);
-    const useful = (m * n) / (blocks * t.rows * t.columns);
-    return useful > 0.5 && (software || blocks * batch >= ENOUGH_GROUPS);
+/** A product about to be written: how it is cut up. */
+interface Plan {
+  readonly module: Module;
+  readonly kernel: MatmulKernel;
+  readonly tile: Tile;
+  readonly a: Side;
+  readonly b: Side;
+  /** Threads of a row of the workgroup, and of a column. */
+  readonly across: number;
+  readonly down: number;
+  /** Vectors that a thread's rows, and its columns, make. */
+  readonly vectorRows: number;
+  readonly vectorColumns: number;
+  /** Depth of a part, and their number. */
+  readonly part: number;
+  readonly parts: number;
+}
+
+/** Elements of a vector of workgroup memory for a thread that has `n` rows or columns. */
+const vectorOf = (n: number): number => (n % 4 === 0 ? 4 : n % 2 === 0 ? 2 : 1);
+
+function planOf(schedule: Schedule, kernel: MatmulKernel, options: WgslOptions, part: number): Plan {
+  const tile = tileOf(schedule, kernel, options);
+  const { rows, columns, threadRows, threadColumns } = tile;
+  const canBind = fitsBindings(kernel, options);
+  const side = (own: 1 | 2, width: number, threadWidth: number): Side => {
+    const operand = own === 1 ? kernel.a : kernel.b;
+    const vector = vectorOf(threadWidth);
+    const found = accessOf(schedule, kernel, operand, own);
+    return {
+      operand,
+      axis: own,
+      access: canBind ? accessIn(found, tile, width, vector) : { along: found.along },
+      size: own === 1 ? kernel.m : kernel.n,
+      width,
+      vector,
+      shared: own === 1 ? 'tileA' : 'tileB',
+      first: own === 1 ? 'row0' : 'column0',
+    };
   };
-  return tiles.find(fits) ?? tiles.at(-1)!;
+  const [a, b] = [side(1, rows, threadRows), side(2, columns, threadColumns)];
+  const parts = Math.ceil(kernel.k / part);
+  const stored = canBind && parts === 1 ? vectorStores(schedule, kernel, b.vector) : [];
+  const vectors = new Set([a.access.vector ?? [], b.access.vector ?? [], ...stored].flat());
+  // A product that leaves partial sums reads its operands alone.
+  const own = newModule(schedule, parts === 1 ? kernel : { ...kernel, stores: [] }, options, vectors);
+  const bindings = [{ buffer: 'scratch', access: 'read_write' } as const, ...own.bindings];
+  return {
+    module: parts === 1 ? own : { ...own, bindings },
+    kernel,
+    tile,
+    a,
+    b,
+    across: columns / threadColumns,
+    down: rows / threadRows,
+    vectorRows: threadRows / a.vector,
+    vectorColumns: threadColumns / b.vector,
+    part,
+    parts,
+  };
 }
 
-export function matmulShader(schedule: Schedule, kernel: MatmulKernel, options: WgslOptions): Shader {
-  const module = newModule(schedule, kernel, options);
-  const tile = chooseTile(kernel, options);
-  const { rows, columns, perThread: r, depth } = tile;
-  const [across, down] = [columns / r, rows / r];
-  const threads = across * down;
-  const left = packText(
-    module,
-    kernel.a,
-    { name: 'packA', axis: 1, size: kernel.m, shared: 'tileA', width: rows, other: 'row0' },
-    kernel.k,
-    depth,
-    threads,
-  );
-  const right = packText(
-    module,
-    kernel.b,
-    { name: 'packB', axis: 2, size: kernel.n, shared: 'tileB', width: columns, other: 'column0' },
-    kernel.k,
-    depth,
-    threads,
-  );
-  const registers = Array.from({ length: r * r }, (_, i) => `var c${i} = 0f;`).join(' ');
-  const range = [...Array(r).keys()];
-  const operands = [
-    ...range.map(i => `let a${i} = tileA[p * ${rows}u + ty + ${i * down}u];`),
-    ...range.map(j => `let b${j} = tileB[p * ${columns}u + tx + ${j * across}u];`),
-  ];
-  const products = range.flatMap(i => range.map(j => `c${i * r + j} = fma(a${i}, b${j}, c${i * r + j});`));
-  const finish = range.flatMap(i =>
-    range.map(j => `finish(batch, row0 + i32(ty) + ${i * down}i, column0 + i32(tx) + ${j * across}i, c${i * r + j});`),
-  );
-  const code = `var<workgroup> tileA: array<f32, ${rows * depth}>;
-var<workgroup> tileB: array<f32, ${columns * depth}>;
-${left}${right}${finishText(module, kernel, tile)}
-@compute @workgroup_size(${threads})
+function productShader(schedule: Schedule, kernel: MatmulKernel, options: WgslOptions, part: number): Shader {
+  const plan = planOf(schedule, kernel, options, part);
+  const { module, tile, a, b, parts } = plan;
+  const { batch, m, n } = kernel;
+  const array = (side: Side) =>
+    `var<workgroup> ${side.shared}: array<${vectorType(side.vector)}, ${(side.width * tile.depth) / side.vector}>;\n`;
+  const finish =
+    parts === 1
+      ? finishText(
+          module,
+          kernel,
+          b.vector,
+          tile,
+          vectorStores(schedule, kernel, fitsBindings(kernel, options) ? b.vector : 1),
+        )
+      : partialText(module, kernel, b.vector, tile);
+  const code = `${array(a)}${array(b)}${finish}@compute @workgroup_size(${threadsOf(tile)})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let tx = lane % ${across}u;
-  let ty = lane / ${across}u;
-  let batch = i32(group.z);
-  let row0 = i32(group.y) * ${rows}i;
-  let column0 = i32(group.x) * ${columns}i;
-  ${registers}
-  for (var k0 = 0i; k0 < ${kernel.k}i; k0 += ${depth}i) {
-    packA(lane, batch, row0, k0);
-    packB(lane, batch, column0, k0);
-    workgroupBarrier();
-    for (var p = 0u; p < ${depth}u; p++) {
-${indent([...operands, ...products], '      ')}    }
-    workgroupBarrier();
-  }
-${indent(finish)}}
+${indent(mainLines(plan))}}
 `;
-  return finishShader(
-    module,
-    kernel.name,
-    [Math.ceil(kernel.n / columns), Math.ceil(kernel.m / rows), kernel.batch],
-    code,
-  );
+  const workgroups = [Math.ceil(n / tile.columns), Math.ceil(m / tile.rows), batch * parts] as const;
+  const shader = finishShader(module, kernel.name, workgroups, code);
+  return parts === 1 ? shader : { ...shader, scratchBytes: parts * batch * m * n * 4 };
 }
 
-interface Side {
-  readonly name: string;
-  /** 1 for rows of A, 2 for columns of B. */
-  readonly axis: number;
-  readonly size: number;
-  readonly shared: string;
-  readonly width: number;
-  readonly other: string;
-}
-
-/** A function that packs a slice of an operand, [depth][width], zeros beyond the edges; neighbouring threads read along the smaller stride. */
-function packText(module: Module, operand: Scalar, side: Side, k: number, depth: number, threads: number): string {
+function mainLines(plan: Plan): readonly string[] {
+  const { module, kernel, tile, a, b, across, parts, part } = plan;
+  const { k } = kernel;
   const writer = scalarWriter(module);
-  const strides = operand.kind === 'load' ? affine(operand.at)?.strides : undefined;
-  const alongDepth = Math.abs(strides?.get(3) ?? 0) === 1;
-  const { name, axis, size, shared, width, other } = side;
-  const [p, w] = alongDepth ? [`i % ${depth}u`, `i / ${depth}u`] : [`i / ${width}u`, `i % ${width}u`];
-  const checks = [...(size % width === 0 ? [] : [`x${axis} < ${size}i`]), ...(k % depth === 0 ? [] : [`x3 < ${k}i`])];
-  const lines = writer.nested(() => {
+  return writer.nested(() => {
+    writer.line(
+      `let tx = i32(lane) % ${across}i;`,
+      `let ty = i32(lane) / ${across}i;`,
+      `let x0 = i32(group.z)${parts === 1 ? '' : ` / ${parts}i`};`,
+      `let row0 = i32(group.y) * ${tile.rows}i;`,
+      `let column0 = i32(group.x) * ${tile.columns}i;`,
+      `let begin = ${parts === 1 ? '0i' : `(i32(group.z) % ${parts}i) * ${part}i`};`,
+    );
     writer.defineAxis(0, 'x0');
-    writer.defineAxis(axis, `x${axis}`);
-    writer.defineAxis(3, 'x3');
-    writer.line(`value = ${writer.write(operand)};`);
+    const packs = [packer(module, writer, a, tile, 10), packer(module, writer, b, tile, 110)];
+    writer.line(...registersOf(plan).map(([i, j]) => `var c${i}_${j} = ${vectorType(b.vector)}(0f);`));
+    const slice = (count: number, last?: number) =>
+      writer.nested(() => {
+        for (const pack of packs) pack.slice(last);
+        writer.line('workgroupBarrier();', `for (var p = 0i; p < ${count}i; p++) {\n${indent(multiplyLines(plan))}}`);
+        writer.line('workgroupBarrier();');
+      });
+    const whole = k - (k % tile.depth);
+    if (whole > 0) {
+      const end = parts === 1 ? `${whole}i` : `min(begin + ${part}i, ${whole}i)`;
+      writer.line(`for (var k0 = begin; k0 < ${end}; k0 += ${tile.depth}i) {\n${indent(slice(tile.depth))}}`);
+    }
+    if (k > whole) {
+      // What is left of the depth: a slice that reads its last element instead of going beyond, and multiplies what counts.
+      const body = indent([`let k0 = ${whole}i;`, ...slice(k - whole, k - 1)]);
+      writer.line(`${parts === 1 ? '{' : `if (begin + ${part}i >= ${k}i) {`}\n${body}}`);
+    }
+    writer.line(...finishLines(plan));
   });
-  const guarded =
-    checks.length === 0
-      ? indent(lines, '    ')
-      : `    if (${checks.join(' && ')}) {\n${indent(lines, '      ')}    }\n`;
-  return `fn ${name}(lane: u32, x0: i32, ${other}: i32, k0: i32) {
-  for (var i = lane; i < ${depth * width}u; i += ${threads}u) {
-    let p = ${p};
-    let w = ${w};
-    let x${axis} = ${other} + i32(w);
-    let x3 = k0 + i32(p);
-    var value = 0f;
-${guarded}    ${shared}[p * ${width}u + w] = value;
-  }
-}
-`;
 }
 
-/** A function that stores what becomes of one element of the product. */
-function finishText(module: Module, kernel: MatmulKernel, { rows, columns }: Tile): string {
-  const writer = scalarWriter(module);
-  const checks = [
-    ...(kernel.m % rows === 0 ? [] : [`x1 >= ${kernel.m}i`]),
-    ...(kernel.n % columns === 0 ? [] : [`x2 >= ${kernel.n}i`]),
-  ];
-  const lines = writer.nested(() => {
-    for (const n of [0, 1, 2]) writer.defineAxis(n, `x${n}`);
-    writer.defineSlot(0, 'r0');
-    writer.line(...kernel.stores.map(s => storeText(module, s.buffer, writer.index(s.at), writer.write(s.value))));
+/** Row, and vector of columns, of each register. */
+function registersOf({ tile, vectorColumns }: Plan): readonly (readonly [row: number, columns: number])[] {
+  return Array.from({ length: tile.threadRows * vectorColumns }, (_, n) => [
+    Math.floor(n / vectorColumns),
+    n % vectorColumns,
+  ]);
+}
+
+/** Step `p` of the sums of a thread's block. */
+function multiplyLines(plan: Plan): readonly string[] {
+  const { a, b, across, down, vectorRows, vectorColumns } = plan;
+  const load = (name: string, side: Side, count: number, own: string, step: number) =>
+    Array.from({ length: count }, (_, g) => {
+      const place = `p * ${side.width / side.vector}i + ${own}${g === 0 ? '' : ` + ${g * step}i`}`;
+      return `let ${name}${g} = ${side.shared}[${place}];`;
+    });
+  const products = registersOf(plan).map(([i, j]) => {
+    const element = component(`a${Math.floor(i / a.vector)}`, i % a.vector, a.vector);
+    const spread = b.vector === 1 ? element : `${vectorType(b.vector)}(${element})`;
+    return `c${i}_${j} = fma(${spread}, b${j}, c${i}_${j});`;
   });
-  return `fn finish(x0: i32, x1: i32, x2: i32, r0: f32) {
-${checks.length > 0 ? `  if (${checks.join(' || ')}) { return; }\n` : ''}${indent(lines)}}
-`;
+  return [...load('a', a, vectorRows, 'ty', down), ...load('b', b, vectorColumns, 'tx', across), ...products];
+}
+
+function finishLines(plan: Plan): readonly string[] {
+  const { a, b, across, down, parts } = plan;
+  const batch = parts === 1 ? 'x0' : 'i32(group.z)';
+  return registersOf(plan).map(([i, j]) => {
+    const row = `row0 + (ty + ${Math.floor(i / a.vector) * down}i) * ${a.vector}i + ${i % a.vector}i`;
+    return `finish(${batch}, ${row}, column0 + (tx + ${j * across}i) * ${b.vector}i, c${i}_${j});`;
+  });
 }

@@ -3,6 +3,7 @@ import type { Scalar, ScalarType } from '../../ir/scalar.ts';
 import type { BufferId, Kernel, Schedule } from '../../kernel/kernel.ts';
 import { loadedBuffers, storedBuffers } from '../../kernel/memory.ts';
 import { type LibraryName, libraryText } from './library.ts';
+import type { Tile } from './tiles.ts';
 
 export interface Binding {
   /** A buffer of the schedule (a temporary is its part of the arena), the arena as a whole where a kernel has too many of them, or partial sums between two dispatches. */
@@ -49,6 +50,10 @@ export interface WgslOptions {
   readonly workgroupsPerAxis: number;
   /** Storage buffers that a shader may bind. */
   readonly storageBuffers: number;
+  /** Tiles of products by `productKey`, as measured on this device; others get what a rule says. */
+  readonly tiles?: Pick<ReadonlyMap<string, Tile>, 'get'>;
+  /** Into how many parts the depth of a product is split, if not by the rule. */
+  readonly splits?: number;
   /** Emulated by a CPU: few large workgroups instead of many small ones. */
   readonly software: boolean;
 }
@@ -70,13 +75,20 @@ export interface Module {
   readonly bindings: readonly Binding[];
   /** What `OFFSET_n` stands for. */
   readonly offsets: number[];
+  /** Buffers that are declared as vectors of four, because some of their elements are read or written four at a time. */
+  readonly vectors: ReadonlySet<BufferId>;
 }
 
 /**
  * A binding for each buffer. Temporaries are parts of one arena, which can't be bound once to read and once to write: if the kernel
  * stores to one of them, all are bound to write. Their parts don't overlap, since all that a kernel touches is alive.
  */
-export function newModule(schedule: Schedule, kernel: Kernel, options: WgslOptions): Module {
+export function newModule(
+  schedule: Schedule,
+  kernel: Kernel,
+  options: WgslOptions,
+  vectors: ReadonlySet<BufferId> = new Set(),
+): Module {
   const stored = storedBuffers(kernel);
   const ids = [...new Set([...stored, ...loadedBuffers(kernel)])];
   const isTemporary = (id: BufferId) => schedule.buffers[id]!.kind === 'temporary';
@@ -85,18 +97,22 @@ export function newModule(schedule: Schedule, kernel: Kernel, options: WgslOptio
     buffer: id,
     access: (isTemporary(id) ? writesArena : stored.has(id)) ? 'read_write' : 'read',
   });
-  const offsets: number[] = [];
-  if (ids.length <= options.storageBuffers)
-    return { schedule, options, uses: new Set(), bindings: ids.map(own), offsets };
+  const module = { schedule, options, uses: new Set<LibraryName>(), offsets: [], vectors };
+  if (fitsBindings(kernel, options)) return { ...module, bindings: ids.map(own) };
   const arena: Binding = { buffer: 'arena', access: writesArena ? 'read_write' : 'read' };
-  const bindings = [arena, ...ids.filter(id => !isTemporary(id)).map(own)];
-  return { schedule, options, uses: new Set(), bindings, offsets };
+  return { ...module, bindings: [arena, ...ids.filter(id => !isTemporary(id)).map(own)] };
+}
+
+/** Whether each buffer of `kernel` can have a binding of its own, beside one for partial sums. */
+export function fitsBindings(kernel: Kernel, { storageBuffers }: WgslOptions): boolean {
+  const ids = new Set([...storedBuffers(kernel), ...loadedBuffers(kernel)]);
+  return ids.size + (kernel.kind === 'matmul' ? 1 : 0) <= storageBuffers;
 }
 
 export function finishShader(module: Module, name: string, workgroups: Shader['workgroups'], body: string): Shader {
   const { bindings, offsets } = module;
   const declarations = bindings.map(({ buffer, access }, n) => {
-    const element = buffer === 'arena' ? 'u32' : buffer === 'scratch' ? 'f32' : elementOf(module.schedule, buffer);
+    const element = buffer === 'arena' ? 'u32' : buffer === 'scratch' ? 'f32' : elementOf(module, buffer);
     return `@group(0) @binding(${n}) var<storage, ${access}> b${n}: array<${element}>;\n`;
   });
   return {
@@ -109,8 +125,9 @@ export function finishShader(module: Module, name: string, workgroups: Shader['w
 }
 
 /** bool is stored as u32, four u8 share a u32. */
-function elementOf(schedule: Schedule, buffer: BufferId): 'f32' | 'i32' | 'u32' {
+function elementOf({ schedule, vectors }: Module, buffer: BufferId): string {
   const { dtype } = schedule.buffers[buffer]!;
+  if (vectors.has(buffer)) return `vec4<${dtype}>`;
   return dtype === 'f32' || dtype === 'i32' ? dtype : 'u32';
 }
 
@@ -125,8 +142,19 @@ export function loadText(module: Module, buffer: BufferId, at: string): string {
   const { dtype } = module.schedule.buffers[buffer]!;
   const bound = bindingName(module, buffer);
   if (bound === undefined) return fromBits(arenaWord(module, buffer, at), dtype === 'u8' ? 'u32' : dtype);
+  if (module.vectors.has(buffer)) return `${bound}[(${at}) / 4i][(${at}) % 4i]`;
   if (dtype === 'u8') return `i32((${bound}[(${at}) >> 2u] >> ((u32(${at}) & 3u) * 8u)) & 255u)`;
   return dtype === 'bool' ? `(${bound}[${at}] != 0u)` : `${bound}[${at}]`;
+}
+
+/** Reads four elements from `at`, a multiple of four, of a buffer of `module.vectors`: a vec4<f32>. */
+export function loadVectorText(module: Module, buffer: BufferId, at: string): string {
+  return `${bindingName(module, buffer)}[(${at}) / 4i]`;
+}
+
+/** The statement that writes four elements from `at`, a multiple of four, of a buffer of `module.vectors`. */
+export function storeVectorText(module: Module, buffer: BufferId, at: string, values: readonly string[]): string {
+  return `${bindingName(module, buffer)}[(${at}) / 4i] = vec4<f32>(${values.join(', ')});`;
 }
 
 /** The word of the arena that holds element `at` of a temporary. */
@@ -145,6 +173,7 @@ export function storeText(module: Module, buffer: BufferId, at: string, value: s
   const { dtype } = module.schedule.buffers[buffer]!;
   const bits = dtype === 'bool' ? `select(0u, 1u, ${value})` : value;
   const bound = bindingName(module, buffer);
+  if (module.vectors.has(buffer)) return `${bound}[(${at}) / 4i][(${at}) % 4i] = ${bits};`;
   if (bound !== undefined) return `${bound}[${at}] = ${bits};`;
   return `${arenaWord(module, buffer, at)} = ${dtype === 'f32' || dtype === 'i32' ? `bitcast<u32>(${bits})` : bits};`;
 }

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { kernelShaders } from '../../../../engine/codegen/wgsl/generate.ts';
 import { defaultOptions, literalCode, type Shader, type WgslOptions } from '../../../../engine/codegen/wgsl/shader.ts';
+import { fits, SPLIT_ALIGNMENT, threadsOf, tileName, tiles } from '../../../../engine/codegen/wgsl/tiles.ts';
 import type { DType } from '../../../../engine/ir/graph.ts';
 import type { ScalarType } from '../../../../engine/ir/scalar.ts';
 import type { Kernel, LoopKernel, Schedule } from '../../../../engine/kernel/kernel.ts';
@@ -142,30 +143,64 @@ describe('products', () => {
     return shaders(build, { ...defaultOptions, software })[0]!;
   };
 
-  it('whole tiles are not checked, edges outside the inner loop', () => {
+  it('no step of a sum is checked: edges read what is there and are not stored', () => {
     expect(product(64, 64, 64).code).not.toContain('if (');
+    expect(product(64, 64, 64).code).not.toContain('min(');
     const edge = product(60, 70, 50).code;
-    expect(edge).toContain('if (x1 < 60i && x3 < 70i)');
     expect(edge).toContain('if (x1 >= 60i || x2 >= 50i) { return; }');
-    expect(edge.split('for (var p')[1]!.split('workgroupBarrier')[0]).not.toContain('if');
+    const main = edge.slice(edge.indexOf('fn main'));
+    expect(main).toContain(', 59i);');
+    expect(main).toContain(', 69i);');
+    expect(main).not.toMatch(/if \(x|select/);
+    const [whole, rest] = main.split('let k0 = 64i;');
+    expect(whole).not.toContain(', 69i);');
+    expect(rest).toContain('for (var p = 0i; p < 6i; p++)');
   });
 
   it.each([
-    [1024, 1024, false, [16, 16, 1]],
-    [64, 128, false, [8, 4, 1]],
-    [64, 128, true, [2, 1, 1]],
-    [10, 10, true, [1, 1, 1]],
-  ] as const)('of %i x %i (software: %s) it takes %j workgroups', (m, n, software, expected) => {
-    expect(product(m, 64, n, software).workgroups).toEqual(expected);
+    [4096, 4096, 4096, false, [32, 32, 1]],
+    [1024, 1024, 64, false, [16, 16, 1]],
+    [64, 128, 64, false, [8, 4, 1]],
+    [64, 128, 64, true, [2, 1, 1]],
+    [10, 10, 64, true, [1, 1, 1]],
+    [1, 1000, 64, true, [8, 1, 1]],
+  ] as const)('of %i x %i over %i (software: %s) it takes %j workgroups', (m, n, k, software, expected) => {
+    expect(product(m, k, n, software).workgroups).toEqual(expected);
   });
 
-  it('neighbouring threads read neighbouring elements', () => {
-    const transposed = shaders(b => [
-      { name: 'y', value: b.matmul(b.input('x', f32(32, 64)), b.transpose(b.input('w', f32(32, 64)))) },
-    ])[0]!.code;
-    const packs = (code: string) => [...code.matchAll(/let p = (i . \d+u);/g)].map(m => m[1]);
-    expect(packs(transposed)).toEqual(['i % 32u', 'i % 32u']);
-    expect(packs(product(32, 64, 32).code)).toEqual(['i % 32u', 'i / 16u']);
+  it('four elements that lie side by side are read and written at once, along rows or along the depth', () => {
+    const declared = (code: string) => [...code.matchAll(/b(\d): array<(.*)>;/g)].map(m => m[2]);
+    // The result, the left and the right operand.
+    expect(declared(product(512, 512, 512).code)).toEqual(['vec4<f32>', 'vec4<f32>', 'vec4<f32>']);
+    // Rows of 510 don't begin at multiples of four.
+    expect(declared(product(512, 512, 510).code)).toEqual(['f32', 'vec4<f32>', 'f32']);
+    expect(declared(product(512, 510, 512).code)).toEqual(['vec4<f32>', 'f32', 'vec4<f32>']);
+  });
+
+  it('few blocks over a great depth are cut into parts, whose sums a second dispatch adds up', () => {
+    const build = (b: GraphBuilder) => [
+      { name: 'y', value: b.maximum(b.matmul(b.input('x', f32(64, 784)), b.input('w', f32(784, 128))), 0) },
+    ];
+    const [parts, sum, ...more] = shaders(build);
+    expect(more).toEqual([]);
+    expect(parts!.workgroups[2]).toBe(5);
+    expect(parts!.scratchBytes).toBe(5 * 64 * 128 * 4);
+    expect(parts!.code).toContain('(i32(group.z) % 5i) * 160i');
+    expect(sum!.code).toContain('for (var s = 1i; s < 5i; s++)');
+    expect(shaders(build, { ...defaultOptions, software: true })).toHaveLength(1);
+  });
+
+  it('every tile fits its threads', () => {
+    for (const tile of tiles) {
+      const { rows, columns, threadRows, threadColumns, depth } = tile;
+      expect([rows, columns, threadRows, threadColumns, depth].every(n => Number.isInteger(Math.log2(n)))).toBe(true);
+      expect(threadsOf(tile)).toBeGreaterThanOrEqual(
+        Math.max(rows / Math.min(4, threadRows), columns / Math.min(4, threadColumns)),
+      );
+      expect(fits(tile, defaultOptions)).toBe(true);
+      expect(SPLIT_ALIGNMENT % depth).toBe(0);
+    }
+    expect(new Set(tiles.map(tileName)).size).toBe(tiles.length);
   });
 });
 
