@@ -22,6 +22,8 @@ export interface KernelTime {
   readonly microseconds: number;
   readonly flops: number;
   readonly bytes: number;
+  /** What operations and bytes would take at the rates of the device, where those are known. */
+  readonly boundMicroseconds?: number;
 }
 
 export interface BenchResult {
@@ -52,7 +54,7 @@ interface Profiling extends Executable {
   readonly threads?: number;
   readonly pipelines?: BenchResult['pipelines'];
   dispatches?(entry: string): number;
-  profile?(entry: string): readonly KernelTime[] | Promise<readonly KernelTime[]>;
+  profile?(entry: string): readonly KernelTime[] | Promise<readonly KernelTime[] | undefined>;
 }
 
 const ENTRY = 'train';

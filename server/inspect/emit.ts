@@ -1,7 +1,9 @@
 /** A look inside: what Strata makes of a program, with the same printers as the tests. For `--emit` and for editors. */
+import { kernelShaders } from '../../engine/codegen/wgsl/generate.ts';
 import { splitSamples } from '../../engine/data/splits.ts';
 import { printGraph } from '../../engine/ir/print.ts';
 import type { Program } from '../../engine/ir/program.ts';
+import type { Schedule } from '../../engine/kernel/kernel.ts';
 import { printPlan, printSchedule } from '../../engine/kernel/print.ts';
 import { scheduleGraph } from '../../engine/kernel/schedule.ts';
 import { withShown } from '../../engine/train/show.ts';
@@ -15,7 +17,10 @@ const emissions = {
   graph: ({ data: { prepare, augment }, train, evaluate, infer }) =>
     [prepare, ...(augment ? [augment] : []), train, evaluate, ...(infer ? [infer] : [])].map(printGraph).join('\n'),
   kernels: (program, counts) => schedules(program, counts).map(printSchedule).join('\n'),
-  plan: (program, counts) => schedules(program, counts).map(printPlan).join('\n'),
+  plan: (program, counts) =>
+    schedules(program, counts)
+      .map(schedule => `${printPlan(schedule)}${dispatchesOf(schedule)} dispatches on a GPU\n`)
+      .join('\n'),
 } as const satisfies Record<string, (program: Program, counts: Counts) => string>;
 
 export type Emission = 'shapes' | 'outline' | keyof typeof emissions;
@@ -56,7 +61,12 @@ function shapes(analysis: Analysis): string {
   return lines.join('\n');
 }
 
-function schedules(program: Program, counts: Counts): readonly ReturnType<typeof scheduleGraph>[] {
+/** By the rule that holds for a GPU nothing was measured on. */
+function dispatchesOf(schedule: Schedule): number {
+  return schedule.kernels.flatMap(kernel => kernelShaders(schedule, kernel)).length;
+}
+
+function schedules(program: Program, counts: Counts): readonly Schedule[] {
   return withShown(program, buildSteps(program, counts)).entries.map(scheduleGraph);
 }
 

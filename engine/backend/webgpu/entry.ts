@@ -1,12 +1,14 @@
 /** Entry points ready to run: pipelines compiled, bind groups made once. */
 import type { Binding, Shader } from '../../codegen/wgsl/shader.ts';
-import type { Schedule } from '../../kernel/kernel.ts';
+import type { Kernel, Schedule } from '../../kernel/kernel.ts';
 import { bytesOf } from '../../kernel/memory.ts';
 import { type Memory, padded } from './buffers.ts';
 import type { Device } from './index.ts';
 import { compileShaders, type PipelineWork } from './pipelines.ts';
 
 export interface Dispatch {
+  /** What it runs, or runs a part of. */
+  readonly kernel: Kernel;
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
   readonly workgroups: Shader['workgroups'];
@@ -14,7 +16,8 @@ export interface Dispatch {
 
 export interface Program {
   readonly schedule: Schedule;
-  readonly shaders: readonly Shader[];
+  /** The dispatches of each kernel, in order. */
+  readonly shaders: readonly (readonly [kernel: Kernel, shader: Shader])[];
 }
 
 /** Compiles all entries together and binds each dispatch to its buffers; `offsets` is a uniform buffer to be destroyed with the memory. */
@@ -27,21 +30,22 @@ export async function buildEntries(
   readonly work: PipelineWork;
   readonly offsets: GPUBuffer | undefined;
 }> {
-  const all = programs.flatMap(program => program.shaders);
+  const all = programs.flatMap(program => program.shaders.map(([, shader]) => shader));
   const { compiled, work } = await compileShaders(own, all);
   const { buffer: offsets, places } = uploadOffsets(
     own,
     all.filter(shader => compiled.get(shader)!.takesOffsets),
   );
-  const bind = (schedule: Schedule, shader: Shader): Dispatch => {
+  const bind = (schedule: Schedule, [kernel, shader]: Program['shaders'][number]): Dispatch => {
     const { pipeline, layout } = compiled.get(shader)!;
     const resources = shader.bindings.map(({ buffer }) => resourceOf(schedule, buffer, memory));
     const place = places.get(shader);
     if (place !== undefined) resources.push({ buffer: offsets!, ...place });
     const entries = resources.map((resource, binding) => ({ binding, resource }));
-    return { pipeline, group: own.device.createBindGroup({ layout, entries }), workgroups: shader.workgroups };
+    const group = own.device.createBindGroup({ layout, entries });
+    return { kernel, pipeline, group, workgroups: shader.workgroups };
   };
-  const entries = new Map(programs.map(p => [p.schedule.name, p.shaders.map(shader => bind(p.schedule, shader))]));
+  const entries = new Map(programs.map(p => [p.schedule.name, p.shaders.map(pair => bind(p.schedule, pair))]));
   return { entries, work, offsets };
 }
 

@@ -1,5 +1,6 @@
 /** Runs entries on the device: batches of steps a submit, writes through the queue, reads through mapped staging buffers. */
 import type { DType } from '../../ir/graph.ts';
+import type { Schedule } from '../../kernel/kernel.ts';
 import { bytesOf } from '../../kernel/memory.ts';
 import { EngineError, never } from '../../util/errors.ts';
 import type { Executable, HostArray } from '../backend.ts';
@@ -7,6 +8,7 @@ import { type Memory, padded } from './buffers.ts';
 import type { buildEntries, Dispatch } from './entry.ts';
 import type { Device } from './index.ts';
 import type { PipelineWork } from './pipelines.ts';
+import { canProfile, type KernelProfile, profileEntry } from './profile.ts';
 
 /** Dispatches a submit: some 50 ms at most on the slowest hardware; Windows resets a GPU that is busy for 2 s. */
 const DISPATCHES_PER_SUBMIT = 512;
@@ -24,10 +26,16 @@ export interface WebgpuExecutable extends Executable {
   readonly pipelines: PipelineWork;
   /** Dispatches of one run of `entry`. */
   dispatches(entry: string): number;
+  /** Times each kernel of `entry` in `times` runs; undefined where the adapter has no timestamps. */
+  profile(entry: string, times?: number): Promise<readonly KernelProfile[] | undefined>;
 }
+
+/** Runs of which `profile` takes the median. */
+const PROFILE_RUNS = 15;
 
 export function createExecutable(
   own: Device,
+  schedules: readonly Schedule[],
   memory: Memory,
   { entries, work, offsets }: Awaited<ReturnType<typeof buildEntries>>,
 ): WebgpuExecutable {
@@ -38,6 +46,11 @@ export function createExecutable(
     bytes: memory.bytes + (offsets?.size ?? 0),
     pipelines: work,
     dispatches: entry => dispatchesOf(entry).length,
+    async profile(entry, times = PROFILE_RUNS) {
+      check();
+      if (!canProfile(own)) return undefined;
+      return profileEntry(own, schedules.find(each => each.name === entry)!, dispatchesOf(entry), times);
+    },
     run(entry, times) {
       check();
       const dispatches = dispatchesOf(entry);

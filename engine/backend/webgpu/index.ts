@@ -47,7 +47,9 @@ export async function webgpuBackend(options: AdapterOptions = {}): Promise<Webgp
 
 async function openDevice({ adapter, software, gpu }: OpenAdapter): Promise<Device> {
   const { limits } = adapter;
+  const wanted: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups'];
   const device = await adapter.requestDevice({
+    requiredFeatures: wanted.filter(feature => adapter.features.has(feature)),
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
@@ -90,12 +92,14 @@ async function compile(own: Device, entries: readonly Schedule[]): Promise<Webgp
   own.check();
   const programs = entries.map(schedule => ({
     schedule,
-    shaders: schedule.kernels.flatMap(kernel => kernelShaders(schedule, kernel, own.shader)),
+    shaders: schedule.kernels.flatMap(kernel =>
+      kernelShaders(schedule, kernel, own.shader).map(shader => [kernel, shader] as const),
+    ),
   }));
-  const scratch = Math.max(0, ...programs.flatMap(p => p.shaders.map(shader => shader.scratchBytes ?? 0)));
+  const scratch = Math.max(0, ...programs.flatMap(p => p.shaders.map(([, shader]) => shader.scratchBytes ?? 0)));
   const memory = await allocate(own, entries, scratch);
   try {
-    return createExecutable(own, memory, await buildEntries(own, programs, memory));
+    return createExecutable(own, entries, memory, await buildEntries(own, programs, memory));
   } catch (error) {
     memory.destroy();
     throw error;

@@ -54,7 +54,8 @@ export function benchLines(workload: string, result: BenchResult): string[] {
 
 const signed = (n: number): string => `${n >= 0 ? '+' : ''}${n}`;
 
-function kernelLine({ name, microseconds, flops, bytes }: KernelTime): string {
+function kernelLine({ name, microseconds, flops, bytes, boundMicroseconds }: KernelTime): string {
   const rate = (amount: number) => (amount / Math.max(microseconds, 0.01) / 1000).toFixed(1).padStart(7);
-  return `  ${microseconds.toFixed(1).padStart(8)} us ${rate(flops)} GFLOP/s ${rate(bytes)} GB/s  ${name}`;
+  const bound = boundMicroseconds === undefined ? '' : ` (bound ${boundMicroseconds.toFixed(1).padStart(7)} us)`;
+  return `  ${microseconds.toFixed(1).padStart(8)} us${bound} ${rate(flops)} GFLOP/s ${rate(bytes)} GB/s  ${name}`;
 }

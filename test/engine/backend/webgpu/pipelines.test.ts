@@ -66,3 +66,20 @@ onDevice('a step of simplenet takes at most 12 dispatches', async backend => {
   expect(executable.dispatches('train')).toBeLessThanOrEqual(12);
   executable.dispose();
 });
+
+onDevice('a profile times every kernel beside what the device could do', async backend => {
+  const b = new GraphBuilder();
+  const [x, w] = [b.input('x', f32(64, 512)), b.input('w', f32(512, 64))];
+  const graph = b.finish('entry', [{ name: 'y', value: b.sum(b.exp(b.matmul(x, w)), { axes: [1] }) }]);
+  const schedule = scheduleGraph(graph);
+  // The depth in parts: two dispatches of one kernel.
+  const executable = await backend.compile([schedule], { splits: 2 });
+  expect(executable.dispatches('entry')).toBe(3);
+  const kernels = await executable.profile('entry', 3);
+  if (kernels !== undefined) {
+    expect(kernels.map(k => k.name)).toEqual(schedule.kernels.map(k => k.name));
+    for (const { microseconds, flops, bytes, boundMicroseconds } of kernels)
+      expect(Math.min(microseconds, flops, bytes, boundMicroseconds)).toBeGreaterThan(0);
+  }
+  executable.dispose();
+});
