@@ -1,8 +1,8 @@
 /** Diagnostics on a terminal, each with the line it is about, and as JSON for other tools. */
-import { fileURLToPath } from 'node:url';
 import { type Diagnostic, diagnostics, renderFact, type Severity } from '../ide/diagnostics/registry.ts';
 import type { DiagnosticFact } from '../lang/facts.ts';
 import { type LineIndex, type Location, lineIndex, type Position, type Span } from '../lang/text.ts';
+import { filePath } from '../runs/fileUri.ts';
 import { readText, type Source, shortPath } from './source.ts';
 import { paint } from './terminal.ts';
 
@@ -119,7 +119,7 @@ function frame(
 
 function placeOf(location: Location, source: Source): { readonly file: string; readonly text: string } {
   if (location.uri === source.analysis.uri) return { file: source.name, text: source.text };
-  const path = fileURLToPath(location.uri);
+  const path = filePath(location.uri) ?? location.uri;
   const file = shortPath(path, process.cwd());
   return { file, text: readText(path, file) };
 }

@@ -1,11 +1,12 @@
 /** Reads and analyses the `.strata` files that a command names, with the folder that their data paths may not leave. */
 import { readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { isInside } from '../../engine/data/paths.ts';
 import { EngineError } from '../../engine/util/errors.ts';
 import { createSchemaWorker } from '../data/schemaWorker.ts';
 import type { Analysis } from '../lang/api.ts';
+import { filePath, fileUri } from '../runs/fileUri.ts';
 import { analyzeSettled, createLangHost } from '../runs/langHost.ts';
 
 export interface Source {
@@ -29,9 +30,12 @@ export async function readSource(name: string): Promise<Source> {
   const text = readText(path, name);
   const host = createLangHost({
     ...thread,
-    workspaceOf: uri => (uri.startsWith('file:') ? workspaceOf(fileURLToPath(uri)) : undefined),
+    workspaceOf: uri => {
+      const file = filePath(uri);
+      return file === undefined ? undefined : workspaceOf(file);
+    },
   });
-  return { name, path, workspace, text, analysis: await analyzeSettled(pathToFileURL(path).href, text, host) };
+  return { name, path, workspace, text, analysis: await analyzeSettled(fileUri(path), text, host) };
 }
 
 export function readText(path: string, name: string): string {

@@ -1,7 +1,6 @@
 /** A run's source, lowered once more while a trace listens. */
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isInside } from '../../engine/data/paths.ts';
 import { printGraph } from '../../engine/ir/print.ts';
 import type { Program } from '../../engine/ir/program.ts';
@@ -10,6 +9,7 @@ import { EngineError } from '../../engine/util/errors.ts';
 import { analyze } from '../lang/analyze.ts';
 import type { LangHost } from '../lang/api.ts';
 import { lower } from '../lang/lower/lower.ts';
+import { filePath, fileUri } from '../runs/fileUri.ts';
 import type { RunIdentity } from '../runs/history.ts';
 import { createTrace, type Trace } from './trace.ts';
 
@@ -27,7 +27,7 @@ export function traceRun({ folder, source }: RunIdentity, program: Program): Tra
   const path = resolve(workspace, source);
   const text = readFileSync(join(folder, SOURCE_FILE), 'utf8');
   const trace = createTrace(program.name);
-  const analysis = analyze(pathToFileURL(path).href, text, hostOf(program, workspace));
+  const analysis = analyze(fileUri(path), text, hostOf(program, workspace));
   const lowered = lower(analysis, program.name, program.choice, trace.listener);
   const same =
     lowered.kind === 'program' &&
@@ -43,9 +43,9 @@ export function traceRun({ folder, source }: RunIdentity, program: Program): Tra
 function hostOf({ data }: Program, workspace: string): LangHost {
   return {
     readText(uri) {
-      const path = fileURLToPath(uri);
+      const path = filePath(uri);
       try {
-        return isInside(workspace, path) ? readFileSync(path, 'utf8') : undefined;
+        return path !== undefined && isInside(workspace, path) ? readFileSync(path, 'utf8') : undefined;
       } catch {
         return undefined;
       }

@@ -2,8 +2,8 @@
 import { snapshotOf } from '../lang/analyze.ts';
 import type { Analysis, TextEdit } from '../lang/api.ts';
 import { parts } from '../lang/snapshot/snapshot.ts';
+import { relativePath } from '../lang/uri.ts';
 import type { Declared, DeclaredFile } from './declared.ts';
-import { relativePath, resolvePath } from './fileRename.ts';
 
 export interface Importable {
   readonly declared: Declared;
@@ -41,12 +41,11 @@ function reaches(from: DeclaredFile, uri: string, files: readonly DeclaredFile[]
   const seen = new Set<string>([from.uri]);
   const open = [from];
   for (let file = open.pop(); file !== undefined; file = open.pop()) {
-    for (const path of file.imports) {
-      const target = resolvePath(path, file.uri);
+    for (const target of file.imports) {
       if (target === uri) return true;
-      const next = target === undefined || seen.has(target) ? undefined : files.find(f => f.uri === target);
+      const next = seen.has(target) ? undefined : files.find(f => f.uri === target);
       if (next) open.push(next);
-      if (target !== undefined) seen.add(target);
+      seen.add(target);
     }
   }
   return false;

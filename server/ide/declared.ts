@@ -1,6 +1,7 @@
 /** The names that a file declares, read off its text without parsing: what an index of a whole workspace is made of. */
 import type { DeclarationKind, Span } from '../lang/api.ts';
-import { resolveUri } from '../lang/check/world.ts';
+import { stringValue } from '../lang/syntax/lexer.ts';
+import { resolveUri } from '../lang/uri.ts';
 
 export interface Declared {
   readonly kind: Exclude<DeclarationKind, 'import'>;
@@ -15,7 +16,7 @@ export interface Declared {
 export interface DeclaredFile {
   readonly uri: string;
   readonly declared: readonly Declared[];
-  /** Paths as written. */
+  /** Uris. */
   readonly imports: readonly string[];
 }
 
@@ -23,10 +24,7 @@ export interface DeclaredFile {
 export function importersOf(uri: string, files: Iterable<DeclaredFile>): ReadonlySet<string> {
   const importers = new Map<string, string[]>();
   for (const file of files)
-    for (const path of file.imports) {
-      const target = resolveUri(file.uri, path);
-      importers.set(target, [...(importers.get(target) ?? []), file.uri]);
-    }
+    for (const target of file.imports) importers.set(target, [...(importers.get(target) ?? []), file.uri]);
   const found = new Set([uri]);
   for (const file of found) for (const importer of importers.get(file) ?? []) found.add(importer);
   return found;
@@ -38,8 +36,8 @@ const declaration = /^(const|data|model|train)[^\S\r\n]+([A-Za-z_]\w*)/gm;
 const longestHeader = 400;
 
 export function declaredFile(uri: string, text: string): DeclaredFile {
-  const imports = [...text.matchAll(/^import\b[^"\r\n]*"([^"\r\n]*)/gm)].map(m => m[1]!);
-  return { uri, declared: declaredNames(text), imports };
+  const paths = [...text.matchAll(/^import\b[^"\r\n]*("(?:[^"\\\r\n]|\\[^\r\n])*"?)/gm)];
+  return { uri, declared: declaredNames(text), imports: paths.map(m => resolveUri(uri, stringValue(m[1]!))) };
 }
 
 export function declaredNames(text: string): readonly Declared[] {

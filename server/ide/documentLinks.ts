@@ -1,10 +1,11 @@
 /** Links from the paths in a file: data files and imports. */
 import type { Analysis, Span } from '../lang/api.ts';
+import { isUnclosed, stringValue } from '../lang/syntax/lexer.ts';
 
 export interface PathLink {
   /** Without the quotes. */
   readonly span: Span;
-  /** As written, relative to the file. */
+  /** Relative to the file. */
   readonly path: string;
 }
 
@@ -16,8 +17,9 @@ export function documentLinks(analysis: Analysis): readonly PathLink[] {
       ({ type, span }) => type === 'string' && homes.some(h => h.span.start <= span.start && span.end <= h.span.end),
     )
     .map(({ span }) => {
-      const inside = { start: span.start + 1, end: analysis.text[span.end - 1] === '"' ? span.end - 1 : span.end };
-      return { span: inside, path: analysis.text.slice(inside.start, inside.end) };
+      const token = analysis.text.slice(span.start, span.end);
+      const end = isUnclosed(token) ? span.end : span.end - 1;
+      return { span: { start: span.start + 1, end }, path: stringValue(token) };
     })
     .filter(({ path }) => /[./\\]/.test(path) && !/^[a-z][a-z0-9+.-]+:/i.test(path));
 }

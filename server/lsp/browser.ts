@@ -20,4 +20,5 @@ const host: ServerHost = {
 };
 
 const [reader, writer] = [new BrowserMessageReader(globalThis), new BrowserMessageWriter(globalThis)];
-startServer(createConnection(reader, writer, { messageStrategy: createGate() }), host);
+const gate = createGate();
+startServer(createConnection(reader, writer, { messageStrategy: gate }), host, gate);

@@ -23,14 +23,15 @@ export interface Convert {
   location(place: LangLocation, lines: LineIndex): Location;
 }
 
-export function createConvert(encoding: Encoding): Convert {
+/** `spelled`: a uri as the client spells it. */
+export function createConvert(encoding: Encoding, spelled: (uri: string) => string): Convert {
   const convert: Convert = {
     encoding,
     range: (lines, { start, end }) => ({ start: lines.position(start, encoding), end: lines.position(end, encoding) }),
     span: (lines, { start, end }) => ({ start: lines.offset(start, encoding), end: lines.offset(end, encoding) }),
     offset: (lines, position) => lines.offset(position, encoding),
     edits: (lines, edits) => edits.map(({ span, text }) => ({ range: convert.range(lines, span), newText: text })),
-    location: ({ uri, start, end }, lines) => ({ uri, range: convert.range(lines, { start, end }) }),
+    location: ({ uri, start, end }, lines) => ({ uri: spelled(uri), range: convert.range(lines, { start, end }) }),
   };
   return convert;
 }

@@ -26,7 +26,7 @@ const slow = 40;
 const refreshDelay = 150;
 
 export function createDiagnostics(session: Session): DiagnosticsService {
-  const { connection, workspace, capabilities } = session;
+  const { connection, workspace, capabilities, spelled } = session;
   const pulls = capabilities.textDocument?.diagnostic !== undefined;
   const waiting = new Set<string>();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -44,7 +44,7 @@ export function createDiagnostics(session: Session): DiagnosticsService {
       const version = workspace.document(uri)?.version;
       if (version === undefined) continue;
       const list = compute(session, uri);
-      void connection.sendDiagnostics({ uri, version, diagnostics: list });
+      void connection.sendDiagnostics({ uri: spelled(uri), version, diagnostics: list });
     }
     const last = performance.now() - started;
     cost = Math.min(last, before);
@@ -85,7 +85,7 @@ export function createDiagnostics(session: Session): DiagnosticsService {
     },
     clear: uri => {
       waiting.delete(uri);
-      if (!pulls) void connection.sendDiagnostics({ uri, diagnostics: [] });
+      if (!pulls) void connection.sendDiagnostics({ uri: spelled(uri), diagnostics: [] });
     },
   };
 }
@@ -153,17 +153,17 @@ interface Reports {
 }
 
 function createReports(session: Session): Reports {
-  const { workspace } = session;
+  const { workspace, spelled } = session;
   /** Of files without an analysis that is kept, so that asking again costs nothing. */
   const known = new Map<string, { readonly resultId: string; readonly items: Diagnostic[] }>();
   const reportOf = (uri: string): WorkspaceDocumentDiagnosticReport => {
     const version = workspace.document(uri)?.version ?? null;
     const before = known.get(uri);
-    if (before?.resultId === resultIdOf(session, uri)) return { kind: 'full', uri, version, ...before };
+    if (before?.resultId === resultIdOf(session, uri)) return { kind: 'full', uri: spelled(uri), version, ...before };
     const items = compute(session, uri);
     const resultId = resultIdOf(session, uri);
     known.set(uri, { resultId, items });
-    return { kind: 'full', uri, version, resultId, items };
+    return { kind: 'full', uri: spelled(uri), version, resultId, items };
   };
   return {
     *changed(previous) {
@@ -173,7 +173,7 @@ function createReports(session: Session): Reports {
       for (const uri of previous.keys()) {
         if (present.has(uri)) continue;
         known.delete(uri);
-        yield { kind: 'full', uri, version: null, items: [] };
+        yield { kind: 'full', uri: spelled(uri), version: null, items: [] };
       }
     },
   };

@@ -159,7 +159,7 @@ function registerRename(session: Session): void {
     await searchFiles(session, { uri, symbol, token, progress }, file => {
       const result = rename(analysis, offset, newName, [file]);
       const edits = result.kind === 'edits' ? (result.files.get(file.uri) ?? []) : [];
-      if (edits.length > 0) changes[file.uri] = convert.edits(file.lines, edits);
+      if (edits.length > 0) changes[session.spelled(file.uri)] = convert.edits(file.lines, edits);
     });
     return { changes };
   });
@@ -176,7 +176,7 @@ function registerCodeActions(session: Session): void {
           title,
           kind,
           ...(command === undefined
-            ? { edit: { changes: { [uri]: convert.edits(analysis.lines, edits) } } }
+            ? { edit: { changes: { [session.spelled(uri)]: convert.edits(analysis.lines, edits) } } }
             : { command: { title, command: serverCommands[command], arguments: [{ uri }] } }),
           ...(diagnostic === undefined ? {} : { diagnostics: [toDiagnostic(diagnostic, analysis.lines, options)] }),
           ...(preferred ? { isPreferred: true } : {}),

@@ -38,7 +38,7 @@ export async function fetchCommand(session: Session, argument: unknown): Promise
 
 /** A client that can't be asked for edits has the checksums in the answer. */
 async function applyPins(
-  { connection, workspace, convert, capabilities }: Session,
+  { connection, workspace, convert, capabilities, spelled }: Session,
   uri: string,
   pins: readonly TextEdit[],
 ): Promise<void> {
@@ -46,7 +46,7 @@ async function applyPins(
   if (capabilities.workspace?.applyEdit !== true || lines === undefined) return;
   await connection.workspace.applyEdit({
     label: 'Write checksums',
-    edit: { changes: { [uri]: convert.edits(lines, pins) } },
+    edit: { changes: { [spelled(uri)]: convert.edits(lines, pins) } },
   });
 }
 

@@ -1,12 +1,15 @@
-/** Stands before the handlers: a message out of turn, or of another shape than they take for granted, is refused as the protocol says. */
+/** Stands before the handlers: a message out of turn, or of another shape than they take for granted, is refused as the protocol says; uris get one spelling. */
 import * as v from 'valibot';
 import { type Connection, ErrorCodes, type Message, ResponseError } from 'vscode-languageserver';
+import { canonicalUri } from '../lang/uri.ts';
 
 /** Goes into the options of a connection as its `messageStrategy`. */
 export interface Gate {
   handleMessage(message: Message, next: (message: Message) => void | Promise<void>): void | Promise<void>;
   /** The client has asked for the end; all that may follow is `exit`. */
   readonly ended: boolean;
+  /** A uri as the client spells it: clients compare what they get with what they have sent. */
+  spelled(uri: string): string;
 }
 
 /** What a refused request goes on as, so that its answer comes in its turn. */
@@ -79,6 +82,8 @@ const shapes: ReadonlyMap<string, v.GenericSchema> = new Map<string, v.GenericSc
 /** One for each connection. */
 export function createGate(): Gate {
   let phase: 'new' | 'serving' | 'ended' = 'new';
+  /** Where the client's differ from ours. */
+  const spellings = new Map<string, string>();
   const outOfTurn = (method: string): Refusal | undefined => {
     if (phase === 'new' && method !== 'initialize') {
       return { code: ErrorCodes.ServerNotInitialized, message: `${method}: expected initialize first` };
@@ -94,6 +99,7 @@ export function createGate(): Gate {
     get ended() {
       return phase === 'ended';
     },
+    spelled: uri => spellings.get(uri) ?? uri,
     handleMessage: (message, next) => {
       const { method, id, params } = (message ?? {}) as Readonly<Record<string, unknown>>;
       if (typeof method !== 'string' || method === 'exit') return next(message);
@@ -101,12 +107,33 @@ export function createGate(): Gate {
       if (refused === undefined) {
         if (method === 'initialize') phase = 'serving';
         if (method === 'shutdown') phase = 'ended';
+        respell(params, spellings);
         return next(message);
       }
       // Nobody waits for an answer to a notification.
       if (id !== undefined) return next({ jsonrpc: '2.0', id, method: refusal, params: refused } as Message);
     },
   };
+}
+
+const uriKeys = new Set(['uri', 'oldUri', 'newUri', 'rootUri']);
+
+/** Uris of the protocol lie less deep; how deep a hostile message is, nobody knows. */
+const deepest = 8;
+
+/** Puts the uris of a message into the one spelling, in place, and notes those that had another one. */
+function respell(value: unknown, spellings: Map<string, string>, depth = 0): void {
+  if (typeof value !== 'object' || value === null || depth > deepest) return;
+  const fields = value as Record<string, unknown>;
+  for (const [key, field] of Object.entries(fields)) {
+    if (typeof field !== 'string') respell(field, spellings, depth + 1);
+    else if (uriKeys.has(key)) {
+      const uri = canonicalUri(field);
+      if (uri !== field) spellings.set(uri, field);
+      else spellings.delete(uri);
+      fields[key] = uri;
+    }
+  }
 }
 
 function misshapen(method: string, params: unknown): Refusal | undefined {

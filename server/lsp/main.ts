@@ -25,4 +25,4 @@ const connection = process.argv.includes('--stdio')
 process.on('uncaughtException', error => connection.console.error(error.stack ?? error.message));
 process.on('unhandledRejection', error => connection.console.error(String(error)));
 
-startServer(connection, createNodeHost(fileURLToPath(new URL('.', import.meta.url))));
+startServer(connection, createNodeHost(fileURLToPath(new URL('.', import.meta.url))), gate);

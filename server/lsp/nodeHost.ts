@@ -1,10 +1,10 @@
 /** The host on a real machine: workspace folders on disk, run folders, the engine beside the server. */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isInside, workspacePaths } from '../../engine/data/paths.ts';
 import { fetchData } from '../data/fetchData.ts';
 import { createSchemaWorker } from '../data/schemaWorker.ts';
+import { filePath, fileUri } from '../runs/fileUri.ts';
 import { createLangHost } from '../runs/langHost.ts';
 import { createRunManager } from '../runs/manager.ts';
 import { isRunOf } from '../runs/store.ts';
@@ -22,20 +22,20 @@ export function createNodeHost(home: string): ServerHost {
   const folders = (): readonly string[] => [...roots, ...lone];
   /** The innermost workspace folder, or the file's own folder for a file opened alone. */
   const workspaceOf = (uri: string): string | undefined => {
-    const path = pathOf(uri);
+    const path = filePath(uri);
     if (path === undefined) return undefined;
     const holders = roots.filter(root => isInside(root, path)).sort((a, b) => b.length - a.length);
     return holders[0] ?? dirname(path);
   };
   const resolver = (fromUri: string) => {
-    const workspace = workspaceOf(fromUri);
-    return workspace === undefined ? undefined : workspacePaths(workspace, dirname(fileURLToPath(fromUri)));
+    const [workspace, path] = [workspaceOf(fromUri), filePath(fromUri)];
+    return workspace === undefined || path === undefined ? undefined : workspacePaths(workspace, dirname(path));
   };
   const thread = createSchemaWorker(join(home, 'schemas.js'));
   const manual = join(home, 'strata-manual');
   return {
     setFolders: uris => {
-      roots = uris.flatMap(uri => pathOf(uri) ?? []);
+      roots = uris.flatMap(uri => filePath(uri) ?? []);
     },
     folders,
     langHost: (openText, arrived) => createLangHost({ workspaceOf, openText, arrived, ...thread }),
@@ -45,28 +45,24 @@ export function createNodeHost(home: string): ServerHost {
       roots
         .flatMap(root => sourceFiles(root))
         .slice(0, maxFiles)
-        .map(path => pathToFileURL(path).href),
+        .map(fileUri),
     trainingPlace: uri => {
-      const path = pathOf(uri);
+      const path = filePath(uri);
       const workspace = workspaceOf(uri);
       if (path === undefined || workspace === undefined) return undefined;
       if (!roots.includes(workspace)) lone.add(workspace);
       return { workspace, base: dirname(path), source: relative(workspace, path).replaceAll('\\', '/') };
     },
     ownsRun: folder => folders().some(root => isRunOf(folder, root)),
-    ...(existsSync(manual) ? { manual: pathToFileURL(manual).href } : {}),
+    ...(existsSync(manual) ? { manual: fileUri(manual) } : {}),
     fetch: fetchData,
     createRuns: ({ engine, runtime, log }) =>
       createRunManager({ engine: engine ?? join(home, 'engine.js'), runtime, log }),
   };
 }
 
-function pathOf(uri: string): string | undefined {
-  return uri.startsWith('file:') ? attempt(() => fileURLToPath(uri)) : undefined;
-}
-
 function uriOf(path: string | undefined): string | undefined {
-  return path === undefined ? undefined : pathToFileURL(path).href;
+  return path === undefined ? undefined : fileUri(path);
 }
 
 function listFolder(resolve: () => string | undefined): readonly FolderEntry[] {

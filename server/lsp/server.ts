@@ -15,7 +15,7 @@ import { tokenModifiers, tokenTypes } from '../ide/semanticTokens.ts';
 import { createDiagnostics, type DiagnosticsService } from './diagnostics.ts';
 import type { Change } from './documents.ts';
 import { registerEditing } from './editing.ts';
-import { registerRefusals } from './gate.ts';
+import { type Gate, registerRefusals } from './gate.ts';
 import type { ServerHost } from './host.ts';
 import { registerInspection } from './inspect.ts';
 import { type FilesParams, filesNotification, type InitializationOptions, serverCommands } from './protocol.ts';
@@ -30,8 +30,8 @@ import { registerTraining, type Training } from './training.ts';
 /** Data files whose change may change a type. Formats, not everything: an editor watches what it is told to. */
 const watched = ['**/*.strata', '**/*.{csv,tsv,npy,npz,gz,parquet,safetensors,wav,txt,png,jpg,jpeg}', '**/*-ubyte'];
 
-/** Serves `connection` until it is closed. */
-export function startServer(connection: Connection, host: ServerHost): void {
+/** Serves `connection`, whose messages have come through the gate, until it is closed. */
+export function startServer(connection: Connection, host: ServerHost, { spelled }: Gate): void {
   let stop = (): void => {};
   registerRefusals(connection);
   connection.onInitialize(params => {
@@ -39,7 +39,8 @@ export function startServer(connection: Connection, host: ServerHost): void {
     const folders = params.workspaceFolders?.map(folder => folder.uri) ?? (params.rootUri ? [params.rootUri] : []);
     host.setFolders(folders);
     const arrived = (uris: readonly string[]): void => diagnostics.affected(uris);
-    const session = createSession({ connection, host, capabilities: params.capabilities, options, arrived });
+    const { capabilities } = params;
+    const session = createSession({ connection, host, capabilities, options, spelled, arrived });
     const diagnostics: DiagnosticsService = createDiagnostics(session);
     registerDocuments(session, diagnostics);
     registerEditing(session);

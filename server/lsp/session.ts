@@ -15,6 +15,8 @@ export interface Session {
   readonly convert: Convert;
   readonly capabilities: ClientCapabilities;
   readonly options: InitializationOptions;
+  /** A uri as the client spells it. */
+  readonly spelled: (uri: string) => string;
   /** Changes while the session lives. */
   settings: Settings;
   /** By uri of the workspace folder, where the client tells folders apart. */
@@ -26,18 +28,17 @@ export interface SessionStart {
   readonly host: ServerHost;
   readonly capabilities: ClientCapabilities;
   readonly options: InitializationOptions;
+  readonly spelled: (uri: string) => string;
   /** Told the files whose data is known now, or differently. */
   readonly arrived: (uris: readonly string[]) => void;
 }
 
-export function createSession({ connection, host, capabilities, options, arrived }: SessionStart): Session {
+export function createSession({ arrived, ...start }: SessionStart): Session {
+  const { host, capabilities, options, spelled } = start;
   return {
-    connection,
-    host,
-    capabilities,
-    options,
+    ...start,
     workspace: createWorkspace(host, arrived),
-    convert: createConvert(agreedEncoding(capabilities)),
+    convert: createConvert(agreedEncoding(capabilities), spelled),
     settings: readSettings(options, defaultSettings),
     folderSettings: new Map(),
   };

@@ -16,7 +16,7 @@ export function registerStructure(session: Session): void {
       const concerned = workspace.filesWith((uri, text) => files.some(rename => isConcerned(uri, text, rename)));
       for (const [uri, edits] of fileRenameEdits(concerned, files)) {
         const lines = workspace.linesOf(uri);
-        if (lines !== undefined) changes[uri] = convert.edits(lines, edits);
+        if (lines !== undefined) changes[session.spelled(uri)] = convert.edits(lines, edits);
       }
       return { changes };
     }),
@@ -27,7 +27,8 @@ export function registerStructure(session: Session): void {
 function isConcerned(uri: string, text: string, { oldUri }: FileRename): boolean {
   if (uri === oldUri || uri.startsWith(`${oldUri}/`)) return true;
   const last = oldUri.slice(oldUri.lastIndexOf('/') + 1);
-  return text.includes(decodeURIComponent(last));
+  const name = decodeURIComponent(last);
+  return text.includes(name) || text.includes(JSON.stringify(name).slice(1, -1));
 }
 
 function withImports(workspace: Workspace, analysis: Analysis): readonly Analysis[] {
@@ -43,7 +44,7 @@ function registerCalls(session: Session): void {
       name: item.name,
       detail: item.detail,
       kind: symbolKind(item.kind),
-      uri: item.uri,
+      uri: session.spelled(item.uri),
       range: convert.range(lines, item.span),
       selectionRange: convert.range(lines, item.nameSpan),
     };

@@ -1,13 +1,13 @@
 /** What the language needs from a disk: imported texts, schemas of data files and shapes of weights, kept inside the workspace. */
 import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type ResolvePath, workspacePaths } from '../../engine/data/paths.ts';
 import { readShapes } from '../../engine/train/safetensors.ts';
 import { EngineError } from '../../engine/util/errors.ts';
 import { createSchemaStore, type SchemaStore, type SchemaStoreOptions } from '../data/schemaStore.ts';
 import { analyze } from '../lang/analyze.ts';
 import type { Analysis, LangHost, WeightsResult } from '../lang/api.ts';
+import { filePath } from './fileUri.ts';
 import { weightsPath } from './weights.ts';
 
 export interface LangHostOptions extends Omit<SchemaStoreOptions, 'placeOf'> {
@@ -27,8 +27,8 @@ const maxTextBytes = 4 << 20;
 
 export function createLangHost({ workspaceOf, openText, ...options }: LangHostOptions): DiskHost {
   const placeOf = (uri: string) => {
-    const workspace = workspaceOf(uri);
-    return workspace === undefined ? undefined : { workspace, base: dirname(fileURLToPath(uri)) };
+    const [workspace, path] = [workspaceOf(uri), filePath(uri)];
+    return workspace === undefined || path === undefined ? undefined : { workspace, base: dirname(path) };
   };
   const schemas = createSchemaStore({ placeOf, ...options });
   return {
@@ -77,9 +77,10 @@ const refuse: ResolvePath = path => {
 };
 
 function readWorkspaceText(uri: string, workspace: string | undefined): string | undefined {
-  if (workspace === undefined || !uri.startsWith('file:')) return undefined;
+  const named = filePath(uri);
+  if (workspace === undefined || named === undefined) return undefined;
   try {
-    const path = workspacePaths(workspace)(fileURLToPath(uri));
+    const path = workspacePaths(workspace)(named);
     const stat = statSync(path);
     // Reading a pipe would wait for whoever writes to it.
     return stat.isFile() && stat.size <= maxTextBytes ? readFileSync(path, 'utf8') : undefined;

@@ -6,6 +6,7 @@ import type { LangHost, SchemaResult, WeightsResult } from '../api.ts';
 import { closest } from '../names.ts';
 import type { DeclarationNode, ImportDeclaration, ModelDeclaration, TrainDeclaration } from '../syntax/ast.ts';
 import { type PlacedChunk, parse, type Tree } from '../syntax/parse.ts';
+import { resolveUri } from '../uri.ts';
 import { type Context, type Global, type Globals, maxCheckedTurns, type Rules, refer, report } from './context.ts';
 import { checkData, type DataFace } from './data.ts';
 import { evaluate } from './expression.ts';
@@ -68,6 +69,8 @@ export class World {
   private readonly running: Entry[] = [];
   private previous: World | undefined;
   private readonly imported = new Map<string, World | undefined>();
+  /** By path as written: names are looked up far more often than there are paths. */
+  private readonly uris = new Map<string, string>();
   /** Files on the way from the first to this one, to see cycles of imports. */
   private readonly chain: readonly string[];
 
@@ -335,7 +338,7 @@ export class World {
   private runImport(context: Context, node: ImportDeclaration): void {
     const world = this.importOf(node);
     if (node.path === undefined) return;
-    const cycle = world ? world.reaches(this.uri) : this.chain.includes(resolveUri(this.uri, node.path.value));
+    const cycle = world ? world.reaches(this.uri) : this.chain.includes(this.uriOf(node.path.value));
     if (world === undefined || cycle) {
       report(context, 'invalid-import', node.path, { path: node.path.value, reason: cycle ? 'cycle' : 'missing' });
       return;
@@ -357,7 +360,7 @@ export class World {
   private reaches(uri: string): boolean {
     return this.entries.some(({ node }) => {
       if (node.kind !== 'import' || node.path === undefined) return false;
-      return resolveUri(this.uri, node.path.value) === uri || (this.importOf(node)?.reaches(uri) ?? false);
+      return this.uriOf(node.path.value) === uri || (this.importOf(node)?.reaches(uri) ?? false);
     });
   }
 
@@ -371,8 +374,14 @@ export class World {
     return node.path && this.worldAt(node.path.value);
   }
 
+  private uriOf(path: string): string {
+    const uri = this.uris.get(path) ?? resolveUri(this.uri, path);
+    this.uris.set(path, uri);
+    return uri;
+  }
+
   private worldAt(path: string): World | undefined {
-    const uri = resolveUri(this.uri, path);
+    const uri = this.uriOf(path);
     if (!this.imported.has(uri)) {
       const text = this.chain.includes(uri) ? undefined : this.host.readText(uri);
       this.imported.set(uri, text === undefined ? undefined : this.open(uri, text));
@@ -461,17 +470,4 @@ function dataKey(face: DataFace): string {
   const key = JSON.stringify({ ...face, fields });
   dataKeys.set(face, key);
   return key;
-}
-
-/** Relative paths are relative to the importing file. */
-export function resolveUri(from: string, path: string): string {
-  if (/^[a-z][a-z0-9+.-]*:/i.test(path)) return path;
-  const base = from.slice(0, from.lastIndexOf('/') + 1);
-  const parts: string[] = [];
-  for (const part of (path.startsWith('/') ? path : base + path).split('/')) {
-    if (part === '.') continue;
-    if (part === '..' && parts.length > 0 && parts.at(-1) !== '') parts.pop();
-    else parts.push(part);
-  }
-  return parts.join('/');
 }

@@ -54,10 +54,11 @@ export async function startTestClient({ capabilities = {}, ...options }: TestOpt
   const calls: string[] = [];
   const listeners = new Set<RunListener>();
   const runs = recorder(calls, options.runs ?? [], listeners);
+  const gate = createGate();
   const server = createConnection(new StreamMessageReader(toServer), new StreamMessageWriter(toClient), {
-    messageStrategy: createGate(),
+    messageStrategy: gate,
   });
-  startServer(server, { ...testHost(runs), ...options.host });
+  startServer(server, { ...testHost(runs), ...options.host }, gate);
   const connection = createMessageConnection(new StreamMessageReader(toClient), new StreamMessageWriter(toServer));
   const received: { method: string; params: unknown }[] = [];
   const watchers = new Set<() => void>();
