@@ -158,7 +158,8 @@ function registerRename(session: Session): void {
     if (symbol === undefined) return { changes };
     await searchFiles(session, { uri, symbol, token, progress }, file => {
       const result = rename(analysis, offset, newName, [file]);
-      const edits = result.kind === 'edits' ? (result.files.get(file.uri) ?? []) : [];
+      if (result.kind === 'refused') throw new ResponseError(invalidRequest, result.reason);
+      const edits = result.files.get(file.uri) ?? [];
       if (edits.length > 0) changes[session.spelled(file.uri)] = convert.edits(file.lines, edits);
     });
     return { changes };

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { callItem, incomingCalls, outgoingCalls } from '../../../server/ide/callHierarchy.ts';
 import { fileRenameEdits } from '../../../server/ide/fileRename.ts';
 import { declaration, definition } from '../../../server/ide/navigation.ts';
-import { rename } from '../../../server/ide/rename.ts';
+import { prepareRename, rename } from '../../../server/ide/rename.ts';
 import { analyze, analyzeOnDemand } from '../../../server/lang/analyze.ts';
 import type { Analysis } from '../../../server/lang/api.ts';
 import { applyEdits } from '../../../server/lang/text.ts';
@@ -93,12 +93,50 @@ it('what is imported is declared by its import and defined in its file', () => {
   expect(declaration(main, nets.indexOf('Net()'))!.to.start).toBe(nets.indexOf('Net('));
 });
 
-it('renaming a model renames it where it is imported', () => {
-  const result = rename(part, part.text.indexOf('Block'), 'Layer', workspace);
-  expect(result.kind).toBe('edits');
-  if (result.kind !== 'edits') return;
-  expect(applyEdits(main.text, result.files.get(main.uri) ?? [])).toBe(nets.replaceAll('Block', 'Layer'));
-  expect(applyEdits(part.text, result.files.get(part.uri) ?? [])).toBe(block.replaceAll('Block', 'Layer'));
+describe('renaming a model', () => {
+  const [importing, imported] = [nets.indexOf('Block'), nets.indexOf('Block |>')];
+  it.each([
+    ['where it is declared', part, block.indexOf('Block')],
+    ['where it is imported', main, importing],
+    ['where it is used', main, imported],
+  ])('%s renames it in all files', (_, file, offset) => {
+    expect(prepareRename(file, offset)).toMatchObject({ kind: 'name', name: 'Block' });
+    const result = rename(file, offset, 'Layer', workspace);
+    expect(result.kind).toBe('edits');
+    if (result.kind !== 'edits') return;
+    expect(applyEdits(main.text, result.files.get(main.uri) ?? [])).toBe(nets.replaceAll('Block', 'Layer'));
+    expect(applyEdits(part.text, result.files.get(part.uri) ?? [])).toBe(block.replaceAll('Block', 'Layer'));
+  });
+
+  it('goes through a file that hands it on', () => {
+    const hands = files({
+      'block.strata': block,
+      'between.strata': 'import Block from "block.strata"\n',
+      'user.strata': 'import Block from "between.strata"\n\nmodel Net(x: [B, 2]) -> [B, 2] {\n  x |> Block\n}\n',
+    });
+    const user = hands[2]!;
+    const result = rename(user, user.text.indexOf('Block'), 'Layer', hands);
+    expect(result.kind === 'edits' && [...result.files].map(([file, edits]) => [file, edits.length])).toEqual([
+      ['file:///w/block.strata', 1],
+      ['file:///w/between.strata', 1],
+      ['file:///w/user.strata', 2],
+    ]);
+  });
+
+  it.each([
+    ['what another declaration of an importing file is called', 'Net', /found Net, which .* in nets.strata/],
+    ['what stands beside it there', 'adam', undefined],
+    ['a function that its file calls', 'relu', /found relu, which .* in block.strata/],
+  ])('to %s', (_, name, reason) => {
+    const result = rename(part, block.indexOf('Block'), name, [part, main]);
+    if (reason === undefined) expect(result.kind).toBe('edits');
+    else expect(result).toMatchObject({ kind: 'refused', reason: expect.stringMatching(reason) });
+  });
+
+  it('that no file has is refused', () => {
+    const [file] = files({ 'a.strata': 'import Gone from "gone.strata"\n' });
+    expect(prepareRename(file!, 8)).toMatchObject({ kind: 'refused' });
+  });
 });
 
 describe('renamed files', () => {

@@ -172,6 +172,17 @@ describe('navigation', () => {
 });
 
 describe('rename', () => {
+  const argument = (from: string, to: string) => {
+    const text = body(`  ${from} = linear(out: 10)\n  x |> ${from}`);
+    return [text.replace(`|> ${from}`, `|> $0${from}`), to, text.replaceAll(from, to)] as const;
+  };
+  const other = 'model Other(x: [B, 4]) -> [B, 4] {\n  fc2 = linear(4)\n  x |> fc2\n}\n';
+  const one = body('  fc = linear(10)\n  x |> fc');
+  const twice = [
+    `${one.replace('|> fc', '|> $0fc')}\n${other}`,
+    'fc2',
+    `${one.replaceAll('fc', 'fc2')}\n${other}`,
+  ] as const;
   it.each([
     ['a layer', layers.replace('|> fc1', '|> f$0c1'), 'hidden', layers.replaceAll('fc1', 'hidden')],
     [
@@ -182,6 +193,8 @@ describe('rename', () => {
     ],
     ['a dimension', layers.replace('[B, 784', '[$0B, 784'), 'N', layers.replaceAll('[B,', '[N,')],
     ['a model', program().replace('= Net', '= N$0et'), 'Two', program().replaceAll('Net', 'Two')],
+    ['a layer, to the name of an argument', ...argument('fc', 'out')],
+    ['a layer, to what another model has', ...twice],
   ])('%s everywhere', (_, marked, name, expected) => {
     const { analysis, offset, text } = fixture(marked);
     const result = rename(analysis, offset, name, [analysis]);
@@ -194,6 +207,11 @@ describe('rename', () => {
     ['to a word of the language', layers.replace('|> fc1', '|> f$0c1'), 'model', /a word of the language/],
     ['a dimension to lower case', layers.replace('[B, 784', '[$0B, 784'), 'n', /upper-case/],
     ['nothing', `${layers}\n$0\n`, 'x', /^nothing here/],
+    ['to the name of another layer', layers.replace('|> fc1', '|> f$0c1'), 'fc2', /found fc2, which means something/],
+    ['to a function that stands there', layers.replace('|> fc1', '|> f$0c1'), 'relu', /found relu/],
+    ['a parameter to a name of its model', layers.replace('(x', '($0x'), 'fc1', /found fc1/],
+    ['a dimension to one that is there', layers.replace('[B, 784', '[$0B, H').replace('10]', 'H]'), 'H', /found H/],
+    ['a model to a data block', program().replace('= Net', '= N$0et'), 'Digits', /found Digits/],
   ])('refuses %s', (_, marked, name, reason) => {
     const { analysis, offset } = fixture(marked);
     expect(rename(analysis, offset, name, [analysis])).toMatchObject({
