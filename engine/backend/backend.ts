@@ -18,9 +18,9 @@ export interface Executable {
   run(entry: string, times: number): void;
   /** Resolves when all submitted work is done; rejects with EngineError (`device-lost`, `out-of-memory`). */
   sync(): Promise<void>;
-  /** Copies into a persistent buffer, `offset` in elements. Submitted work that was issued earlier sees the old contents. */
+  /** Copies into a persistent buffer, `offset` in elements; what goes to an f16 buffer is rounded. Submitted work that was issued earlier sees the old contents. */
   write(buffer: string, data: HostArray, offset?: number): void;
-  /** Copies a persistent buffer (or `length` elements from `offset`) out, after all submitted work. bool buffers come as Uint32Array. */
+  /** Copies a persistent buffer (or `length` elements from `offset`) out, after all submitted work. bool buffers come as Uint32Array, f16 ones as Float32Array. */
   read(buffer: string, offset?: number, length?: number): Promise<HostArray>;
   /** Bytes held on the device by this executable. */
   readonly bytes: number;

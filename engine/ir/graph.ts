@@ -1,8 +1,11 @@
 /** The tensor graph: a list of typed nodes in topological order, plain data, op-agnostic. */
 import type { Dim } from '../dim/dim.ts';
 
-/** Element types of tensors. `u8` is a storage type for data sets only; compute happens in the others. */
-export type DType = 'f32' | 'i32' | 'u32' | 'bool' | 'u8';
+/**
+ * Element types of tensors. Two are for storage only, compute happens in the others: `u8` for data sets, and `f16` (IEEE binary16) for what
+ * a step keeps in half the bytes of f32, which it is computed in.
+ */
+export type DType = 'f32' | 'i32' | 'u32' | 'bool' | 'u8' | 'f16';
 
 /** A shape may hold symbolic dimensions (the batch `B`) until `bindGraph` replaces them; the passes and kernels see numbers alone. */
 export type Shape = readonly Dim[];

@@ -50,7 +50,7 @@ export function parseType(text: string): TensorType | undefined {
   return dtype === undefined || shape === undefined ? undefined : { dtype, shape };
 }
 
-const dtypes: readonly DType[] = ['f32', 'i32', 'u32', 'bool', 'u8'];
+const dtypes: readonly DType[] = ['f32', 'i32', 'u32', 'bool', 'u8', 'f16'];
 
 /** %id = op(inputs) {attributes} : type  // label */
 const nodePattern =

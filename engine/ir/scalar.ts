@@ -43,6 +43,7 @@ export type ScalarOp =
   | 'cast' // value conversion to `type`; f32 -> i32 truncates
   | 'bitcast'
   | 'isfinite' // f32 -> bool, by bit pattern
+  | 'round_f16' // f32 to the nearest value of f16, ties to even; infinity from 65520 on
   | 'philox';
 
 /** Made by the constructors of `interning.ts` alone. */
@@ -53,7 +54,7 @@ export type Scalar = {
   | { readonly kind: 'constant'; readonly type: ScalarType; readonly value: number }
   /** The i32 loop variable of axis `axis` of the kernel. */
   | { readonly kind: 'axis'; readonly axis: number; readonly type: 'i32' }
-  /** Element `at` (i32, counted in elements) of the kernel's buffer `buffer`. A u8 buffer loads as i32. */
+  /** Element `at` (i32, counted in elements) of the kernel's buffer `buffer`. A u8 buffer loads as i32, an f16 buffer as f32. */
   | { readonly kind: 'load'; readonly buffer: number; readonly at: Scalar; readonly type: ScalarType }
   /** The result of accumulator `slot` of an earlier reduce phase (LoopKernel), or of the product (MatmulKernel, slot 0). */
   | { readonly kind: 'reduced'; readonly slot: number; readonly type: ScalarType }

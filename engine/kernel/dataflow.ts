@@ -21,8 +21,9 @@ export interface Dataflow {
 
 export const product = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
 
-/** bool and u8 tensors are loaded as bool and i32. */
+/** The type in which a tensor's elements are computed with: those of u8 are loaded as i32, those of f16 as f32. */
 export function scalarType(dtype: DType): ScalarType {
+  if (dtype === 'f16') return 'f32';
   return dtype === 'u8' ? 'i32' : dtype;
 }
 

@@ -90,7 +90,16 @@ function sortGroups(order: Order, groups: readonly Group[]): readonly Group[] {
 }
 
 function storesOf(plan: Plan, reader: GroupReader, root: Root, member: Member, value: Scalar): Store[] {
-  return root.places.map(place => ({ buffer: place.buffer, at: placeIndex(plan, reader, place, member.flat), value }));
+  return root.places.map(place => ({
+    buffer: place.buffer,
+    at: placeIndex(plan, reader, place, member.flat),
+    value: plan.buffers[place.buffer]!.dtype === 'f16' ? unrounded(value) : value,
+  }));
+}
+
+/** A store to a buffer of f16 rounds. */
+function unrounded(value: Scalar): Scalar {
+  return value.kind === 'apply' && value.op === 'round_f16' ? value.args[0]! : value;
 }
 
 function emitMatmul(plan: Plan, group: Group, reader: GroupReader): MatmulKernel {

@@ -9,6 +9,7 @@ const ALIGNMENT = 256;
 
 /** Bytes an element occupies in a device buffer; bool is stored as u32. */
 export function bytesOf(dtype: DType): number {
+  if (dtype === 'f16') return 2;
   return dtype === 'u8' ? 1 : 4;
 }
 

@@ -6,6 +6,7 @@ import { scanParts } from '../ops/primitives/scanParts.ts';
 import { never } from '../util/errors.ts';
 import { newBuffer } from './buffers.ts';
 import { collapseAxes } from './collapse.ts';
+import { scalarType } from './dataflow.ts';
 import { type Group, groupReader } from './group.ts';
 import type { Buffer, BufferId, Kernel, Phase, Store } from './kernel.ts';
 import { extentsOf, scalarsOf } from './memory.ts';
@@ -78,8 +79,7 @@ function bodyPlaces(plan: Plan, { node }: Root, body: BodyKernels): Places {
     store,
     load: (read, buffer, at) => {
       const leaf = leaves.get(buffer);
-      const { dtype } = body.buffers[buffer]!;
-      const type = dtype === 'u8' ? 'i32' : dtype;
+      const type = scalarType(body.buffers[buffer]!.dtype);
       const place =
         leaf === undefined
           ? store(buffer, at)

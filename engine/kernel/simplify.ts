@@ -1,6 +1,7 @@
 /** Algebra on scalar expressions: constant folding, one normal form for index sums, division and remainder removed where the axes' ranges allow. */
 import type { Scalar, ScalarOp } from '../ir/scalar.ts';
 import { never } from '../util/errors.ts';
+import { roundToHalf } from '../util/half.ts';
 import { apply, constant, type Linear, linear, mapScalar, onReset, type Range, ranges, scalarId } from './scalar.ts';
 
 export type Simplify = (s: Scalar) => Scalar;
@@ -278,6 +279,8 @@ function evaluateOp(op: ScalarOp, [a = 0, b = 0]: readonly number[], s: Apply): 
       return Number(a !== b);
     case 'cast':
       return castConstant(a, s);
+    case 'round_f16':
+      return roundToHalf(a);
     case 'isfinite':
       return Number(Number.isFinite(a));
     default:

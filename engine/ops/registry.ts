@@ -7,6 +7,7 @@ import { concat } from './primitives/concat.ts';
 import { conv } from './primitives/conv.ts';
 import { scatterAdd, take } from './primitives/gather.ts';
 import { iota, randomBits } from './primitives/generate.ts';
+import { toF16, toF32 } from './primitives/half.ts';
 import * as leaves from './primitives/leaves.ts';
 import { matmul } from './primitives/matmul.ts';
 import { argsort, cumsum } from './primitives/order.ts';
@@ -37,6 +38,8 @@ export const primitives = {
   cos: unary.cos,
   logical_not: unary.logicalNot,
   cast: unary.cast,
+  to_f16: toF16,
+  to_f32: toF32,
   isfinite: unary.isfinite,
   detach: unary.detach,
   add: binary.add,

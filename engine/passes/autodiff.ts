@@ -1,4 +1,5 @@
 /** Reverse-mode differentiation on the graph: appends to a builder the nodes that compute the gradient of a loss. */
+import type { TensorType } from '../ir/graph.ts';
 import type { GraphBuilder, Value } from '../ops/builder.ts';
 import type { Backpropagate } from '../ops/primitive.ts';
 import { primitive } from '../ops/registry.ts';
@@ -41,12 +42,16 @@ export const backpropagate: Backpropagate = (b, seeds, wrt) => {
   return wrt.map(v => adjoints.get(v.id) ?? b.fill(0, v));
 };
 
-/** The f32 nodes up to `last` whose value depends on one of `wrt`, those themselves included. */
+/** The nodes of floats up to `last` whose value depends on one of `wrt`, those themselves included. */
 function dependents(b: GraphBuilder, last: number, wrt: readonly Value[]): ReadonlySet<number> {
   const active = new Set(wrt.map(v => v.id));
   for (let id = 0; id <= last; id++) {
     const node = b.node(id);
-    if (node.type.dtype === 'f32' && node.inputs.some(i => active.has(i))) active.add(id);
+    if (isFloat(node.type) && node.inputs.some(i => active.has(i))) active.add(id);
   }
   return active;
+}
+
+function isFloat({ dtype }: TensorType): boolean {
+  return dtype === 'f32' || dtype === 'f16';
 }

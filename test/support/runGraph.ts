@@ -1,15 +1,9 @@
 /** Runs a concrete graph once on a backend. */
 import type { Backend, HostArray } from '../../engine/backend/backend.ts';
-import type { DType, Graph } from '../../engine/ir/graph.ts';
+import type { Graph } from '../../engine/ir/graph.ts';
 import { scheduleGraph } from '../../engine/kernel/schedule.ts';
+import { hostArray } from './runSchedule.ts';
 import type { Tensors } from './samples.ts';
-
-const arrays = { f32: Float32Array, i32: Int32Array, u32: Uint32Array, bool: Uint32Array, u8: Uint8Array } as const;
-
-/** What the host would write for these elements. */
-export function hostArray(dtype: DType, data: ArrayLike<number>): HostArray {
-  return arrays[dtype].from(data);
-}
 
 /** Results by name, states after their assignment among them. */
 export async function runGraph(
@@ -22,7 +16,7 @@ export async function runGraph(
   try {
     for (const { name, kind } of schedule.buffers) {
       const tensor = leaves[name];
-      if (kind !== 'temporary' && tensor !== undefined) executable.write(name, hostArray(tensor.dtype, tensor.data));
+      if (kind !== 'temporary' && tensor !== undefined) executable.write(name, hostArray(tensor));
     }
     executable.run(schedule.name, 1);
     await executable.sync();

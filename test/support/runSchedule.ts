@@ -13,7 +13,7 @@ export function randomLeaves(graph: Graph): Tensors {
   return Object.fromEntries(
     leaves.map((node, i) => [
       String(node.attributes.name),
-      randomTensor(node.type, node.type.dtype === 'f32' ? [-2, 2] : [0, 4], i),
+      randomTensor(node.type, ['f32', 'f16'].includes(node.type.dtype) ? [-2, 2] : [0, 4], i),
     ]),
   );
 }
@@ -40,6 +40,7 @@ const arrays = {
   u32: Uint32Array,
   bool: Uint32Array,
   u8: Uint8Array,
+  f16: Float32Array,
 } as const satisfies Record<DType, unknown>;
 
 export function hostArray({ dtype, data }: Tensor): HostArray {

@@ -4,6 +4,7 @@ import { parseType } from '../../engine/ir/parse.ts';
 import { GraphBuilder, type Value } from '../../engine/ops/builder.ts';
 import type { Sample, Tensor } from '../../engine/ops/primitive.ts';
 import { type PrimitiveName, primitive, primitives } from '../../engine/ops/registry.ts';
+import { roundToHalf } from '../../engine/util/half.ts';
 import { philoxUniform } from '../../engine/util/philox.ts';
 
 export type Tensors = Readonly<Record<string, Tensor>>;
@@ -19,11 +20,13 @@ export function typeOfText(text: string): TensorType {
 export function randomTensor(type: TensorType, domain: readonly [number, number], stream: number): Tensor {
   const shape = type.shape as readonly number[];
   const [low, high] = domain;
-  const whole = type.dtype !== 'f32';
+  const whole = type.dtype !== 'f32' && type.dtype !== 'f16';
   const data = Float64Array.from({ length: shape.reduce((n, d) => n * d, 1) }, (_, i) => {
     const u = philoxUniform(7, stream, 0, i);
-    // Values are representable in f32, so that backends start from the same numbers.
-    return whole ? Math.floor(low + u * (high - low + 1)) : Math.fround(low + u * (high - low));
+    // Values are representable in their dtype, so that backends start from the same numbers.
+    if (whole) return Math.floor(low + u * (high - low + 1));
+    const value = low + u * (high - low);
+    return type.dtype === 'f16' ? roundToHalf(value) : Math.fround(value);
   });
   return { dtype: type.dtype, shape, data };
 }

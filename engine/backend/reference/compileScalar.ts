@@ -1,9 +1,10 @@
 /** Turns scalar expressions into closures over the loop variables, reduced slots and buffers of a kernel. */
 import type { Scalar, ScalarOp, ScalarType } from '../../ir/scalar.ts';
 import { never } from '../../util/errors.ts';
+import { halfValue, roundToHalf } from '../../util/half.ts';
 import { bitsOfFloat, erf, floatOfBits, roundEven, truncateToI32, truncateToU32 } from '../../util/numbers.ts';
 import { philox } from '../../util/philox.ts';
-import type { HostArray } from '../backend.ts';
+import type { Storage } from './storage.ts';
 
 export type Thunk = () => number;
 
@@ -19,7 +20,7 @@ export interface Point {
 export function scalarCompiler(
   scalars: readonly Scalar[],
   point: Point,
-  buffers: readonly HostArray[],
+  buffers: readonly Storage[],
 ): (s: Scalar) => Thunk {
   const shared = sharedScalars(scalars);
   const known = new Map<Scalar, Thunk>();
@@ -91,12 +92,13 @@ const slotThunk =
     slots[slot]!;
 
 /** A load outside its buffer is our bug: other backends would read something else in silence. */
-function loadThunk(data: HostArray, at: Thunk, buffer: number): Thunk {
-  return () => {
+function loadThunk(data: Storage, at: Thunk, buffer: number): Thunk {
+  const load = () => {
     const value = data[at()];
     if (value === undefined) throw never(`load outside buffer ${buffer} of length ${data.length}`, at());
     return value;
   };
+  return data instanceof Uint16Array ? () => halfValue(load()) : load;
 }
 
 type Unary = (x: number) => number;
@@ -117,6 +119,7 @@ const unaryOps: Partial<Record<ScalarOp, Unary>> = {
   sin: Math.sin,
   cos: Math.cos,
   not: x => (x === 0 ? 1 : 0),
+  round_f16: roundToHalf,
   isfinite: x => (Number.isFinite(x) ? 1 : 0),
 };
 

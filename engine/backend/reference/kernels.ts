@@ -2,13 +2,13 @@
 import type { Scalar, ScalarType } from '../../ir/scalar.ts';
 import type { Kernel, LoopKernel, MatmulKernel, Phase, ScatterKernel, Store } from '../../kernel/kernel.ts';
 import { never } from '../../util/errors.ts';
-import type { HostArray } from '../backend.ts';
 import { type Point, scalarCompiler, type Thunk } from './compileScalar.ts';
+import { type Storage, stored } from './storage.ts';
 
 /** Runs the kernel once. */
 export type CompiledKernel = () => void;
 
-export function compileKernel(kernel: Kernel, buffers: readonly HostArray[]): CompiledKernel {
+export function compileKernel(kernel: Kernel, buffers: readonly Storage[]): CompiledKernel {
   if (kernel.kind === 'loop') return compileLoop(kernel, buffers);
   if (kernel.kind === 'matmul') return compileMatmul(kernel, buffers);
   return compileScatter(kernel, buffers);
@@ -35,9 +35,9 @@ function forEachPoint(point: Point, first: number, sizes: readonly number[], vis
 function compileStores(
   stores: readonly Store[],
   compile: (s: Scalar) => Thunk,
-  buffers: readonly HostArray[],
+  buffers: readonly Storage[],
 ): () => void {
-  const values = stores.map(s => compile(s.value));
+  const values = stores.map(s => stored(buffers[s.buffer]!, compile(s.value)));
   const places = stores.map(s => compile(s.at));
   const data = stores.map(s => buffers[s.buffer]!);
   if (stores.length === 1) {
@@ -57,7 +57,7 @@ function compileStores(
   };
 }
 
-function inside(at: number, array: HostArray): number {
+function inside(at: number, array: Storage): number {
   if (at >= 0 && at < array.length) return at;
   throw never(`store outside a buffer of length ${array.length}`, at);
 }
@@ -69,7 +69,7 @@ function scalarsOf(kernel: Kernel): readonly Scalar[] {
   return kernel.phases.flatMap(p => (p.kind === 'reduce' ? p.slots.map(s => s.value) : ofStores(p.stores)));
 }
 
-function compileLoop(kernel: LoopKernel, buffers: readonly HostArray[]): CompiledKernel {
+function compileLoop(kernel: LoopKernel, buffers: readonly Storage[]): CompiledKernel {
   const { axes, inner, phases } = kernel;
   const slotCount = phases.reduce((n, p) => n + (p.kind === 'reduce' ? p.slots.length : 0), 0);
   const point: Point = {
@@ -187,7 +187,7 @@ function accumulator(reducer: string, type: ScalarType, value: Thunk, slots: Flo
   throw never('no such reducer', reducer);
 }
 
-function compileMatmul(kernel: MatmulKernel, buffers: readonly HostArray[]): CompiledKernel {
+function compileMatmul(kernel: MatmulKernel, buffers: readonly Storage[]): CompiledKernel {
   const { batch, m, n, k } = kernel;
   const point: Point = { axes: new Int32Array(4), slots: new Float64Array(1), tick: 0 };
   const compile = scalarCompiler(scalarsOf(kernel), point, buffers);
@@ -246,7 +246,7 @@ function multiply(a: Float32Array, b: Float32Array, c: Float64Array, m: number, 
   }
 }
 
-function compileScatter(kernel: ScatterKernel, buffers: readonly HostArray[]): CompiledKernel {
+function compileScatter(kernel: ScatterKernel, buffers: readonly Storage[]): CompiledKernel {
   const point: Point = { axes: new Int32Array(kernel.axes.length), slots: new Float64Array(0), tick: 0 };
   const compile = scalarCompiler(scalarsOf(kernel), point, buffers);
   const at = compile(kernel.at);

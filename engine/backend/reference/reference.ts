@@ -1,9 +1,9 @@
 /** The reference backend: interprets kernels plainly, in one thread, and refuses what others would do in silence. */
-import type { DType } from '../../ir/graph.ts';
 import type { Buffer, Schedule } from '../../kernel/kernel.ts';
 import { EngineError, never } from '../../util/errors.ts';
-import type { Backend, Executable, HostArray } from '../backend.ts';
+import type { Backend, Executable } from '../backend.ts';
 import { type CompiledKernel, compileKernel } from './kernels.ts';
+import { copyOf, putAll, type Storage, storageTypes } from './storage.ts';
 
 /** Slow and right; loads and stores outside a buffer throw. */
 export function referenceBackend(): Backend {
@@ -14,14 +14,6 @@ export function referenceBackend(): Backend {
     dispose: async () => {},
   };
 }
-
-const arrayTypes = {
-  f32: Float32Array,
-  i32: Int32Array,
-  u32: Uint32Array,
-  bool: Uint32Array,
-  u8: Uint8Array,
-} as const satisfies Record<DType, unknown>;
 
 function compileEntries(entries: readonly Schedule[]): Executable {
   const persistent = persistentBuffers(entries);
@@ -36,7 +28,7 @@ function compileEntries(entries: readonly Schedule[]): Executable {
       schedule.kernels.map(kernel => compileKernel(kernel, data)),
     );
   }
-  const find = (name: string): HostArray => {
+  const find = (name: string): Storage => {
     const data = persistent.get(name);
     if (data === undefined) throw never('no such buffer', name);
     return data;
@@ -53,10 +45,10 @@ function compileEntries(entries: readonly Schedule[]): Executable {
       const target = find(name);
       if (offset + data.length > target.length)
         throw never(`${name} holds ${target.length} elements`, offset + data.length);
-      target.set(data, offset);
+      putAll(target, data, offset);
     },
     read: async (name, offset = 0, length) =>
-      find(name).slice(offset, length === undefined ? undefined : offset + length),
+      copyOf(find(name), offset, length === undefined ? undefined : offset + length),
     dispose: () => {
       persistent.clear();
       compiled.clear();
@@ -69,23 +61,23 @@ function persistentName(buffer: Buffer): string {
   return buffer.kind === 'temporary' ? '' : buffer.name;
 }
 
-function persistentBuffers(entries: readonly Schedule[]): Map<string, HostArray> {
-  const buffers = new Map<string, HostArray>();
+function persistentBuffers(entries: readonly Schedule[]): Map<string, Storage> {
+  const buffers = new Map<string, Storage>();
   for (const buffer of entries.flatMap(entry => entry.buffers)) {
     if (buffer.kind === 'temporary') continue;
     const known = buffers.get(buffer.name);
     if (known === undefined) {
       buffers.set(buffer.name, allocate(buffer));
-    } else if (known.length !== buffer.length || !(known instanceof arrayTypes[buffer.dtype])) {
+    } else if (known.length !== buffer.length || !(known instanceof storageTypes[buffer.dtype])) {
       throw never('entries disagree about a buffer', buffer.name);
     }
   }
   return buffers;
 }
 
-function allocate({ name, dtype, length }: Buffer): HostArray {
+function allocate({ name, dtype, length }: Buffer): Storage {
   try {
-    return new arrayTypes[dtype](length);
+    return new storageTypes[dtype](length);
   } catch (error) {
     throw new EngineError(
       'out-of-memory',
@@ -95,7 +87,7 @@ function allocate({ name, dtype, length }: Buffer): HostArray {
   }
 }
 
-function temporary(arena: ArrayBuffer, { name, dtype, length, offset }: Buffer): HostArray {
+function temporary(arena: ArrayBuffer, { name, dtype, length, offset }: Buffer): Storage {
   if (offset === undefined) throw never('temporary without a place', name);
-  return new arrayTypes[dtype](arena, offset, length);
+  return new storageTypes[dtype](arena, offset, length);
 }

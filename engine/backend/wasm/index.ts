@@ -4,6 +4,7 @@ import type { Place } from '../../codegen/wasm/access.ts';
 import { type CompiledModule, compileModule, sharedEntry } from '../../codegen/wasm/module.ts';
 import type { Schedule } from '../../kernel/kernel.ts';
 import { EngineError, never } from '../../util/errors.ts';
+import { floatsOfHalves, halvesOf } from '../../util/half.ts';
 import type { Backend, Executable, HostArray } from '../backend.ts';
 import { type Crew, hireCrew } from './crew.ts';
 import { compileOptimized, detectFeatures } from './features.ts';
@@ -45,6 +46,8 @@ interface Team {
   readonly forced: boolean;
 }
 
+/** A persistent buffer in the linear memory; f16 by its bits. */
+type View = HostArray | Uint16Array;
 type Run = (thread: number, times: number) => void;
 type KernelRun = (from: number, to: number, thread: number, ...pointers: readonly number[]) => void;
 
@@ -110,7 +113,7 @@ function executable(
   team: Team | undefined,
 ): WasmExecutable {
   const views = new Map([...compiled.persistent].map(([name, place]) => [name, viewOf(memory.buffer, place)]));
-  const viewNamed = (name: string): HostArray => {
+  const viewNamed = (name: string): View => {
     const view = views.get(name);
     if (view === undefined) throw never('no such buffer', name);
     return view;
@@ -130,7 +133,8 @@ function executable(
     },
     async sync() {},
     write(buffer, data, offset = 0) {
-      viewNamed(buffer).set(data, offset);
+      const view = viewNamed(buffer);
+      view.set(view instanceof Uint16Array ? halvesOf(data) : data, offset);
     },
     async read(buffer, offset = 0, length) {
       return copyOf(viewNamed(buffer), offset, length);
@@ -169,15 +173,16 @@ function paceOf(exports: WebAssembly.Exports, name: string, number: number, team
 }
 
 /** A copy in memory of its own, also of shared memory. */
-function copyOf(view: HostArray, offset: number, length: number | undefined): HostArray {
+function copyOf(view: View, offset: number, length: number | undefined): HostArray {
   const end = length === undefined ? view.length : offset + length;
   const part = view.subarray(offset, end);
+  if (part instanceof Uint16Array) return floatsOfHalves(part);
   if (part instanceof Float32Array) return Float32Array.from(part);
   if (part instanceof Int32Array) return Int32Array.from(part);
   return part instanceof Uint32Array ? Uint32Array.from(part) : Uint8Array.from(part);
 }
 
-function viewOf(buffer: ArrayBufferLike, { base, dtype, length }: Place): HostArray {
+function viewOf(buffer: ArrayBufferLike, { base, dtype, length }: Place): View {
   switch (dtype) {
     case 'f32':
       return new Float32Array(buffer, base, length);
@@ -185,6 +190,8 @@ function viewOf(buffer: ArrayBufferLike, { base, dtype, length }: Place): HostAr
       return new Int32Array(buffer, base, length);
     case 'u8':
       return new Uint8Array(buffer, base, length);
+    case 'f16':
+      return new Uint16Array(buffer, base, length);
     default:
       return new Uint32Array(buffer, base, length);
   }

@@ -19,6 +19,8 @@ const arrays = {
   u32: Uint32Array,
   bool: Uint32Array,
   u8: Uint8Array,
+  // Widened to f32 before anything is compiled.
+  f16: Float32Array,
 } as const satisfies Record<DType, unknown>;
 
 export interface WebgpuExecutable extends Executable {

@@ -2,6 +2,7 @@
 import { kernelShaders } from '../../codegen/wgsl/generate.ts';
 import { defaultOptions, type WgslOptions } from '../../codegen/wgsl/shader.ts';
 import type { Schedule } from '../../kernel/kernel.ts';
+import { widened } from '../../kernel/widen.ts';
 import { EngineError } from '../../util/errors.ts';
 import type { Backend } from '../backend.ts';
 import { type AdapterOptions, type OpenAdapter, openAdapter } from './adapter.ts';
@@ -88,8 +89,9 @@ async function openDevice({ adapter, software, gpu }: OpenAdapter): Promise<Devi
   };
 }
 
-async function compile(own: Device, entries: readonly Schedule[]): Promise<WebgpuExecutable> {
+async function compile(own: Device, given: readonly Schedule[]): Promise<WebgpuExecutable> {
   own.check();
+  const entries = given.map(widened);
   const programs = entries.map(schedule => ({
     schedule,
     shaders: schedule.kernels.flatMap(kernel =>

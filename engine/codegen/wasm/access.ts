@@ -35,6 +35,7 @@ export function pointerCount(places: readonly Place[]): number {
 }
 
 export function bytesOf(dtype: DType): number {
+  if (dtype === 'f16') return 2;
   return dtype === 'u8' ? 1 : 4;
 }
 

@@ -117,6 +117,13 @@ export class Code {
     return this;
   }
 
+  /** Stores lane `lane` of a vector. */
+  memoryLane(name: 'v128.store64_lane', lane: number, offset: number, align?: number): this {
+    this.memory(name, offset, align);
+    this.bytes.push(lane);
+    return this;
+  }
+
   i32(value: number): this {
     this.bytes.push(0x41);
     pushSigned(this.bytes, value);

@@ -3,8 +3,9 @@
  * errors are at most 3 ulp over the whole range (test/engine/codegen/wasm/math.test.ts sweeps them). NaN stays NaN.
  */
 import { Code, type Local } from './encoder.ts';
+import { emitRoundHalf } from './half.ts';
 
-export type VectorFunction = 'exp' | 'log' | 'tanh' | 'erf' | 'sin' | 'cos';
+export type VectorFunction = 'exp' | 'log' | 'tanh' | 'erf' | 'sin' | 'cos' | 'round_f16';
 
 const LN2_HIGH = 0.693359375;
 const LN2_LOW = -2.1219444e-4;
@@ -206,6 +207,7 @@ export const VECTOR_FUNCTIONS: Readonly<Record<VectorFunction, (code: Code, fuse
   erf: emitErf,
   sin: (code, fused) => emitSinCos(code, fused, 0),
   cos: (code, fused) => emitSinCos(code, fused, 1),
+  round_f16: emitRoundHalf,
 };
 
 /** A function of its own for scalar code: the same arithmetic on one lane, so scalar tails give the bits that vectors give. */

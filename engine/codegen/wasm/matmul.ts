@@ -7,7 +7,7 @@ import { Code, type Local, type ModuleBuilder } from './encoder.ts';
 import { type Gathered, tableKernel } from './gather.ts';
 import type { Library } from './library.ts';
 import { type CompiledKernel, compileFragment, compileLoop, kernelParameters } from './loop.ts';
-import { asLoop, copyRows, isFarApart, isStrided, K, M, N, packTiles, separateLoad } from './operands.ts';
+import { asLoop, copyRows, isFarApart, isStrided, K, M, N, packTiles, separateLoad, storesRows } from './operands.ts';
 import { emitPackTransposed } from './pack.ts';
 import { prepared, type SharedPanels } from './panels.ts';
 import { type ProductMemory, touchesByColumns, touchesByRows } from './productTouches.ts';
@@ -70,7 +70,7 @@ export function compileMatmul(
       ...new MatmulEmitter(product, places, context, { shared, gathered }).emit(),
     ];
   }
-  if (strided && strideOf(a.at, M) === 1) {
+  if (a.kind === 'load' && a.type === 'f32' && strideOf(a.at, M) === 1 && strideOf(a.at, K) !== undefined) {
     const { packing, packed } = packTiles(product, context, places.length);
     const all = [...places, packed];
     const emitter = new MatmulEmitter(product, all, context, { shared, packed });
@@ -365,7 +365,7 @@ class MatmulEmitter {
   private storesPlainly(columns: number): boolean {
     const [store, ...others] = this.kernel.stores;
     if (others.length > 0 || columns % 4 !== 0 || store!.value.kind !== 'reduced') return false;
-    return strideOf(store!.at, N) === 1 && strideOf(store!.at, M) !== undefined;
+    return storesRows(store!, this.places);
   }
 
   private emitPlainStores(sums: readonly (readonly Local[])[]): void {

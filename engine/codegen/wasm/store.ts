@@ -3,6 +3,7 @@ import type { Scalar } from '../../ir/scalar.ts';
 import type { Store } from '../../kernel/kernel.ts';
 import { bytesOf } from './access.ts';
 import type { Local } from './encoder.ts';
+import { emitEncodeHalf } from './half.ts';
 import type { MemoryOpcode } from './opcodes.ts';
 import type { Mode, Values } from './values.ts';
 
@@ -12,6 +13,7 @@ export function emitStores(values: Values, stores: readonly Store[], mode: Mode)
     const [store] = stores;
     emitAddress(values, store!);
     values.emit(store!.value, 'scalar');
+    if (isHalf(values, store!)) code.call(values.library.get('encode_f16'));
     code.memory(storeOpcode(values, store!), offsetOf(values, store!));
     return;
   }
@@ -40,7 +42,9 @@ function offsetOf(values: Values, store: Store): number {
 }
 
 function storeOpcode(values: Values, { buffer, value }: Store): MemoryOpcode {
-  if (values.nest.places[buffer]!.dtype === 'u8') return 'i32.store8';
+  const { dtype } = values.nest.places[buffer]!;
+  if (dtype === 'f16') return 'i32.store16';
+  if (dtype === 'u8') return 'i32.store8';
   return value.type === 'f32' ? 'f32.store' : 'i32.store';
 }
 
@@ -48,9 +52,15 @@ function emitAddress(values: Values, store: Store): void {
   values.emit(access(values, store).address, 'scalar');
 }
 
+function isHalf(values: Values, { buffer }: Store): boolean {
+  return values.nest.places[buffer]!.dtype === 'f16';
+}
+
 function emitElement(values: Values, store: Store, local: Local): void {
   emitAddress(values, store);
-  values.code.get(local).memory(storeOpcode(values, store), offsetOf(values, store));
+  values.code.get(local);
+  if (isHalf(values, store)) values.code.call(values.library.get('encode_f16'));
+  values.code.memory(storeOpcode(values, store), offsetOf(values, store));
 }
 
 function emitVector(values: Values, store: Store, local: Local, u: number): void {
@@ -64,11 +74,26 @@ function emitVector(values: Values, store: Store, local: Local, u: number): void
     code.memory('v128.store', offset + 16 * u, 2);
     return;
   }
+  const half = isHalf(values, store);
+  if (half) {
+    code.get(local);
+    emitEncodeHalf(code);
+    code.set(local);
+  }
+  if (half && stride === 1) {
+    emitAddress(values, store);
+    code
+      .get(local)
+      .get(local)
+      .op('i16x8.narrow_i32x4_u')
+      .memoryLane('v128.store64_lane', 0, offset + 8 * u, 1);
+    return;
+  }
   const step = (stride ?? 0) * bytes;
   for (let lane = 0; lane < 4; lane++) {
     emitAddress(values, store);
     if (step < 0) code.i32(step * (4 * u + lane)).op('i32.add');
-    code.get(local).lane(laneOf(store.value), lane);
+    code.get(local).lane(half ? 'i32x4.extract_lane' : laneOf(store.value), lane);
     if (store.value.type === 'bool') code.i32(1).op('i32.and');
     const behind = step < 0 ? 0 : step * (4 * u + lane);
     code.memory(storeOpcode(values, store), offset + behind);

@@ -4,7 +4,7 @@ import type { Kernel, Phase, Schedule, Store } from '../../kernel/kernel.ts';
 import { extentsOf, scalarsOf } from '../../kernel/memory.ts';
 import { intern, linear, load, mapScalar, scalarId, walkScalar } from '../../kernel/scalar.ts';
 import { fromLinear } from '../../kernel/simplify.ts';
-import type { Place } from './access.ts';
+import { bytesOf, type Place } from './access.ts';
 import { mayLeave } from './guard.ts';
 import type { SharedPanels } from './panels.ts';
 
@@ -74,7 +74,7 @@ function instanceOf(kernel: Kernel, places: readonly Place[], context: string): 
   const general = mapKernel(kernel, rewrite, store);
   const exact = [...starts].map(([buffer, start]): Place => {
     const { base, dtype, length } = places[buffer]!;
-    return { base: base + start * (dtype === 'u8' ? 1 : 4), dtype, length: length - start };
+    return { base: base + start * bytesOf(dtype), dtype, length: length - start };
   });
   return { kernel: general, places: exact, key: `${keyOf(general)};${exact.map(p => p.dtype).join()};${context}` };
 }

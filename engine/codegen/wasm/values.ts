@@ -1,8 +1,9 @@
 /** Emits scalar expressions inside loop nests: each distinct value once, at the outermost loop where it is known, as one element or as four lanes. */
 import type { Scalar } from '../../ir/scalar.ts';
 import { children, constant, scalarId } from '../../kernel/scalar.ts';
-import { type Access, accessOf, axesOf, type Place, pointerOf, REDUCED_BIT } from './access.ts';
+import { type Access, accessOf, axesOf, bytesOf, type Place, pointerOf, REDUCED_BIT } from './access.ts';
 import type { Code, Local } from './encoder.ts';
+import { emitDecodeHalf } from './half.ts';
 import type { Library } from './library.ts';
 import { emitScalarOp, emitVectorOp, hasVectorOp } from './ops.ts';
 
@@ -45,7 +46,7 @@ export type Plan = ReadonlyMap<string, Demand>;
 export class Values {
   readonly code: Code;
   readonly nest: Nest;
-  private readonly library: Library;
+  readonly library: Library;
   private readonly axes = new Map<number, Local>();
   private readonly accesses = new Map<string, Access>();
   private readonly levels = new Map<Scalar, number>();
@@ -229,7 +230,8 @@ export class Values {
   }
 
   private emitElementLoad(place: Place, offset: number): void {
-    if (place.dtype === 'u8') this.code.memory('i32.load8_u', offset);
+    if (place.dtype === 'f16') this.code.memory('i32.load16_u', offset).call(this.library.get('decode_f16'));
+    else if (place.dtype === 'u8') this.code.memory('i32.load8_u', offset);
     else this.code.memory(place.dtype === 'f32' ? 'f32.load' : 'i32.load', offset);
   }
 
@@ -306,11 +308,14 @@ export class Values {
     const { code } = this;
     const place = this.nest.places[s.buffer]!;
     const { address, offset, stride } = this.access(s.buffer, s.at);
-    const bytes = place.dtype === 'u8' ? 1 : 4;
+    const bytes = bytesOf(place.dtype);
     if (stride === 1) {
       this.emit(address, 'scalar');
       if (bytes === 4) code.memory('v128.load', offset + 16 * u, 2);
-      else {
+      else if (place.dtype === 'f16') {
+        code.memory('v128.load64_zero', offset + 8 * u, 1).op('i32x4.extend_low_i16x8_u');
+        emitDecodeHalf(code);
+      } else {
         code.memory('v128.load32_zero', offset + 4 * u, 0);
         code.op('i16x8.extend_low_i8x16_u').op('i32x4.extend_low_i16x8_u');
       }
@@ -339,11 +344,16 @@ export class Values {
 
   /** `address` pushes the address of a lane and returns the immediate to add. */
   private emitGather(place: Place, address: (lane: number) => number): void {
-    this.code.i32x4(0);
+    const { code } = this;
+    const half = place.dtype === 'f16';
+    code.i32x4(0);
     for (let lane = 0; lane < 4; lane++) {
-      this.emitElementLoad(place, address(lane));
-      this.code.lane(place.dtype === 'f32' ? 'f32x4.replace_lane' : 'i32x4.replace_lane', lane);
+      const offset = address(lane);
+      if (half) code.memory('i32.load16_u', offset);
+      else this.emitElementLoad(place, offset);
+      code.lane(place.dtype === 'f32' ? 'f32x4.replace_lane' : 'i32x4.replace_lane', lane);
     }
+    if (half) emitDecodeHalf(code);
   }
 }
 

@@ -9,6 +9,7 @@ export interface LibraryFunction {
 export type LibraryName =
   | 'special'
   | 'isfinite'
+  | 'roundHalf'
   | 'pow'
   | 'tanh'
   | 'erf'
@@ -24,6 +25,18 @@ export const library: Readonly<Record<LibraryName, LibraryFunction>> = {
   },
   // Compilers may assume that floats are finite, so the bits are asked.
   isfinite: { text: 'fn isFinite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }' },
+  // In integers, but for denormals of f16, which are multiples of 2^-24: no freedom of a compiler with floats changes a bit.
+  roundHalf: {
+    text: `fn roundHalf(x: f32) -> f32 {
+  let raw = bitcast<u32>(x) & 0x7fffffffu;
+  let a = min(raw, 0x47800000u);
+  var near = (a + 0xfffu + ((a >> 13u) & 1u)) & 0xffffe000u;
+  if (a < 0x38800000u) { near = bitcast<u32>(round(bitcast<f32>(a) * 16777216.0) * 5.9604645e-8); }
+  if (near >= 0x47800000u) { near |= 0x7f800000u; }
+  if (raw > 0x7f800000u) { near |= 0x400000u; }
+  return bitcast<f32>(near | (bitcast<u32>(x) & 0x80000000u));
+}`,
+  },
   pow: { text: 'fn power(x: f32, y: f32) -> f32 { return select(pow(x, y), 1.0, y == 0.0); }' },
   remainder: { text: 'fn remainder(x: f32, y: f32) -> f32 { return x - y * trunc(x / y); }' },
   // tanh x = x - x^3/3 + 2x^5/15 - 17x^7/315 near 0, else through exp(-2|x|), which neither cancels nor overflows.

@@ -105,6 +105,7 @@ const INFIX: Readonly<Partial<Record<string, string>>> = {
 
 const CALLS: Readonly<Partial<Record<string, LibraryName>>> = {
   isfinite: 'isfinite',
+  round_f16: 'roundHalf',
   pow: 'pow',
   tanh: 'tanh',
   erf: 'erf',

@@ -1,5 +1,6 @@
 /** What a shader consists of: dispatch size, bindings and text, with loads and stores that know how each buffer is laid out. */
 import type { Scalar, ScalarType } from '../../ir/scalar.ts';
+import { scalarType } from '../../kernel/dataflow.ts';
 import type { BufferId, Kernel, Schedule } from '../../kernel/kernel.ts';
 import { loadedBuffers, storedBuffers } from '../../kernel/memory.ts';
 import { type LibraryName, libraryText } from './library.ts';
@@ -141,7 +142,7 @@ export function bindingName({ bindings }: Module, buffer: Binding['buffer']): st
 export function loadText(module: Module, buffer: BufferId, at: string): string {
   const { dtype } = module.schedule.buffers[buffer]!;
   const bound = bindingName(module, buffer);
-  if (bound === undefined) return fromBits(arenaWord(module, buffer, at), dtype === 'u8' ? 'u32' : dtype);
+  if (bound === undefined) return fromBits(arenaWord(module, buffer, at), dtype === 'u8' ? 'u32' : scalarType(dtype));
   if (module.vectors.has(buffer)) return `${bound}[(${at}) / 4i][(${at}) % 4i]`;
   if (dtype === 'u8') return `i32((${bound}[(${at}) >> 2u] >> ((u32(${at}) & 3u) * 8u)) & 255u)`;
   return dtype === 'bool' ? `(${bound}[${at}] != 0u)` : `${bound}[${at}]`;

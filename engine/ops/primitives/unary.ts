@@ -2,6 +2,7 @@
 import type { DType, TensorType } from '../../ir/graph.ts';
 import type { Scalar, ScalarOp } from '../../ir/scalar.ts';
 import { apply, applyTo, cast as castScalar, float } from '../../ir/scalars.ts';
+import { never } from '../../util/errors.ts';
 import { erf as erfOf, roundEven, truncateToI32, truncateToU32 } from '../../util/numbers.ts';
 import type { Primitive, Sample } from '../primitive.ts';
 import { define, expectDType, expectInputs } from './rules.ts';
@@ -216,7 +217,10 @@ export const cast = define<{ dtype: DType }>({
   vjp: () => [undefined],
   lowering: {
     kind: 'elementwise',
-    scalar: ([x], { dtype }) => castScalar(dtype === 'u8' ? 'i32' : dtype, x!),
+    scalar: ([x], { dtype }) => {
+      if (dtype === 'f16') throw never('f16 is reached by to_f16');
+      return castScalar(dtype === 'u8' ? 'i32' : dtype, x!);
+    },
   },
   evaluate: ([x], { dtype }) => x!.data.map(v => convert(v, x!.dtype, dtype)),
   samples: [

@@ -7,7 +7,7 @@ import { scheduleGraph } from '../../../../engine/kernel/schedule.ts';
 import { GraphBuilder, type Value } from '../../../../engine/ops/builder.ts';
 import { gradients } from '../../../../engine/passes/autodiff.ts';
 import { optimize } from '../../../../engine/passes/pipeline.ts';
-import { hostArray } from '../../../support/runGraph.ts';
+import { hostArray } from '../../../support/runSchedule.ts';
 import { difference, randomTensor, type Tensors } from '../../../support/samples.ts';
 
 const sizes = { batch: 8, input: 12, hidden: 6, classes: 4 };
@@ -64,7 +64,7 @@ const start: Tensors = {
 it('20 steps of training follow the graph in double precision', async () => {
   const graph = optimize(stepGraph());
   const executable = await referenceBackend().compile([scheduleGraph(graph)]);
-  for (const [name, { dtype, data }] of Object.entries(start)) executable.write(name, hostArray(dtype, data));
+  for (const [name, tensor] of Object.entries(start)) executable.write(name, hostArray(tensor));
   let exact: Tensors = start;
   const losses: number[] = [];
   for (let i = 0; i < 20; i++) {

@@ -4,6 +4,7 @@ import type { HostArray } from '../../../../engine/backend/backend.ts';
 import { wasmBackend } from '../../../../engine/backend/wasm/index.ts';
 import type { Scalar } from '../../../../engine/ir/scalar.ts';
 import type { Buffer, Kernel, Schedule, Store } from '../../../../engine/kernel/kernel.ts';
+import { roundToHalf } from '../../../../engine/util/half.ts';
 import { erf, roundEven } from '../../../../engine/util/numbers.ts';
 import { philox } from '../../../../engine/util/philox.ts';
 
@@ -112,6 +113,8 @@ export function evaluate(s: Scalar, context: Context): number {
   const of = s.args[0]!.type;
   const whole = (x: number) => (s.type === 'u32' ? x >>> 0 : s.type === 'i32' ? x | 0 : x);
   switch (s.op) {
+    case 'round_f16':
+      return roundToHalf(a);
     case 'neg':
       return whole(-a);
     case 'abs':

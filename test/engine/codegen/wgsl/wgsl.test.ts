@@ -5,7 +5,7 @@ import { kernelShaders } from '../../../../engine/codegen/wgsl/generate.ts';
 import { defaultOptions, literalCode, type Shader, type WgslOptions } from '../../../../engine/codegen/wgsl/shader.ts';
 import { fits, SPLIT_ALIGNMENT, threadsOf, tileName, tiles } from '../../../../engine/codegen/wgsl/tiles.ts';
 import type { DType } from '../../../../engine/ir/graph.ts';
-import type { ScalarType } from '../../../../engine/ir/scalar.ts';
+import { scalarType } from '../../../../engine/kernel/dataflow.ts';
 import type { Kernel, LoopKernel, Schedule } from '../../../../engine/kernel/kernel.ts';
 import { apply, axis, constant, load, reduced } from '../../../../engine/kernel/scalar.ts';
 import { scheduleGraph } from '../../../../engine/kernel/schedule.ts';
@@ -29,12 +29,11 @@ function shaders(build: (b: GraphBuilder) => readonly OutputSpec[], options = de
 
 /** A kernel that copies an element of `from` to one of `to`. */
 function copy(from: DType, to: DType, kinds: { readonly from?: 'temporary'; readonly to?: 'temporary' } = {}): string {
-  const type = (dtype: DType): ScalarType => (dtype === 'u8' ? 'i32' : dtype);
   const buffers = [
     { name: 'x', kind: kinds.from ?? 'input', dtype: from, length: 8, ...(kinds.from && { offset: 512 }) },
     { name: 'y', kind: kinds.to ?? 'result', dtype: to, length: 8, ...(kinds.to && { offset: 256 }) },
   ] as const;
-  const store = { buffer: 1, at: axis(0), value: load(0, axis(0), type(from)) };
+  const store = { buffer: 1, at: axis(0), value: load(0, axis(0), scalarType(from)) };
   const kernel: Kernel = {
     kind: 'loop',
     name: 'copy',

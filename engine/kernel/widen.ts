@@ -1,0 +1,28 @@
+/** Schedules for devices that can't store two bytes by themselves: what would be f16 is rounded to it and stored as f32. */
+
+import type { Kernel, Schedule, Store } from './kernel.ts';
+import { planMemory } from './memory.ts';
+import { apply, intern } from './scalar.ts';
+
+/** The same numbers in as many bytes as f32 takes; the schedule itself where it has no f16. */
+export function widened(schedule: Schedule): Schedule {
+  const isHalf = schedule.buffers.map(({ dtype }) => dtype === 'f16');
+  if (!isHalf.includes(true)) return schedule;
+  const round = (store: Store): Store =>
+    isHalf[store.buffer] ? { ...store, value: apply('round_f16', [intern(store.value)], 'f32') } : store;
+  const buffers = schedule.buffers.map((buffer, id) => (isHalf[id] ? { ...buffer, dtype: 'f32' as const } : buffer));
+  return planMemory({ ...schedule, buffers, kernels: schedule.kernels.map(kernel => mapStores(kernel, round)) });
+}
+
+function mapStores(kernel: Kernel, f: (store: Store) => Store): Kernel {
+  switch (kernel.kind) {
+    case 'loop': {
+      const phases = kernel.phases.map(p => (p.kind === 'store' ? { ...p, stores: p.stores.map(f) } : p));
+      return { ...kernel, phases };
+    }
+    case 'matmul':
+      return { ...kernel, stores: kernel.stores.map(f) };
+    case 'scatter':
+      return kernel;
+  }
+}
