@@ -21,6 +21,9 @@ export interface Dataflow {
 
 export const product = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
 
+/** Inputs whose values a node's own is made of: what it only waits for is none of them. */
+export const readBy = ({ op, inputs }: GraphNode): readonly NodeId[] => (op === 'after' ? inputs.slice(0, 1) : inputs);
+
 /** The type in which a tensor's elements are computed with: those of u8 are loaded as i32, those of f16 as f32. */
 export function scalarType(dtype: DType): ScalarType {
   if (dtype === 'f16') return 'f32';
@@ -37,10 +40,8 @@ export function dataflow(graph: Graph): Dataflow {
   const consumers = graph.nodes.map((): NodeId[] => []);
   for (let id = graph.nodes.length - 1; id >= 0; id--) {
     if (!live[id]) continue;
-    for (const input of new Set(graph.nodes[id]!.inputs)) {
-      live[input] = true;
-      consumers[input]!.unshift(id);
-    }
+    for (const input of graph.nodes[id]!.inputs) live[input] = true;
+    for (const input of new Set(readBy(graph.nodes[id]!))) consumers[input]!.unshift(id);
   }
   const shapes = graph.nodes.map((node, id) => (live[id] ? concrete(node, graph.name) : []));
   const node = (id: NodeId): GraphNode => {

@@ -1,5 +1,6 @@
 /** The order between roots: what reads what, and what must have read a state before it is overwritten. */
 import type { NodeId } from '../ir/graph.ts';
+import { readBy } from './dataflow.ts';
 import type { Plan, Root } from './roots.ts';
 
 export interface Order {
@@ -18,7 +19,8 @@ export function orderRoots(plan: Plan): Order {
   const found = plan.roots.map(root => dependencies(plan, root));
   const after = plan.roots.map(() => new Set<Root>());
   for (const root of plan.roots) {
-    for (const from of found[root.order]!.roots) if (from !== root) after[from.order]!.add(root);
+    const { roots, waits } = found[root.order]!;
+    for (const from of [...roots, ...waits]) if (from !== root) after[from.order]!.add(root);
   }
   const conflicts = new Set<string>();
   for (const [name, buffer] of plan.leaves) {
@@ -49,23 +51,35 @@ function reachable(after: readonly ReadonlySet<Root>[], from: Root): Set<Root> {
   return seen;
 }
 
+/** What a root reads, and the roots that it waits for without reading them. */
 function dependencies({ flow, rootOf, concats, scans }: Plan, root: Root) {
-  const roots = new Set<Root>();
   const leaves = new Set<string>();
-  const seen = new Set<NodeId>();
-  const visit = (id: NodeId): void => {
-    if (seen.has(id)) return;
-    seen.add(id);
-    const [stored, concat] = [rootOf.get(id), concats.get(id)];
-    const node = flow.node(id);
-    if (stored) roots.add(stored);
-    else if (concat) for (const writer of concat.writers) roots.add(writer);
-    else if (node.op === 'input' || node.op === 'state') leaves.add(String(node.attributes.name));
-    else node.inputs.forEach(visit);
+  const turns = new Set<NodeId>();
+  const rootsBehind = (ids: Iterable<NodeId>): ReadonlySet<Root> => {
+    const roots = new Set<Root>();
+    const seen = new Set<NodeId>();
+    const visit = (id: NodeId): void => {
+      if (seen.has(id)) return;
+      seen.add(id);
+      const [stored, concat] = [rootOf.get(id), concats.get(id)];
+      const node = flow.node(id);
+      if (stored) roots.add(stored);
+      else if (concat) for (const writer of concat.writers) roots.add(writer);
+      else if (node.op === 'input' || node.op === 'state') leaves.add(String(node.attributes.name));
+      else {
+        if (node.op === 'after') turns.add(node.inputs[1]!);
+        readBy(node).forEach(visit);
+      }
+    };
+    for (const id of ids) visit(id);
+    return roots;
   };
-  if (root.kind === 'copy') visit(root.node);
-  else flow.node(root.node).inputs.forEach(visit);
-  for (const writer of scans.get(root.node)?.writers ?? []) if (root.kind === 'scan') roots.add(writer);
-  for (const place of root.places) if (place.base !== undefined) visit(place.base);
-  return { roots, leaves };
+  const bases = root.places.flatMap(({ base }) => base ?? []);
+  const own = root.kind === 'copy' ? [root.node] : readBy(flow.node(root.node));
+  const pieces = root.kind === 'scan' ? scans.get(root.node)!.writers : [];
+  const roots = new Set([...rootsBehind([...own, ...bases]), ...pieces]);
+  if (flow.node(root.node).op === 'after') turns.add(flow.node(root.node).inputs[1]!);
+  const read = new Set(leaves);
+  const waits = new Set([...turns].flatMap(turn => [...rootsBehind([turn])]));
+  return { roots, leaves: read, waits };
 }

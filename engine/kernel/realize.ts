@@ -2,7 +2,7 @@
 import type { NodeId } from '../ir/graph.ts';
 import type { Lowering } from '../ops/primitive.ts';
 import { primitive } from '../ops/registry.ts';
-import { type Dataflow, type LoweringKind, scalarType } from './dataflow.ts';
+import { type Dataflow, type LoweringKind, readBy, scalarType } from './dataflow.ts';
 import { axis, cost, reduced } from './scalar.ts';
 
 /** Arithmetic, in additions, that is stored rather than repeated where several kernels want the value. */
@@ -123,7 +123,7 @@ function usesOf(flow: Dataflow, chosen: ReadonlySet<NodeId>): readonly Uses[] {
   const uses = flow.graph.nodes.map(() => new Map<NodeId, number>());
   for (let id = uses.length - 1; id >= 0; id--) {
     if (!flow.live[id]) continue;
-    for (const input of flow.node(id).inputs) {
+    for (const input of readBy(flow.node(id))) {
       const into = uses[input]!;
       if (!chosen.has(id))
         for (const [kernel, points] of uses[id]!) into.set(kernel, Math.max(points, into.get(kernel) ?? 0));
@@ -180,7 +180,7 @@ function inlineCost(flow: Dataflow, own: readonly number[], chosen: ReadonlySet<
       return;
     }
     arithmetic += own[at]!;
-    for (const input of flow.node(at).inputs) visit(input);
+    for (const input of readBy(flow.node(at))) visit(input);
   };
   visit(id);
   return { arithmetic, reads };

@@ -75,6 +75,8 @@ export class GraphBuilder extends NodeBuilder {
   isfinite = (x: Value): Value => this.op('isfinite', [x]);
   /** The same value, through which no gradient flows. */
   detach = (x: Value): Value => this.op('detach', [x]);
+  /** The same value, which no kernel reads before `turn` is computed. */
+  after = (x: Value, turn: Value): Value => this.op('after', [x, turn]);
   square = (x: Value): Value => this.op('mul', [x, x]);
 
   /** Value conversion; f32 to integers truncates. */

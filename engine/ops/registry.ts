@@ -2,6 +2,8 @@
 import type { Attributes, TensorType } from '../ir/graph.ts';
 import { never } from '../util/errors.ts';
 import type { Primitive } from './primitive.ts';
+import { after } from './primitives/after.ts';
+import { attention, attentionStatistics } from './primitives/attention.ts';
 import * as binary from './primitives/binary.ts';
 import { concat } from './primitives/concat.ts';
 import { conv } from './primitives/conv.ts';
@@ -42,6 +44,7 @@ export const primitives = {
   to_f32: toF32,
   isfinite: unary.isfinite,
   detach: unary.detach,
+  after,
   add: binary.add,
   sub: binary.sub,
   mul: binary.mul,
@@ -74,6 +77,8 @@ export const primitives = {
   argsort,
   matmul,
   conv,
+  attention,
+  attention_statistics: attentionStatistics,
   take,
   scatter_add: scatterAdd,
   random_bits: randomBits,

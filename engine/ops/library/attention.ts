@@ -1,28 +1,13 @@
 /** Multi-head attention, its weights named and started as torch.nn.MultiheadAttention's, and positions that are not learned. */
 import type { Dim } from '../../dim/dim.ts';
 import type { Value } from '../builder.ts';
+import { type Masks, masked, scoresOf } from '../primitives/attention.ts';
 import { demand, dimension, flag, known, number, optionalTensor, tensor } from './arguments.ts';
 import type { Arguments, BuildContext, TensorFunction } from './function.ts';
 import { fanIn } from './layers.ts';
-import { MASKED, softmax } from './numerics.ts';
+import { softmax } from './numerics.ts';
 
 const zeros = { kind: 'constant', value: 0 } as const;
-
-interface Masks {
-  /** Hides the keys that lie after the query. */
-  readonly causal: boolean;
-  /** bool [B, S]: the keys that may be looked at; those of padding are false. */
-  readonly mask: Value | undefined;
-}
-
-/** scores [B, heads, T, S] with what must not be seen far below all others. */
-function masked(context: BuildContext, scores: Value, { causal, mask }: Masks): Value {
-  const { b } = context;
-  const { shape } = scores.type;
-  const seen = causal ? b.select(b.lessEqual(b.iota(shape, 3), b.iota(shape, 2)), scores, MASKED) : scores;
-  if (mask === undefined) return seen;
-  return b.select(b.unsqueeze(b.unsqueeze(mask, 1), 1), seen, MASKED);
-}
 
 /** x [B, T, heads * size] as [B, heads, T, size]. */
 function splitHeads(context: BuildContext, x: Value, heads: number): Value {
@@ -30,12 +15,21 @@ function splitHeads(context: BuildContext, x: Value, heads: number): Value {
   return context.b.transpose(context.b.reshape(x, [batch, time, heads, width / heads]), [0, 2, 1, 3]);
 }
 
+/**
+ * Scores of a head from which on they are computed by blocks, and again for the gradient: where the half that a causal mask hides is
+ * worth more time than that, and where memory falls to less than half (docs/performance.md).
+ */
+const MANY_SCORES = { causal: 192 * 192, all: 512 * 512 };
+
 /** softmax(Q K^T / sqrt(D)) V for each head: q [B, heads, T, D], k [B, heads, S, D], v [B, heads, S, E] give [B, heads, T, E]. */
-function attend(context: BuildContext, q: Value, k: Value, v: Value, masks: Masks): Value {
-  const { b } = context;
-  const size = known('attention', q.type.shape[3]!);
-  const scores = b.mul(b.matmul(q, k, { transposeB: true }), 1 / Math.sqrt(size));
-  return b.matmul(softmax(b, masked(context, scores, masks)), v);
+function attend({ b }: BuildContext, q: Value, k: Value, v: Value, masks: Masks): Value {
+  known('attention', q.type.shape[3]!);
+  const [queries, keys] = [q, k].map(x => x.type.shape[2]!);
+  const many = MANY_SCORES[masks.causal ? 'causal' : 'all'];
+  if (typeof queries === 'number' && typeof keys === 'number' && queries * keys >= many) {
+    return b.op('attention', [q, k, v, ...(masks.mask ? [masks.mask] : [])], { causal: masks.causal });
+  }
+  return b.matmul(softmax(b, masked(b, scoresOf(b, q, k), masks)), v);
 }
 
 /** The inverse of splitHeads. */

@@ -7,7 +7,7 @@ import { printPlan, printScalar, printSchedule } from '../../../engine/kernel/pr
 import { apply, axis, constant, load } from '../../../engine/kernel/scalar.ts';
 import { scheduleGraph } from '../../../engine/kernel/schedule.ts';
 import { validateSchedule } from '../../../engine/kernel/validate.ts';
-import { GraphBuilder, type OutputSpec } from '../../../engine/ops/builder.ts';
+import { GraphBuilder, type OutputSpec, type Value } from '../../../engine/ops/builder.ts';
 import { buildSteps } from '../../../engine/train/step.ts';
 import { call } from '../../support/macros.ts';
 import { mlpProgram } from '../../support/programs.ts';
@@ -27,6 +27,35 @@ function kernels(build: (b: GraphBuilder) => readonly OutputSpec[]): string {
 }
 
 const lines = (...text: string[]) => text.join('\n');
+
+describe('order', () => {
+  it('what is read after another value is computed anew behind it, and shares no kernel with the first time', () => {
+    const text = kernels(b => {
+      const [x, y] = [b.input('x', f32(8, 4)), b.input('y', f32(8, 4))];
+      const norm = (v: Value) => b.sum(b.exp(v), { axes: [1] });
+      const turn = b.sum(b.mul(b.broadcast(b.unsqueeze(norm(x), 1), [8, 4]), y));
+      return [
+        { name: 'first', value: turn },
+        { name: 'second', value: norm(b.after(x, turn)) },
+      ];
+    });
+    expect(text).toBe(
+      lines(
+        '0: loop sum',
+        '  for x0 < 8',
+        '    for x1 < 4: r0 = sum exp(x[x0 * 4 + x1])',
+        '    %4[x0] = r0',
+        '1: loop sum',
+        '    for x0 < 8, x1 < 4: r0 = sum %4[x0] * y[x0 * 4 + x1]',
+        '    first[0] = r0',
+        '2: loop sum',
+        '  for x0 < 8',
+        '    for x1 < 4: r0 = sum exp(x[x0 * 4 + x1])',
+        '    second[x0] = r0',
+      ),
+    );
+  });
+});
 
 describe('fusion', () => {
   it('softmax is one kernel a row', () => {
