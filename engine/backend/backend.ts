@@ -1,13 +1,19 @@
 /** The interface every backend implements: compile schedules that share named persistent buffers, run them, move data. */
 import type { Schedule } from '../kernel/kernel.ts';
+import type { DeviceMemory } from '../kernel/rematerialize.ts';
 
 export type BackendName = 'reference' | 'wasm' | 'webgpu';
 export type HostArray = Float32Array | Int32Array | Uint32Array | Uint8Array;
+
+/** WebAssembly's 4 GiB, less what packed operands and tiles take beside the plan. */
+export const CPU_MEMORY: DeviceMemory = { total: 0.9 * 2 ** 32, arena: 0.9 * 2 ** 32 };
 
 export interface Backend {
   readonly name: BackendName;
   /** For people: `CPU (WASM SIMD, 1 thread)`, `NVIDIA H200 (Vulkan)`, `SwiftShader (software)`. */
   readonly description: string;
+  /** What it has for a run: steps that need more compute parts again instead of holding them. */
+  readonly memory: DeviceMemory;
   /** Compiles all entries ahead. Buffers of kind input, state and result with the same name are one buffer across entries and must agree in dtype and length. */
   compile(entries: readonly Schedule[]): Promise<Executable>;
   dispose(): Promise<void>;

@@ -40,8 +40,10 @@ export function dataflow(graph: Graph): Dataflow {
   const consumers = graph.nodes.map((): NodeId[] => []);
   for (let id = graph.nodes.length - 1; id >= 0; id--) {
     if (!live[id]) continue;
-    for (const input of graph.nodes[id]!.inputs) live[input] = true;
-    for (const input of new Set(readBy(graph.nodes[id]!))) consumers[input]!.unshift(id);
+    for (const input of new Set(readBy(graph.nodes[id]!))) {
+      live[input] = true;
+      consumers[input]!.unshift(id);
+    }
   }
   const shapes = graph.nodes.map((node, id) => (live[id] ? concrete(node, graph.name) : []));
   const node = (id: NodeId): GraphNode => {

@@ -78,4 +78,6 @@ export interface Schedule {
   readonly kernels: readonly Kernel[];
   /** Bytes of the arena for temporaries. */
   readonly arenaBytes: number;
+  /** Where values are computed a second time instead of being held: the operations that takes, and the arena without. */
+  readonly again?: { readonly flops: number; readonly arenaBytes: number };
 }

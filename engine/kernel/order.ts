@@ -51,7 +51,7 @@ function reachable(after: readonly ReadonlySet<Root>[], from: Root): Set<Root> {
   return seen;
 }
 
-/** What a root reads, and the roots that it waits for without reading them. */
+/** What a root reads, and the roots that it waits for without reading them: of a turn that nobody reads, those it would be made of. */
 function dependencies({ flow, rootOf, concats, scans }: Plan, root: Root) {
   const leaves = new Set<string>();
   const turns = new Set<NodeId>();

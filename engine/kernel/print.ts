@@ -229,8 +229,20 @@ export function printPlan(schedule: Schedule): string {
       'B',
     )} a run`,
     `peak memory ${scaled(persistent + arena, 'B')}: ${scaled(persistent, 'B')} persistent, ${scaled(arena, 'B')} temporary`,
+    ...recomputed(
+      schedule,
+      total(w => w.flops),
+    ),
     '',
   ].join('\n');
+}
+
+/** What it costs and saves that kernels named `again(…)` compute a second time. */
+function recomputed({ again, arenaBytes }: Schedule, flops: number): readonly string[] {
+  if (again === undefined) return [];
+  const share = Math.round((100 * again.flops) / (flops - again.flops));
+  const saved = scaled(again.arenaBytes - arenaBytes, 'B');
+  return [`computed again to fit: ${scaled(again.flops, 'FLOP')} (${share}% more) for ${saved} less`];
 }
 
 function domain(kernel: Kernel): string {

@@ -1,11 +1,12 @@
 /** A look inside: what Strata makes of a program, with the same printers as the tests. For `--emit` and for editors. */
+import { CPU_MEMORY } from '../../engine/backend/backend.ts';
 import { kernelShaders } from '../../engine/codegen/wgsl/generate.ts';
 import { splitSamples } from '../../engine/data/splits.ts';
 import { printGraph } from '../../engine/ir/print.ts';
 import type { Program } from '../../engine/ir/program.ts';
 import type { Schedule } from '../../engine/kernel/kernel.ts';
 import { printPlan, printSchedule } from '../../engine/kernel/print.ts';
-import { scheduleGraph } from '../../engine/kernel/schedule.ts';
+import { scheduleWithin } from '../../engine/kernel/rematerialize.ts';
 import { withShown } from '../../engine/train/show.ts';
 import { buildSteps, type Counts } from '../../engine/train/step.ts';
 import { modelOutline, printOutline } from '../ide/modelOutline.ts';
@@ -66,8 +67,9 @@ function dispatchesOf(schedule: Schedule): number {
   return schedule.kernels.flatMap(kernel => kernelShaders(schedule, kernel)).length;
 }
 
-function schedules(program: Program, counts: Counts): readonly Schedule[] {
-  return withShown(program, buildSteps(program, counts)).entries.map(scheduleGraph);
+/** As the CPU backend of a machine with enough memory would run them. */
+function schedules(program: Program, counts: Counts): ReturnType<typeof scheduleWithin> {
+  return scheduleWithin(withShown(program, buildSteps(program, counts)).entries, CPU_MEMORY);
 }
 
 /** Sizes of the splits, from the data's headers. A test source of its own is read when training, not here. */

@@ -10,6 +10,7 @@ export function referenceBackend(): Backend {
   return {
     name: 'reference',
     description: 'CPU (reference interpreter)',
+    memory: { total: Number.POSITIVE_INFINITY, arena: Number.POSITIVE_INFINITY },
     compile: async entries => compileEntries(entries),
     dispose: async () => {},
   };

@@ -1,11 +1,11 @@
 /** The CPU backend: schedules compiled to WebAssembly SIMD, run synchronously in this process, with worker threads where they help. */
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import type { Place } from '../../codegen/wasm/access.ts';
 import { type CompiledModule, compileModule, sharedEntry } from '../../codegen/wasm/module.ts';
 import type { Schedule } from '../../kernel/kernel.ts';
 import { EngineError, never } from '../../util/errors.ts';
 import { floatsOfHalves, halvesOf } from '../../util/half.ts';
-import type { Backend, Executable, HostArray } from '../backend.ts';
+import { type Backend, CPU_MEMORY, type Executable, type HostArray } from '../backend.ts';
 import { type Crew, hireCrew } from './crew.ts';
 import { compileOptimized, detectFeatures } from './features.ts';
 import { collectGarbage } from './garbage.ts';
@@ -56,6 +56,8 @@ const MOST_THREADS = 16;
 /** Operations of a step below which threads aren't tried: it takes about 20 µs. */
 const WORTH_THREADS = 2e6;
 const MAX_BYTES = 2 ** 32;
+/** How much of the machine's memory a run may take. */
+const MEMORY_SHARE = 0.75;
 
 /** Bits don't depend on the number of threads: work is divided by outer points, never within a sum. */
 export async function wasmBackend(options: WasmOptions = {}): Promise<WasmBackend> {
@@ -66,6 +68,7 @@ export async function wasmBackend(options: WasmOptions = {}): Promise<WasmBacken
   return {
     name: 'wasm',
     description: `CPU (WASM ${simd}, ${most === 1 ? '1 thread' : `up to ${most} threads`})`,
+    memory: { ...CPU_MEMORY, total: Math.min(CPU_MEMORY.total, MEMORY_SHARE * totalmem()) },
     async compile(entries) {
       const executable = await compile(entries, most, options.threads !== undefined, features);
       open.add(executable);

@@ -17,6 +17,10 @@ export interface Memory {
 /** Copies and bindings are counted in words of four bytes. */
 export const padded = (bytes: number): number => Math.max(4, Math.ceil(bytes / 4) * 4);
 
+/** Bytes of the largest buffer that a kernel can be given; no adapter says how much memory it has. */
+export const largestBuffer = ({ device: { limits } }: Pick<Device, 'device'>): number =>
+  Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
+
 /** Throws EngineError `out-of-memory`, naming the buffer that didn't fit. */
 export async function allocate(
   { device }: Device,
@@ -27,8 +31,7 @@ export async function allocate(
   const persistent = new Map<string, { gpu: GPUBuffer; spec: Buffer }>();
   let bytes = 0;
   const create = (label: string, size: number): GPUBuffer => {
-    if (size > device.limits.maxBufferSize || size > device.limits.maxStorageBufferBindingSize)
-      throw outOfMemory(label, size);
+    if (size > largestBuffer({ device })) throw outOfMemory(label, size);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const buffer = device.createBuffer({ label, size: padded(size), usage });
     buffers.push(buffer);

@@ -6,7 +6,7 @@ import { widened } from '../../kernel/widen.ts';
 import { EngineError } from '../../util/errors.ts';
 import type { Backend } from '../backend.ts';
 import { type AdapterOptions, type OpenAdapter, openAdapter } from './adapter.ts';
-import { allocate } from './buffers.ts';
+import { allocate, largestBuffer } from './buffers.ts';
 import { buildEntries } from './entry.ts';
 import { createExecutable, type WebgpuExecutable } from './executable.ts';
 
@@ -35,6 +35,7 @@ export async function webgpuBackend(options: AdapterOptions = {}): Promise<Webgp
   return {
     name: 'webgpu',
     description: opened.description,
+    memory: { total: Number.POSITIVE_INFINITY, arena: largestBuffer(own) },
     compile: (entries, shader) => compile({ ...own, shader: { ...own.shader, ...shader } }, entries),
     async dispose() {
       if (disposed) return;
