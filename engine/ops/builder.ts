@@ -49,6 +49,13 @@ export class GraphBuilder extends NodeBuilder {
     return new GraphBuilder();
   }
 
+  /** A builder that knows all nodes of this one, by the same ids, and goes its own way from there. */
+  fork(): GraphBuilder {
+    const b = new GraphBuilder();
+    b.follow(this);
+    return b;
+  }
+
   /** i32 of `shape`: the index along `axis`. */
   iota(shape: Shape, axis = 0): Value {
     return this.op('iota', [], { shape, axis });

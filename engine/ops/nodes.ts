@@ -40,6 +40,13 @@ export class NodeBuilder {
     return { id: this.nodes.push(node) - 1, type: node.type };
   }
 
+  /** Takes over the nodes of another builder, and its label; for a builder that is still empty. */
+  protected follow(other: NodeBuilder): void {
+    for (const node of other.nodes) this.nodes.push(node);
+    for (const [key, id] of other.known) this.known.set(key, id);
+    this.label = other.label;
+  }
+
   /** The value of a node that exists. */
   value(id: NodeId): Value {
     return { id, type: this.node(id).type };

@@ -7,6 +7,7 @@ import { cse } from './cse.ts';
 import { dce } from './dce.ts';
 import { expand } from './expand.ts';
 import { lookups } from './lookups.ts';
+import { loops } from './loops.ts';
 import { regroup } from './regroup.ts';
 import { simplify } from './simplify.ts';
 
@@ -20,6 +21,7 @@ const passes: readonly Pass[] = [
   { name: 'simplify', run: simplify },
   { name: 'lookups', run: lookups },
   { name: 'regroup', run: regroup },
+  { name: 'loops', run: graph => loops(graph, optimizeBody) },
   { name: 'cse', run: cse },
   { name: 'dce', run: dce },
 ];
@@ -58,6 +60,16 @@ function fixedPoint(graph: Graph, check: (graph: Graph, after: string) => void):
     if (idle.size === passes.length) return current;
   }
   throw never('the passes reach no fixed point', graph.name);
+}
+
+/** Bodies as they have come out, those that have come out included: loops are looked at in each round. */
+const bodies = new WeakMap<Graph, Graph>();
+
+function optimizeBody(body: Graph): Graph {
+  const known = bodies.get(body) ?? optimize(body);
+  bodies.set(body, known);
+  bodies.set(known, known);
+  return known;
 }
 
 /** Node by node the same op on the same inputs with equal attributes, and the same outputs: attributes of untouched nodes are the same objects. */

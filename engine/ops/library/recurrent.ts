@@ -1,6 +1,8 @@
-/** Recurrent layers over [B, T, in], unrolled over time; weights, gates and starts are those of torch.nn.RNN, GRU and LSTM. */
+/** Recurrent layers over [B, T, in], each a loop over time; weights, gates and starts are those of torch.nn.RNN, GRU and LSTM. */
 import { type Dim, mulDim } from '../../dim/dim.ts';
+import { never } from '../../util/errors.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
+import { buildScan } from '../scan.ts';
 import { demand, dimension, flag, known, number, optionalTensor, tensor, typeOf } from './arguments.ts';
 import type { Arguments, BuildContext, TensorFunction } from './function.ts';
 
@@ -61,22 +63,22 @@ function direction(
   const [bias, inner] = ['ih', 'hh'].map(part => context.parameter(`bias_${part}_${suffix}`, [gates * size], init));
   // One product for all steps; only the recurrent half has to wait for the step before. With time first, a step's rows are contiguous.
   const projected = b.add(b.matmul(b.transpose(x, [1, 0, 2]), weight, { transposeB: true }), bias!);
-  const outputs: Value[] = [];
-  let current = initial;
-  const steps = [...Array(known(name, length)).keys()];
-  const backward = suffix.endsWith('_reverse');
-  for (const t of backward ? steps.reverse() : steps) {
-    const fromInput = b.squeeze(b.sliceAxis(projected, 0, t, 1), [0]);
-    const fromState = b.add(b.matmul(current[0]!, recurrent, { transposeB: true }), inner!);
-    current = cell(b, fromInput, fromState, current, size);
-    outputs.push(current[0]!);
-  }
-  const stacked = b.stack(backward ? outputs.reverse() : outputs, 0);
-  return { outputs: b.transpose(stacked, [1, 0, 2]), states: current };
+  const spec = {
+    carries: initial,
+    sequences: [projected],
+    length: known(name, length),
+    reverse: suffix.endsWith('_reverse'),
+  };
+  const loop = buildScan(b, spec, (body, before, [fromInput]) => {
+    const fromState = body.add(body.matmul(before[0]!, recurrent, { transposeB: true }), inner!);
+    return { carries: cell(body, fromInput!, fromState, before, size), outputs: [] };
+  });
+  if (loop === undefined) throw never('a cell whose states are not f32', name);
+  return { outputs: b.transpose(loop.carries[0]!, [1, 0, 2]), states: loop.last };
 }
 
 /** Layers over each other, each in one direction or in both, which stand side by side: outputs, then the last layer's states after the last step. */
-function unrolled(context: BuildContext, args: Arguments, kind: Kind): readonly Value[] {
+function stacked(context: BuildContext, args: Arguments, kind: Kind): readonly Value[] {
   const { b } = context;
   const { name, states } = kind;
   const [size, layers, both] = [number(args, 'size'), number(args, 'layers'), flag(args, 'bidirectional')];
@@ -117,7 +119,7 @@ function layer(kind: Kind, doc: string): TensorFunction {
       const state = { dtype: 'f32', shape: [shape[0]!, width] } as const;
       return flag(args, 'states') ? [outputs, ...names.map(() => state)] : outputs;
     },
-    build: (context, args) => unrolled(context, args, kind),
+    build: (context, args) => stacked(context, args, kind),
   };
 }
 

@@ -155,6 +155,11 @@ export class Backward {
     return this.carry(zero, this.gradient.add(before, term));
   }
 
+  /** Whether the loop hands out that node of the body's gradient already. */
+  hasSteps({ id }: Value): boolean {
+    return this.outputs.some(output => output.id === id);
+  }
+
   /** The values [T, …] of a node of the body's gradient. */
   perStep(v: Value): () => Value {
     const { op, attributes, inputs } = this.gradient.node(v.id);

@@ -18,10 +18,7 @@ export class Totals {
     const graph = this.backward.gradient;
     const { op, inputs, attributes } = graph.node(term.id);
     const [x, y] = inputs.map(id => graph.value(id));
-    if (this.backward.outside(term.id) !== undefined) {
-      const steps = this.backward.perStep(term);
-      return () => b.sum(steps(), { axes: [0] });
-    }
+    if (this.backward.outside(term.id) !== undefined) return this.summed(term);
     switch (op) {
       case 'constant':
         return () => b.constant(Number(attributes.value) * this.length, term.type);
@@ -43,8 +40,13 @@ export class Totals {
       case 'scatter_add':
         return this.scatter(x!, y!, term) ?? this.backward.sum(term);
       default:
-        return this.backward.sum(term);
+        return this.backward.hasSteps(term) ? this.summed(term) : this.backward.sum(term);
     }
+  }
+
+  private summed(term: Value): Later {
+    const steps = this.backward.perStep(term);
+    return () => this.b.sum(steps(), { axes: [0] });
   }
 
   private sum(x: Value, term: Value, axes: readonly number[]): Later {

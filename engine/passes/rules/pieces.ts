@@ -1,6 +1,7 @@
 /** Rules of pieces: what slicing a tensor apart leaves in its gradient, a sum of padded parts, becomes one concatenation. */
 import { addDim, type Dim, sameDim, sameShape } from '../../dim/dim.ts';
 import type { GraphNode, Shape } from '../../ir/graph.ts';
+import type { GraphBuilder, Value } from '../../ops/builder.ts';
 import type { Rule } from './rule.ts';
 
 interface Padding {
@@ -24,19 +25,41 @@ function seam(first: Shape, a: Padding, c: Padding): number | undefined {
   return sameDim(addDim(a.before[axis]!, first[axis]!), c.before[axis]!) ? axis : undefined;
 }
 
+/** Both under one padding, where they lie side by side among zeros. */
+function joined(b: GraphBuilder, one: GraphNode, other: GraphNode): Value | undefined {
+  for (const [first, second] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    const [a, c] = [zeroPadding(first), zeroPadding(second)];
+    if (a === undefined || c === undefined) return undefined;
+    const [x, y] = [b.value(first.inputs[0]!), b.value(second.inputs[0]!)];
+    const axis = seam(x.type.shape, a, c);
+    if (axis !== undefined) return b.pad(b.concat([x, y], axis), a.before, a.after.with(axis, c.after[axis]!));
+  }
+  return undefined;
+}
+
 export const pieceRules: readonly Rule[] = [
   {
     equation: 'pad(x) + pad(y) = pad(concat(x, y)) where the two lie side by side among zeros',
     ops: ['add'],
-    rewrite: (b, { from }) => {
-      const paddings = [zeroPadding(from(0)), zeroPadding(from(1))] as const;
-      for (const [first, second] of [[0, 1] as const, [1, 0] as const]) {
-        const [a, c] = [paddings[first], paddings[second]];
-        if (a === undefined || c === undefined) return undefined;
-        const [x, y] = [b.value(from(first).inputs[0]!), b.value(from(second).inputs[0]!)];
-        const axis = seam(x.type.shape, a, c);
-        if (axis === undefined) continue;
-        return b.pad(b.concat([x, y], axis), a.before, a.after.with(axis, c.after[axis]!));
+    rewrite: (b, { from }) => joined(b, from(0), from(1)),
+  },
+  {
+    equation: '(pad(x) + z) + pad(y) = pad(concat(x, y)) + z where x and y lie side by side among zeros',
+    ops: ['add'],
+    rewrite: (b, { inputs, from }) => {
+      for (const [sum, last] of [
+        [0, 1],
+        [1, 0],
+      ] as const) {
+        const inner = from(sum);
+        if (inner.op !== 'add' || from(last).op !== 'pad') continue;
+        for (const [i, rest] of [inner.inputs, inner.inputs.toReversed()]) {
+          const both = joined(b, b.node(i!), b.node(inputs[last]!.id));
+          if (both !== undefined) return b.add(both, b.value(rest!));
+        }
       }
       return undefined;
     },

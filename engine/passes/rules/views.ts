@@ -83,6 +83,21 @@ export const viewRules: readonly Rule[] = [
     rewrite: sliceOfConcat,
   },
   {
+    equation: 'slice(pad(x)) = pad(slice(x)) of what the two have in common, or the number where that is nothing',
+    ops: ['slice'],
+    rewrite: sliceOfPad,
+  },
+  {
+    equation: 'slice(pad(x) + y) = slice(pad(x)) + slice(y)',
+    ops: ['slice'],
+    rewrite: (b, match) => {
+      const inner = match.from(0);
+      if (inner.op !== 'add' || !isPlain(match) || !inner.inputs.some(id => b.node(id).op === 'pad')) return undefined;
+      const [x, y] = inner.inputs.map(id => b.slice(b.value(id), match.attributes.starts as Shape, match.type.shape));
+      return b.add(x!, y!);
+    },
+  },
+  {
     equation: 'slice(take(x, i)) = take(x, slice(i)) where only axes of i are cut',
     ops: ['slice'],
     rewrite: sliceOfTake,
@@ -147,6 +162,38 @@ function sliceOfTake(b: GraphBuilder, match: Match): Value | undefined {
   if (rank === 0 || !isWhole) return undefined;
   const starts = (match.attributes.starts as Shape).slice(0, rank);
   return b.take(table, b.slice(indices, starts, match.type.shape.slice(0, rank)));
+}
+
+function sliceOfPad(b: GraphBuilder, match: Match): Value | undefined {
+  const inner = match.from(0);
+  if (inner.op !== 'pad' || inner.attributes.interior !== undefined || !isPlain(match)) return undefined;
+  const x = b.value(inner.inputs[0]!);
+  const value = Number(inner.attributes.value);
+  const [before, starts, sizes, inside] = [
+    inner.attributes.before,
+    match.attributes.starts,
+    match.type.shape,
+    x.type.shape,
+  ];
+  if (![before, starts, sizes, inside].every(list => (list as Shape).every(d => typeof d === 'number')))
+    return undefined;
+  const common = (sizes as readonly number[]).map((size, axis) => {
+    const offset = (before as readonly number[])[axis]! - (starts as readonly number[])[axis]!;
+    const [from, to] = [Math.max(0, offset), Math.min(size, offset + Number(inside[axis]))];
+    return { from, count: to - from, after: size - to, start: from - offset };
+  });
+  if (common.some(({ count }) => count <= 0)) return b.constant(value, match.type);
+  const part = b.slice(
+    x,
+    common.map(c => c.start),
+    common.map(c => c.count),
+  );
+  return b.pad(
+    part,
+    common.map(c => c.from),
+    common.map(c => c.after),
+    value,
+  );
 }
 
 function sumOfSplit(b: GraphBuilder, { from, attributes }: Match): Value | undefined {

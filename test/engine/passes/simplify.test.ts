@@ -214,6 +214,45 @@ concat(%1, %0) {axis: 1} : f32[2, 6]
 pad(%2) {before: [0, 1], after: [0, 1], value: 0} : f32[2, 8]`,
   },
   {
+    equation: '(pad(x) + z) + pad(y) = pad(concat(x, y)) + z where x and y lie side by side among zeros',
+    before: `${x}\n${y}\ninput {name: "z"} : f32[2, 8]
+pad(%0) {before: [0, 4], after: [0, 1], value: 0} : f32[2, 8]
+pad(%1) {before: [0, 1], after: [0, 4], value: 0} : f32[2, 8]
+add(%2, %3) : f32[2, 8]
+add(%5, %4) : f32[2, 8]`,
+    after: `${x}\n${y}\ninput {name: "z"} : f32[2, 8]
+concat(%1, %0) {axis: 1} : f32[2, 6]
+pad(%3) {before: [0, 1], after: [0, 1], value: 0} : f32[2, 8]
+add(%4, %2) : f32[2, 8]`,
+  },
+  {
+    equation: 'slice(pad(x)) = pad(slice(x)) of what the two have in common, or the number where that is nothing',
+    before: `${x}\npad(%0) {before: [1, 2], after: [0, 4], value: 5} : f32[3, 9]
+slice(%1) {starts: [1, 1], sizes: [1, 3]} : f32[1, 3]
+slice(%1) {starts: [1, 5], sizes: [1, 3]} : f32[1, 3]
+add(%2, %3) : f32[1, 3]`,
+    after: `${x}\nslice(%0) {starts: [0, 0], sizes: [1, 2]} : f32[1, 2]
+pad(%1) {before: [0, 1], after: [0, 0], value: 5} : f32[1, 3]
+constant {value: 5} : f32[1, 3]
+add(%2, %3) : f32[1, 3]`,
+  },
+  {
+    equation: 'slice(pad(x) + y) = slice(pad(x)) + slice(y)',
+    before: `${x}\n${y}\npad(%0) {before: [0, 0], after: [1, 0], value: 0} : f32[3, 3]
+pad(%1) {before: [1, 0], after: [0, 0], value: 0} : f32[3, 3]
+pad(%0) {before: [1, 0], after: [0, 0], value: 0} : f32[3, 3]
+sub(%3, %4) : f32[3, 3]
+add(%2, %5) : f32[3, 3]
+slice(%6) {starts: [1, 0], sizes: [2, 3]} : f32[2, 3]`,
+    after: `${x}\n${y}\npad(%0) {before: [0, 0], after: [1, 0], value: 0} : f32[3, 3]
+pad(%1) {before: [1, 0], after: [0, 0], value: 0} : f32[3, 3]
+pad(%0) {before: [1, 0], after: [0, 0], value: 0} : f32[3, 3]
+sub(%3, %4) : f32[3, 3]
+slice(%2) {starts: [1, 0], sizes: [2, 3]} : f32[2, 3]
+slice(%5) {starts: [1, 0], sizes: [2, 3]} : f32[2, 3]
+add(%6, %7) : f32[2, 3]`,
+  },
+  {
     equation: 'sum(x) = max(x) = min(x) = reshape(x) over axes of 1',
     before: `input {name: "x"} : f32[2, 1]\nsum(%0) {axes: [1], keep: false} : f32[2]`,
     after: `input {name: "x"} : f32[2, 1]\nreshape(%0) {shape: [2]} : f32[2]`,

@@ -1,0 +1,158 @@
+/** Building loops over time from a function that builds one step. */
+import type { NodeId } from '../ir/graph.ts';
+import type { GraphBuilder, Value } from './builder.ts';
+import { slotOf, slotsOf } from './primitives/scanGradient.ts';
+import { isWorthKeeping } from './primitives/scanKept.ts';
+import { type ScanAttributes, scanParts, slotAfter } from './primitives/scanParts.ts';
+
+export interface ScanSpec {
+  /** Before the first step; f32. */
+  readonly carries: readonly Value[];
+  /** [T, …] each. */
+  readonly sequences: readonly Value[];
+  /** T. */
+  readonly length: number;
+  /** From the last step to the first. Default false. */
+  readonly reverse?: boolean;
+}
+
+/** The carries after a step, and what else it hands out; f32. */
+export interface ScanStep {
+  readonly carries: readonly Value[];
+  readonly outputs: readonly Value[];
+}
+
+export interface ScanResults {
+  /** After each step, in the order of time: [T, …]. */
+  readonly carries: readonly Value[];
+  /** After the last step. */
+  readonly last: readonly Value[];
+  /** [T, …] */
+  readonly outputs: readonly Value[];
+}
+
+/**
+ * Runs `step` once, with a builder that knows all nodes of `b`, and makes a loop of what it built: what depends on neither carries nor
+ * sequences is computed once, outside. Undefined if a carry or output of the step is no f32.
+ */
+export function buildScan(
+  b: GraphBuilder,
+  spec: ScanSpec,
+  step: (body: GraphBuilder, carries: readonly Value[], steps: readonly Value[]) => ScanStep,
+): ScanResults | undefined {
+  const { carries, sequences, length, reverse = false } = spec;
+  const traced = b.fork();
+  const mark = traced.size;
+  const leaves = new Map<NodeId, string>();
+  const leaf = (kind: string, type: Value['type'], i: number): Value => {
+    const value = traced.input(`${kind}${i} from ${mark}`, type);
+    leaves.set(value.id, `${kind}${i}`);
+    return value;
+  };
+  const before = carries.map(({ type }, i) => leaf('carry', type, i));
+  const parts = sequences.map(({ type: { dtype, shape } }, i) => leaf('sequence', { dtype, shape: shape.slice(1) }, i));
+  const result = step(traced, before, parts);
+  if ([...result.carries, ...result.outputs].some(({ type }) => type.dtype !== 'f32')) return undefined;
+  const extracted = new Extraction(b, traced, mark, leaves);
+  const own = result.outputs.filter(({ id }) => !result.carries.some(carry => carry.id === id));
+  extracted.take([...result.carries, ...result.outputs].map(({ id }) => id));
+  const named = (kind: string, values: readonly Value[]) =>
+    values.map((value, i) => ({ name: `${kind}${i}`, value: extracted.inBody(value.id) }));
+  const results = [...named('carry', result.carries), ...named('output', own)];
+  const kept = extracted.kept(results.map(({ value }) => value.id));
+  const outputs = [...results, ...kept.map((value, i) => ({ name: `output${own.length + i}`, value }))];
+  const attributes: ScanAttributes = {
+    body: extracted.body.finish('step', outputs),
+    length,
+    carries: carries.length,
+    sequences: sequences.length,
+    reverse,
+    last: [],
+  };
+  const flat = b.op('scan', [...carries, ...sequences, ...extracted.constants], attributes);
+  const layout = scanParts(attributes);
+  const after = carries.map((_, i) => slotsOf(b, flat, layout[i]!, reverse ? 0 : 1, length));
+  return {
+    carries: after,
+    last: carries.map((_, i) => slotOf(b, flat, layout[i]!, slotAfter(attributes, i, length))),
+    outputs: result.outputs.map(({ id }) => {
+      const twin = result.carries.findIndex(carry => carry.id === id);
+      const at = own.findIndex(output => output.id === id);
+      return twin >= 0 ? after[twin]! : slotsOf(b, flat, layout[carries.length + at]!, 0, length);
+    }),
+  };
+}
+
+/** Takes apart what a step has built: what belongs in the body, and what comes from outside. */
+class Extraction {
+  readonly body: GraphBuilder;
+  /** Of the graph around the loop, in the order of the leaves `constant0` …. */
+  readonly constants: Value[] = [];
+  private readonly copies = new Map<NodeId, Value>();
+  private readonly outside = new Map<NodeId, Value>();
+  private readonly varying: ReadonlySet<NodeId>;
+
+  constructor(
+    private readonly b: GraphBuilder,
+    private readonly traced: GraphBuilder,
+    private readonly mark: number,
+    private readonly leaves: ReadonlyMap<NodeId, string>,
+  ) {
+    this.body = b.fresh();
+    const varying = new Set(leaves.keys());
+    for (let id = mark; id < traced.size; id++)
+      if (traced.node(id).inputs.some(input => varying.has(input))) varying.add(id);
+    this.varying = varying;
+  }
+
+  /** Copies what `results` need, in the order in which it was built. */
+  take(results: readonly NodeId[]): void {
+    const needed = new Set(results);
+    for (const id of needed) if (this.isOwn(id)) for (const input of this.traced.node(id).inputs) needed.add(input);
+    for (const id of [...needed].sort((x, y) => x - y)) if (this.isOwn(id)) this.inBody(id);
+  }
+
+  /** What is repeated outside has a gradient of each repetition; repeated in the body, theirs is a sum. */
+  private isOwn(id: NodeId): boolean {
+    const { op } = this.traced.node(id);
+    return this.varying.has(id) || op === 'constant' || op === 'broadcast';
+  }
+
+  inBody(id: NodeId): Value {
+    const known = this.copies.get(id) ?? this.copied(id);
+    this.copies.set(id, known);
+    return known;
+  }
+
+  private copied(id: NodeId): Value {
+    const node = this.traced.node(id);
+    const name = this.leaves.get(id);
+    if (name !== undefined) return this.body.input(name, node.type);
+    if (this.isOwn(id))
+      return this.body.copy(
+        node,
+        node.inputs.map(input => this.inBody(input)),
+      );
+    const at = this.constants.push(this.fromOutside(id)) - 1;
+    return this.body.input(`constant${at}`, node.type);
+  }
+
+  private fromOutside(id: NodeId): Value {
+    if (id < this.mark) return this.b.value(id);
+    const node = this.traced.node(id);
+    const known =
+      this.outside.get(id) ??
+      this.b.copy(
+        node,
+        node.inputs.map(input => this.fromOutside(input)),
+      );
+    this.outside.set(id, known);
+    return known;
+  }
+
+  /** What the gradient of the body may want to read, beside the results. */
+  kept(results: readonly NodeId[]): readonly Value[] {
+    const ids = [...Array(this.body.size).keys()];
+    return ids.filter(id => isWorthKeeping(this.body.node(id)) && !results.includes(id)).map(id => this.body.value(id));
+  }
+}
