@@ -8,30 +8,48 @@ export interface Crew {
   dispose(): void;
 }
 
+/** Workers that have been started and wait for something to work on. */
+export interface Recruits {
+  /** Resolves when all of them are ready to run. */
+  join(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<Crew>;
+  /** Ends them: nothing came of it. */
+  dismiss(): void;
+}
+
 /** CommonJS, given as text so that no bundle has to find a file: everything else happens in the exported function `work`. */
 const WORKER = `
-const { workerData: { module, memory, thread }, parentPort } = require('node:worker_threads');
-const { exports } = new WebAssembly.Instance(module, { strata: { memory } });
-parentPort.postMessage('ready');
-exports.work(thread);
+const { workerData: thread, parentPort } = require('node:worker_threads');
+parentPort.once('message', ({ module, memory }) => {
+  const { exports } = new WebAssembly.Instance(module, { strata: { memory } });
+  parentPort.postMessage('ready');
+  exports.work(thread);
+});
 `;
 
-/** Starts workers for threads 1 to `threads` - 1. */
-export async function hireCrew(module: WebAssembly.Module, memory: WebAssembly.Memory, threads: number): Promise<Crew> {
-  const workers = Array.from(
-    { length: threads - 1 },
-    (_, i) => new Worker(WORKER, { eval: true, workerData: { module, memory, thread: i + 1 } }),
-  );
-  await Promise.all(
-    workers.map(
-      worker =>
-        new Promise<void>((resolve, reject) => {
-          worker.once('message', () => resolve());
-          worker.once('error', reject);
-        }),
-    ),
-  );
-  for (const worker of workers) worker.unref();
+/** Starts workers for threads 1 to `threads` - 1, which takes tens of milliseconds, though none of this thread's. */
+export function recruit(threads: number): Recruits {
+  const workers = Array.from({ length: threads - 1 }, (_, i) => new Worker(WORKER, { eval: true, workerData: i + 1 }));
+  const isReady = (worker: Worker) =>
+    new Promise<void>((resolve, reject) => {
+      worker.once('message', () => resolve());
+      worker.once('error', reject);
+    });
+  const dismiss = () => {
+    for (const worker of workers) void worker.terminate();
+  };
+  return {
+    dismiss,
+    async join(module, memory) {
+      const ready = workers.map(isReady);
+      for (const worker of workers) worker.postMessage({ module, memory });
+      await Promise.all(ready);
+      for (const worker of workers) worker.unref();
+      return crewOf(memory);
+    },
+  };
+}
+
+function crewOf(memory: WebAssembly.Memory): Crew {
   const words = new Int32Array(memory.buffer);
   const start = (entry: number, times: number): void => {
     Atomics.store(words, CONTROL.entry / 4, entry);

@@ -6,7 +6,7 @@ import type { Schedule } from '../../kernel/kernel.ts';
 import { EngineError, never } from '../../util/errors.ts';
 import { floatsOfHalves, halvesOf } from '../../util/half.ts';
 import { type Backend, CPU_MEMORY, type Executable, type HostArray } from '../backend.ts';
-import { type Crew, hireCrew } from './crew.ts';
+import { type Crew, recruit } from './crew.ts';
 import { compileOptimized, detectFeatures } from './features.ts';
 import { collectGarbage } from './garbage.ts';
 import { createPace, type Pace } from './pace.ts';
@@ -86,16 +86,28 @@ async function compile(
   forced: boolean,
   { tile, wide }: ReturnType<typeof detectFeatures>,
 ): Promise<WasmExecutable> {
-  const compiled = compileModule(entries, { threads: most, tile });
-  const memory = allocate(compiled.pages, most > 1);
-  const module = compileOptimized(compiled.binary, wide);
-  const instance = new WebAssembly.Instance(module, { strata: { memory } });
-  const work = [...compiled.entries.values()].map(kernels => kernels.reduce((sum, kernel) => sum + kernel.flops, 0));
-  const worthwhile = most > 1 && (forced || Math.max(0, ...work) >= WORTH_THREADS);
-  const crew = worthwhile ? await hireCrew(module, memory, most) : undefined;
-  collectGarbage(memory.buffer.byteLength);
-  const team = crew === undefined ? undefined : { crew, threads: most, forced };
-  return executable(compiled, memory, instance, team);
+  const worthwhile = (flops: number) => most > 1 && (forced || flops >= WORTH_THREADS);
+  let recruits = worthwhile(Math.max(0, ...entries.map(productWork))) ? recruit(most) : undefined;
+  try {
+    const compiled = compileModule(entries, { threads: most, tile });
+    const work = [...compiled.entries.values()].map(kernels => kernels.reduce((sum, kernel) => sum + kernel.flops, 0));
+    if (worthwhile(Math.max(0, ...work))) recruits ??= recruit(most);
+    const memory = allocate(compiled.pages, most > 1);
+    const module = compileOptimized(compiled.binary, wide);
+    const instance = new WebAssembly.Instance(module, { strata: { memory } });
+    const joining = recruits?.join(module, memory);
+    collectGarbage(memory.buffer.byteLength);
+    const crew = await joining;
+    return executable(compiled, memory, instance, crew && { crew, threads: most, forced });
+  } catch (error) {
+    recruits?.dismiss();
+    throw error;
+  }
+}
+
+/** Operations of the products of an entry alone, which is known before anything is compiled. */
+function productWork({ kernels }: Schedule): number {
+  return kernels.reduce((sum, k) => (k.kind === 'matmul' ? sum + 2 * k.batch * k.m * k.n * k.k : sum), 0);
 }
 
 function allocate(pages: number, shared: boolean): WebAssembly.Memory {

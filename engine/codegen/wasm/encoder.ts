@@ -18,6 +18,9 @@ export interface Signature {
   readonly results: readonly ValueType[];
 }
 
+/** A piece of a binary; pieces are joined once, at the end. */
+type Bytes = readonly number[];
+
 /** Index of a local within its function; parameters come first. */
 export type Local = number;
 
@@ -252,9 +255,9 @@ export class Code {
     });
   }
 
-  /** The function body in the binary format: local declarations, instructions, end. `addressOf` says where a constant lies. */
-  encode(addressOf: (bits: number) => number): readonly number[] {
-    const body: number[] = [];
+  /** The function body in the binary format, in pieces: local declarations, instructions, end. `addressOf` says where a constant lies. */
+  encode(addressOf: (bits: number) => number): readonly Bytes[] {
+    const head: number[] = [];
     const entry = new Code();
     for (const [bits, local] of this.splats) entry.i32(0).memory('v128.load32_splat', addressOf(bits)).set(local);
     const runs: [ValueType, number][] = [];
@@ -263,15 +266,12 @@ export class Code {
       if (last?.[0] === type) last[1]++;
       else runs.push([type, 1]);
     }
-    pushUnsigned(body, runs.length);
+    pushUnsigned(head, runs.length);
     for (const [type, count] of runs) {
-      pushUnsigned(body, count);
-      body.push(VALUE_TYPES[type]);
+      pushUnsigned(head, count);
+      head.push(VALUE_TYPES[type]);
     }
-    for (const byte of entry.bytes) body.push(byte);
-    for (const byte of this.bytes) body.push(byte);
-    body.push(0x0b);
-    return body;
+    return [head, entry.bytes, this.bytes, [0x0b]];
   }
 }
 
@@ -302,17 +302,36 @@ export class ModuleBuilder {
       const known = types.findIndex(t => JSON.stringify(t) === key);
       return known >= 0 ? known : types.push(code.signature) - 1;
     });
-    const bytes: number[] = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
-    section(bytes, 1, list(types, pushSignature));
-    section(bytes, 2, importMemory(memory));
-    section(bytes, 3, list(typeIndex, pushUnsigned));
-    section(bytes, 7, list([...this.exports], pushExport));
+    const pieces: Bytes[] = [[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]];
+    section(pieces, 1, [list(types, pushSignature)]);
+    section(pieces, 2, [importMemory(memory)]);
+    section(pieces, 3, [list(typeIndex, pushUnsigned)]);
+    section(pieces, 7, [list([...this.exports], pushExport)]);
     const constants = new Map<number, number>();
-    const bodies = this.functions.map(code => code.encode(bits => addressIn(constants, bits)));
-    section(bytes, 10, list(bodies, pushBody));
-    section(bytes, 11, constantData(constants));
-    return new Uint8Array(bytes);
+    const bodies = this.functions.flatMap(code => sized(code.encode(bits => addressIn(constants, bits))));
+    section(pieces, 10, [list(this.functions, () => {}), ...bodies]);
+    section(pieces, 11, [constantData(constants)]);
+    return joined(pieces);
   }
+}
+
+const sizeOf = (pieces: readonly Bytes[]): number => pieces.reduce((sum, { length }) => sum + length, 0);
+
+function joined(pieces: readonly Bytes[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(sizeOf(pieces));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+/** The pieces with their size before them. */
+function sized(pieces: readonly Bytes[]): readonly Bytes[] {
+  const size: number[] = [];
+  pushUnsigned(size, sizeOf(pieces));
+  return [size, ...pieces];
 }
 
 function list<T>(items: readonly T[], push: (bytes: number[], item: T) => void): number[] {
@@ -322,10 +341,8 @@ function list<T>(items: readonly T[], push: (bytes: number[], item: T) => void):
   return bytes;
 }
 
-function section(bytes: number[], id: number, content: readonly number[]): void {
-  bytes.push(id);
-  pushUnsigned(bytes, content.length);
-  for (const byte of content) bytes.push(byte);
+function section(pieces: Bytes[], id: number, content: readonly Bytes[]): void {
+  pieces.push([id], ...sized(content));
 }
 
 function pushSignature(bytes: number[], { params, results }: Signature): void {
@@ -356,11 +373,6 @@ function pushExport(bytes: number[], [name, index]: readonly [string, number]): 
   pushName(bytes, name);
   bytes.push(0);
   pushUnsigned(bytes, index);
-}
-
-function pushBody(bytes: number[], body: readonly number[]): void {
-  pushUnsigned(bytes, body.length);
-  for (const byte of body) bytes.push(byte);
 }
 
 /** Where the constant lies; a new one goes behind the others. */

@@ -4,7 +4,7 @@ import { MARGIN_BYTES, type Place } from './access.ts';
 import { barrierFunction } from './barrier.ts';
 import { kernelWork } from './cost.ts';
 import { Code, ModuleBuilder } from './encoder.ts';
-import { layoutBuffers } from './layout.ts';
+import { type Layout, layoutBuffers } from './layout.ts';
 import { Library } from './library.ts';
 import { type CompiledKernel, compileLoop } from './loop.ts';
 import { compileMatmul, type ModuleContext, type TileOptions } from './matmul.ts';
@@ -12,7 +12,7 @@ import { operandKey, prepared, type SharedPanels, sharedOperands } from './panel
 import { compileScatter } from './scatter.ts';
 import { arenaGaps, createScratch } from './scratch.ts';
 import { planTeam, type Share } from './team.ts';
-import { instancesOf, pointersOf, type Template, templateOf } from './templates.ts';
+import { type Instance, pointersOf, type Template, templateOf, type Use, useOf } from './templates.ts';
 import type { Span, TouchesOf } from './touches.ts';
 import { workFunction } from './worker.ts';
 
@@ -72,20 +72,17 @@ export function compileModule(schedules: readonly Schedule[], options: ModuleOpt
   const barrier = options.threads > 1 ? module.add(barrierFunction(options.threads)) : -1;
   const entries = new Map<string, readonly KernelInfo[]>();
   const shared: number[] = [];
-  for (const schedule of schedules) {
-    const panels = new Map<string, SharedPanels>();
-    scratch.openEntry();
-    for (const [key, bytes] of sharedOperands(schedule, 4 * tile.vectors))
-      panels.set(key, { base: scratch.keep(bytes), isPacked: false });
-    const infos: KernelInfo[] = [];
-    const steps = compileKernels(schedule, layout.entries.get(schedule.name)!, panels, context, infos);
-    module.add(entryFunction(steps, [], barrier), schedule.name);
+  const compile = kernelCompiler(context);
+  for (const plan of planEntries(schedules, layout, context)) {
+    const { name } = plan.schedule;
+    const { steps, infos } = compile(plan);
+    module.add(entryFunction(steps, [], barrier), name);
     if (options.threads > 1) {
       const team = steps.map(({ kernel, touches, worthwhile }) => ({ ...kernel, touches, worthwhile }));
       const shares = planTeam(team, options.threads);
-      shared.push(module.add(entryFunction(steps, shares, barrier), sharedEntry(schedule.name)));
+      shared.push(module.add(entryFunction(steps, shares, barrier), sharedEntry(name)));
     }
-    entries.set(schedule.name, infos);
+    entries.set(name, infos);
   }
   if (options.threads > 1) module.add(workFunction(shared), 'work');
   const pages = Math.ceil((layout.end + scratch.most + MARGIN_BYTES) / PAGE);
@@ -100,44 +97,77 @@ interface Exported {
   readonly kernel: CompiledKernel;
 }
 
-/** The steps of a schedule, their functions added to the module: one for all kernels that differ in places only. */
-function compileKernels(
-  schedule: Schedule,
-  places: readonly Place[],
-  panels: ReadonlyMap<string, SharedPanels>,
-  context: ModuleContext,
-  infos: KernelInfo[],
-): readonly Step[] {
-  const panelsOf = (kernel: Kernel) =>
-    kernel.kind === 'matmul' ? panels.get(operandKey(prepared(kernel))) : undefined;
-  const compiled = new Map<string, { readonly template: Template; readonly functions: readonly Exported[] }>();
+/** An entry, its kernels matched with those of all entries that can share a function with them. */
+interface EntryPlan {
+  readonly schedule: Schedule;
+  readonly places: readonly Place[];
+  readonly uses: readonly Use[];
+  /** Bytes of scratch that are the entry's own. */
+  readonly kept: number;
+}
+
+function planEntries(
+  schedules: readonly Schedule[],
+  layout: Layout,
+  { scratch, tile }: ModuleContext,
+): readonly EntryPlan[] {
+  const classes = new Map<string, Instance[]>();
+  return schedules.map(schedule => {
+    const places = layout.entries.get(schedule.name)!;
+    const panels = new Map<string, SharedPanels>();
+    scratch.openEntry();
+    for (const [key, bytes] of sharedOperands(schedule, 4 * tile.vectors))
+      panels.set(key, { base: scratch.keep(bytes), isPacked: false });
+    const { kept } = scratch;
+    const operandOf = (kernel: Kernel) =>
+      kernel.kind === 'matmul' ? panels.get(operandKey(prepared(kernel))) : undefined;
+    const uses = schedule.kernels.map(kernel => useOf(kernel, places, operandOf(kernel), kept, classes));
+    return { schedule, places, uses, kept };
+  });
+}
+
+/** Compiles the steps of one entry after the other, their functions added to the module: one for all kernels that differ in places only. */
+function kernelCompiler(context: ModuleContext): (plan: EntryPlan) => { steps: Step[]; infos: KernelInfo[] } {
+  interface Compiled {
+    readonly template: Template;
+    readonly functions: readonly Exported[];
+    /** The functions pack the operand that they share with others. */
+    readonly packs: boolean;
+  }
+  const compiled = new Map<string, Compiled>();
   let functions = 0;
-  const gapsAt = arenaGaps(schedule, places);
-  const compile = (template: Template, operand: SharedPanels | undefined, gaps: readonly Span[]) => {
+  const compile = (entry: string, { alike, operand }: Use, gaps: readonly Span[]): Compiled => {
     context.scratch.openKernel(gaps);
-    return compileKernel(template, context, operand).map((kernel): Exported => {
-      const name = `${schedule.name}:${functions++}`;
+    const template = templateOf(alike);
+    const made = compileKernel(template, context, operand).map((kernel): Exported => {
+      const name = `${entry}:${functions++}`;
       return { name, index: context.module.add(kernel.code, name), kernel };
     });
+    return { template, functions: made, packs: operand?.isPacked === true };
   };
-  const steps: Step[] = [];
-  const all = instancesOf(schedule, places, panelsOf);
-  for (const [number, { kernel, instance, alike, operand }] of all.entries()) {
-    // The first product that shares an operand also packs it, so that its functions are not those of the others.
-    const key = `${instance.key}${operand?.isPacked}`;
-    const known = compiled.get(key);
-    const template = known?.template ?? templateOf(alike);
-    const found = known?.functions ?? compile(template, operand, alike.length === 1 ? gapsAt(number) : []);
-    if (instance.key !== undefined) compiled.set(key, { template, functions: found });
-    const { flops, bytes } = kernelWork(kernel, places);
-    const pointers = pointersOf(template, instance);
-    for (const { name, index, kernel: made } of found) {
-      const worthwhile = flops + bytes / 4 >= PARALLEL_WORK;
-      steps.push({ index, kernel: made, pointers, touches: made.touches(instance.places), worthwhile });
-      infos.push({ name: kernel.name, export: name, points: made.points, pointers, flops, bytes });
+  return ({ schedule, places, uses, kept }) => {
+    const steps: Step[] = [];
+    const infos: KernelInfo[] = [];
+    const gapsAt = arenaGaps(schedule, places);
+    context.scratch.openEntry(kept);
+    for (const [number, use] of uses.entries()) {
+      const { kernel, instance, operand } = use;
+      // The first product that shares an operand also packs it, so that its functions are not those of the others.
+      const key = `${instance.key}${operand?.isPacked}`;
+      const gaps = use.alike.length === 1 ? gapsAt(number) : [];
+      const found = compiled.get(key) ?? compile(schedule.name, use, gaps);
+      if (instance.key !== undefined) compiled.set(key, found);
+      if (operand !== undefined) operand.isPacked ||= found.packs;
+      const { flops, bytes } = kernelWork(kernel, places);
+      const pointers = pointersOf(found.template, instance);
+      for (const { name, index, kernel: made } of found.functions) {
+        const worthwhile = flops + bytes / 4 >= PARALLEL_WORK;
+        steps.push({ index, kernel: made, pointers, touches: made.touches(instance.places), worthwhile });
+        infos.push({ name: kernel.name, export: name, points: made.points, pointers, flops, bytes });
+      }
     }
-  }
-  return steps;
+    return { steps, infos };
+  };
 }
 
 function compileKernel(

@@ -11,7 +11,10 @@ const ALIGNMENT = 64;
 export interface Scratch {
   /** Bytes behind the buffers that all entries so far need at most. */
   readonly most: number;
-  openEntry(): void;
+  /** Bytes that are the entry's own. */
+  readonly kept: number;
+  /** Starts over; with `kept` bytes that have been found to be the entry's own. */
+  openEntry(kept?: number): void;
   /** The address of bytes that are the entry's own. */
   keep(bytes: number): number;
   /** Starts over with the bytes that kernels share; `gaps` are free while this one runs. */
@@ -32,8 +35,11 @@ export function createScratch(end: number): Scratch {
     get most() {
       return most;
     },
-    openEntry() {
-      [kept, used] = [0, 0];
+    get kept() {
+      return kept;
+    },
+    openEntry(own = 0) {
+      [kept, used] = [own, 0];
     },
     keep(bytes) {
       const at = kept;

@@ -1,6 +1,6 @@
 /** Kernels that are equal but for where their buffers lie, such as the time steps of a recurrence, share one function, which is told. */
 import type { Scalar } from '../../ir/scalar.ts';
-import type { Kernel, Phase, Schedule, Store } from '../../kernel/kernel.ts';
+import type { Kernel, Phase, Store } from '../../kernel/kernel.ts';
 import { extentsOf, scalarsOf } from '../../kernel/memory.ts';
 import { intern, linear, load, mapScalar, scalarId, walkScalar } from '../../kernel/scalar.ts';
 import { fromLinear } from '../../kernel/simplify.ts';
@@ -25,28 +25,29 @@ export interface Template {
 /** Relative indices stay below this: their loads have been found to need no guard. */
 const ANY_LENGTH = 2 ** 28;
 
-/** A kernel of a schedule, and the instances that one function can be compiled for. */
-interface Use {
+/** A kernel of an entry, and the instances that one function can be compiled for. */
+export interface Use {
   readonly kernel: Kernel;
   readonly instance: Instance;
+  /** Complete once the kernels of all entries have been noted. */
   readonly alike: readonly Instance[];
   readonly operand: SharedPanels | undefined;
 }
 
-/** The kernels of a schedule in order; `panelsOf` finds the packed right operand that a product shares with others. */
-export function instancesOf(
-  { kernels }: Schedule,
+/** Notes a kernel among those of its class. `operand`: its packed right operand, which it shares with others; `kept`: bytes of scratch that are its entry's. */
+export function useOf(
+  kernel: Kernel,
   places: readonly Place[],
-  panelsOf: (kernel: Kernel) => SharedPanels | undefined,
-): readonly Use[] {
-  const classes = new Map<string, Instance[]>();
-  const found = kernels.map(kernel => {
-    const operand = panelsOf(kernel);
-    const instance = instanceOf(kernel, places, String(operand?.base));
-    if (instance.key !== undefined) classes.set(instance.key, [...(classes.get(instance.key) ?? []), instance]);
-    return { kernel, instance, operand };
-  });
-  return found.map(use => ({ ...use, alike: classes.get(use.instance.key ?? '') ?? [use.instance] }));
+  operand: SharedPanels | undefined,
+  kept: number,
+  classes: Map<string, Instance[]>,
+): Use {
+  const instance = instanceOf(kernel, places, `${operand?.base};${kept}`);
+  if (instance.key === undefined) return { kernel, instance, alike: [instance], operand };
+  const alike = classes.get(instance.key) ?? [];
+  classes.set(instance.key, alike);
+  alike.push(instance);
+  return { kernel, instance, alike, operand };
 }
 
 function instanceOf(kernel: Kernel, places: readonly Place[], context: string): Instance {

@@ -1,6 +1,6 @@
 /** Which bytes a part of a kernel reads and writes: what tells whether threads have to wait for each other. */
 import type { Scalar } from '../../ir/scalar.ts';
-import { rangeOf, walkScalar } from '../../kernel/scalar.ts';
+import { ranges, walkScalar } from '../../kernel/scalar.ts';
 import { bytesOf, type Place } from './access.ts';
 
 /** Bytes from `start` up to but not including `end`. */
@@ -46,9 +46,10 @@ export function touchesOf(
   extents: readonly number[],
   starts: readonly number[],
 ): Touches {
+  const range = ranges(extents, starts);
   const span = ({ buffer, at }: Access): Span => {
     const { base, dtype, length } = places[buffer]!;
-    const [low, high] = rangeOf(at, extents, starts);
+    const [low, high] = range(at);
     const bytes = bytesOf(dtype);
     return [base + Math.max(low, 0) * bytes, base + Math.min(high + 1, length) * bytes];
   };
