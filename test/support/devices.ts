@@ -1,11 +1,12 @@
 /** Backends that a machine may lack: tests that need one say so and are skipped. */
+import type { AdapterOptions } from '../../engine/backend/webgpu/adapter.ts';
 import { type WebgpuBackend, webgpuBackend } from '../../engine/backend/webgpu/index.ts';
 import { EngineError } from '../../engine/util/errors.ts';
 
 /** A GPU, or the one that Chromium's SwiftShader emulates; undefined, with a line on stderr, where there is neither. */
-export async function openWebgpu(): Promise<WebgpuBackend | undefined> {
+export async function openWebgpu(options?: AdapterOptions): Promise<WebgpuBackend | undefined> {
   try {
-    return await webgpuBackend();
+    return await webgpuBackend(options);
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== 'no-adapter') throw error;
     console.warn(`SKIPPED: WebGPU tests need an adapter, for example of Debian's chromium package (${error.message})`);

@@ -5,6 +5,10 @@ import { EngineError } from '../../util/errors.ts';
 export interface AdapterOptions {
   /** Whether an adapter emulated by the CPU will do. Default true. */
   readonly software?: boolean;
+  /** Whether tiles are measured for shapes that are new to the adapter. Default: on hardware, unless STRATA_WEBGPU_TUNE is 0; elsewhere if it is 1. */
+  readonly tune?: boolean;
+  /** Where measurements are kept; by default in the user's cache folder. */
+  readonly cacheFolder?: string;
 }
 
 export interface OpenAdapter {
@@ -64,6 +68,13 @@ async function requestEmulated(): Promise<OpenAdapter | undefined> {
 
 function isSoftware({ info }: GPUAdapter): boolean {
   return /swiftshader|llvmpipe|software|basic render/i.test(`${info.architecture} ${info.device} ${info.description}`);
+}
+
+/** What measurements hold for: the GPU, its driver, and what it allows. */
+export function identityOf({ info, limits }: GPUAdapter): string {
+  const { vendor, architecture, device, description } = info;
+  const allowed = [limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupStorageSize];
+  return [vendor, architecture, device, description, ...allowed].join('|');
 }
 
 function describe(adapter: GPUAdapter): string {

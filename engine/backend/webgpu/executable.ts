@@ -23,7 +23,7 @@ const arrays = {
   f16: Float32Array,
 } as const satisfies Record<DType, unknown>;
 
-export interface WebgpuExecutable extends Executable {
+export interface RunnableExecutable extends Executable {
   /** What creating the pipelines has taken. */
   readonly pipelines: PipelineWork;
   /** Dispatches of one run of `entry`. */
@@ -40,7 +40,7 @@ export function createExecutable(
   schedules: readonly Schedule[],
   memory: Memory,
   { entries, work, offsets }: Awaited<ReturnType<typeof buildEntries>>,
-): WebgpuExecutable {
+): RunnableExecutable {
   const { device, software, check } = own;
   const find = (name: string) => memory.persistent.get(name) ?? fail('no such buffer', name);
   const dispatchesOf = (entry: string) => entries.get(entry) ?? fail('no such entry', entry);

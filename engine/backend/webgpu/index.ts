@@ -5,18 +5,32 @@ import type { Schedule } from '../../kernel/kernel.ts';
 import { widened } from '../../kernel/widen.ts';
 import { EngineError } from '../../util/errors.ts';
 import type { Backend } from '../backend.ts';
-import { type AdapterOptions, type OpenAdapter, openAdapter } from './adapter.ts';
+import { type AdapterOptions, identityOf, type OpenAdapter, openAdapter } from './adapter.ts';
 import { allocate, largestBuffer } from './buffers.ts';
 import { buildEntries } from './entry.ts';
-import { createExecutable, type WebgpuExecutable } from './executable.ts';
+import { createExecutable, type RunnableExecutable } from './executable.ts';
+import { openTileCache, type TileCache, userCacheFolder } from './tileCache.ts';
+import { measureTiles, TUNING_MS } from './tuning.ts';
 
 /** What the parts of the backend share. */
 export interface Device {
   readonly device: GPUDevice;
   readonly software: boolean;
   readonly shader: WgslOptions;
+  /** Measured tiles; undefined where nothing is to be measured. */
+  readonly tiles: TileCache | undefined;
   /** Throws EngineError `device-lost` once the device is gone. */
   check(): void;
+}
+
+/** Shapes whose tiles were measured, and how long that took. */
+export interface TuningWork {
+  readonly count: number;
+  readonly milliseconds: number;
+}
+
+export interface WebgpuExecutable extends RunnableExecutable {
+  readonly tuning: TuningWork;
 }
 
 export interface WebgpuBackend extends Backend {
@@ -30,7 +44,7 @@ export interface WebgpuBackend extends Backend {
  */
 export async function webgpuBackend(options: AdapterOptions = {}): Promise<WebgpuBackend> {
   const opened = await openAdapter(options);
-  const own = await openDevice(opened);
+  const own = await openDevice(opened, options);
   let disposed = false;
   return {
     name: 'webgpu',
@@ -47,7 +61,7 @@ export async function webgpuBackend(options: AdapterOptions = {}): Promise<Webgp
   };
 }
 
-async function openDevice({ adapter, software, gpu }: OpenAdapter): Promise<Device> {
+async function openDevice({ adapter, software, gpu }: OpenAdapter, options: AdapterOptions): Promise<Device> {
   const { limits } = adapter;
   const wanted: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups'];
   const device = await adapter.requestDevice({
@@ -70,17 +84,22 @@ async function openDevice({ adapter, software, gpu }: OpenAdapter): Promise<Devi
     event.preventDefault();
     lost ??= event.error.message.split('\n')[0];
   });
+  const shader: WgslOptions = {
+    ...defaultOptions,
+    software,
+    workgroupSize: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+    workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    storageBuffers: limits.maxStorageBuffersPerShaderStage,
+    workgroupsPerAxis: limits.maxComputeWorkgroupsPerDimension,
+  };
+  const asked = process.env.STRATA_WEBGPU_TUNE;
+  const tune = options.tune ?? (asked === undefined ? !software : asked !== '0');
+  const folder = options.cacheFolder ?? userCacheFolder();
   return {
     device,
     software,
-    shader: {
-      ...defaultOptions,
-      software,
-      workgroupSize: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
-      workgroupBytes: limits.maxComputeWorkgroupStorageSize,
-      storageBuffers: limits.maxStorageBuffersPerShaderStage,
-      workgroupsPerAxis: limits.maxComputeWorkgroupsPerDimension,
-    },
+    shader,
+    tiles: tune ? openTileCache(folder, identityOf(adapter), shader) : undefined,
     check() {
       // Naming `gpu` here keeps the addon's instance alive as long as the device.
       if (lost !== undefined && gpu) {
@@ -90,9 +109,10 @@ async function openDevice({ adapter, software, gpu }: OpenAdapter): Promise<Devi
   };
 }
 
-async function compile(own: Device, given: readonly Schedule[]): Promise<WebgpuExecutable> {
-  own.check();
+async function compile(device: Device, given: readonly Schedule[]): Promise<WebgpuExecutable> {
+  device.check();
   const entries = given.map(widened);
+  const { own, tuning } = await tuned(device, entries);
   const programs = entries.map(schedule => ({
     schedule,
     shaders: schedule.kernels.flatMap(kernel =>
@@ -102,9 +122,19 @@ async function compile(own: Device, given: readonly Schedule[]): Promise<WebgpuE
   const scratch = Math.max(0, ...programs.flatMap(p => p.shaders.map(([, shader]) => shader.scratchBytes ?? 0)));
   const memory = await allocate(own, entries, scratch);
   try {
-    return createExecutable(own, entries, memory, await buildEntries(own, programs, memory));
+    return { ...createExecutable(own, entries, memory, await buildEntries(own, programs, memory)), tuning };
   } catch (error) {
     memory.destroy();
     throw error;
   }
+}
+
+/** The device with the tiles it is known to like, after measuring those of shapes that are new to it. */
+async function tuned(own: Device, entries: readonly Schedule[]): Promise<{ own: Device; tuning: TuningWork }> {
+  if (own.tiles === undefined || own.shader.tiles !== undefined) return { own, tuning: { count: 0, milliseconds: 0 } };
+  const start = performance.now();
+  const measured = await measureTiles(own, entries, own.tiles.tiles, TUNING_MS);
+  if (measured.size > 0) own.tiles.add(measured);
+  const tuning = { count: measured.size, milliseconds: performance.now() - start };
+  return { own: { ...own, shader: { ...own.shader, tiles: own.tiles.tiles } }, tuning };
 }
