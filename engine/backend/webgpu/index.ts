@@ -92,13 +92,14 @@ async function openDevice({ adapter, software, gpu }: OpenAdapter, options: Adap
     storageBuffers: limits.maxStorageBuffersPerShaderStage,
     workgroupsPerAxis: limits.maxComputeWorkgroupsPerDimension,
   };
+  const subgroups = subgroupsOf(adapter, gpu);
   const asked = process.env.STRATA_WEBGPU_TUNE;
   const tune = options.tune ?? (asked === undefined ? !software : asked !== '0');
   const folder = options.cacheFolder ?? userCacheFolder();
   return {
     device,
     software,
-    shader,
+    shader: { ...shader, ...(subgroups && { subgroups }) },
     tiles: tune ? openTileCache(folder, identityOf(adapter), shader) : undefined,
     check() {
       // Naming `gpu` here keeps the addon's instance alive as long as the device.
@@ -107,6 +108,13 @@ async function openDevice({ adapter, software, gpu }: OpenAdapter, options: Adap
       }
     },
   };
+}
+
+/** Subgroups whose number within the workgroup a shader can ask for. */
+function subgroupsOf({ features, info }: GPUAdapter, gpu: GPU): WgslOptions['subgroups'] {
+  // The names of what WGSL has come from the addon, which is ahead of the types.
+  const hasNumbers = (gpu.wgslLanguageFeatures as ReadonlySet<string>).has('subgroup_id');
+  return features.has('subgroups') && hasNumbers ? { least: info.subgroupMinSize } : undefined;
 }
 
 async function compile(device: Device, given: readonly Schedule[]): Promise<WebgpuExecutable> {

@@ -1,9 +1,9 @@
 /** Loop kernels in WGSL: a thread an outer point, or a workgroup an outer point that reduces through a tree in shared memory. */
-import type { Reducer, ScalarType } from '../../ir/scalar.ts';
 import type { LoopKernel, Phase, Schedule } from '../../kernel/kernel.ts';
 import { loadedBuffers } from '../../kernel/memory.ts';
+import { accumulate, type Combiner, combiner, combinerInputs, declareSlot } from './reduce.ts';
 import { indent, type ScalarWriter, scalarWriter } from './scalarWriter.ts';
-import { finishShader, literal, type Module, newModule, type Shader, storeText, type WgslOptions } from './shader.ts';
+import { finishShader, type Module, newModule, type Shader, storeText, type WgslOptions } from './shader.ts';
 
 /** Rows no longer than this are walked by one thread, … */
 const SHORT_ROW = 64;
@@ -19,10 +19,11 @@ export function loopShader(schedule: Schedule, kernel: LoopKernel, options: Wgsl
   const groups = serial ? Math.ceil(outer / size) : outer;
   const x = Math.min(groups, options.workgroupsPerAxis);
   const writer = scalarWriter(module);
-  const body = writer.nested(() => writeRow(module, kernel, writer, serial ? undefined : size));
+  const shared = serial ? undefined : combiner(module, kernel, size);
+  const body = writer.nested(() => writeRow(module, kernel, writer, serial ? undefined : size, shared));
   const across = serial ? `id.x + id.y * ${x * size}u` : `group.x + group.y * ${x}u`;
-  const code = `${serial ? '' : sharedText(kernel, size)}@compute @workgroup_size(${size})
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  const code = `${shared?.declarations() ?? ''}@compute @workgroup_size(${size})
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32${serial ? '' : combinerInputs(module)}) {
   let point = i32(${across});
   if (point >= ${outer}i) { return; }
 ${indent(body)}}
@@ -49,7 +50,13 @@ export function defineAxes(writer: ScalarWriter, sizes: readonly number[], first
 }
 
 /** One outer point. `lanes` threads share its inner axes, or one thread walks them. */
-function writeRow(module: Module, kernel: LoopKernel, writer: ScalarWriter, lanes: number | undefined): void {
+function writeRow(
+  module: Module,
+  kernel: LoopKernel,
+  writer: ScalarWriter,
+  lanes: number | undefined,
+  shared: Combiner | undefined,
+): void {
   defineAxes(writer, kernel.axes, 0, 'point');
   let slot = 0;
   for (const phase of kernel.phases) {
@@ -59,17 +66,13 @@ function writeRow(module: Module, kernel: LoopKernel, writer: ScalarWriter, lane
     }
     const slots = phase.slots.map((s, n) => ({ ...s, number: slot + n, type: s.value.type }));
     slot += slots.length;
-    for (const { number, reducer, type } of slots) {
-      writer.line(`var a${number}: ${type} = ${start(module, reducer, type)};`);
-      if (reducer === 'argmax') writer.line(`var i${number}: i32 = 0i;`);
-    }
+    for (const each of slots) writer.line(...declareSlot(module, each));
     walkInner(kernel, writer, lanes, () => {
-      for (const { number, reducer, value } of slots) writer.line(accumulate(reducer, number, writer.write(value)));
+      for (const each of slots) writer.line(accumulate(each, writer.write(each.value)));
     });
-    for (const { number, reducer, type } of slots) {
-      if (lanes !== undefined) writer.line(treeText(reducer, type, number, lanes));
+    writer.line(...(shared?.combine(slots) ?? []));
+    for (const { number, reducer } of slots)
       writer.line(`let r${number} = ${reducer === 'argmax' ? 'i' : 'a'}${number};`);
-    }
     for (const { number } of slots) writer.defineSlot(number, `r${number}`);
   }
 }
@@ -104,54 +107,4 @@ function writeStores(
     if (phase.stores.some(s => loaded.has(s.buffer))) writer.line('storageBarrier();', 'workgroupBarrier();');
     writer.line(block);
   }
-}
-
-function start(module: Module, reducer: Reducer, type: ScalarType): string {
-  if (reducer === 'sum') return literal(module, type, 0);
-  const lowest = reducer !== 'min';
-  if (type === 'f32') return literal(module, 'f32', lowest ? -3.4028234663852886e38 : 3.4028234663852886e38);
-  return literal(module, type, type === 'u32' ? (lowest ? 0 : 0xffffffff) : lowest ? -2147483648 : 2147483647);
-}
-
-function accumulate(reducer: Reducer, n: number, value: string): string {
-  if (reducer === 'sum') return `a${n} += ${value};`;
-  if (reducer === 'argmax') return `if (${value} > a${n}) { a${n} = ${value}; i${n} = e; }`;
-  return `a${n} = ${reducer}(a${n}, ${value});`;
-}
-
-function sharedText(kernel: LoopKernel, size: number): string {
-  const types = new Set(kernel.phases.flatMap(p => (p.kind === 'reduce' ? p.slots.map(s => s.value.type) : [])));
-  if (kernel.phases.some(p => p.kind === 'reduce' && p.slots.some(s => s.reducer === 'argmax'))) types.add('i32');
-  return (
-    [...types].map(type => `var<workgroup> shared_${type}: array<${type}, ${size}>;\n`).join('') +
-    argmaxShared(kernel, size)
-  );
-}
-
-/** argmax keeps values and positions apart, in arrays of their own. */
-function argmaxShared(kernel: LoopKernel, size: number): string {
-  const found = kernel.phases.some(p => p.kind === 'reduce' && p.slots.some(s => s.reducer === 'argmax'));
-  return found ? `var<workgroup> shared_position: array<i32, ${size}>;\n` : '';
-}
-
-/** Combines the lanes' accumulators; afterwards every lane holds the result. The order is fixed, so the bits are. */
-function treeText(reducer: Reducer, type: ScalarType, n: number, lanes: number): string {
-  const shared = `shared_${type}`;
-  const positions = reducer === 'argmax';
-  const [mine, theirs] = [`${shared}[lane]`, `${shared}[lane + half]`];
-  // The first of equals wins, wherever its lane is.
-  const better = `${theirs} > ${mine} || (${theirs} == ${mine} && shared_position[lane + half] < shared_position[lane])`;
-  const step = positions
-    ? `if (${better}) { ${mine} = ${theirs}; shared_position[lane] = shared_position[lane + half]; }`
-    : reducer === 'sum'
-      ? `${mine} += ${theirs};`
-      : `${mine} = ${reducer}(${mine}, ${theirs});`;
-  return `workgroupBarrier();
-${mine} = a${n};${positions ? `\nshared_position[lane] = i${n};` : ''}
-workgroupBarrier();
-for (var half = ${lanes / 2}u; half > 0u; half /= 2u) {
-  if (lane < half) { ${step} }
-  workgroupBarrier();
-}
-a${n} = ${shared}[0];${positions ? `\ni${n} = shared_position[0];` : ''}`;
 }

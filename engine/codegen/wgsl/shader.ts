@@ -20,23 +20,29 @@ export interface Shader {
   readonly offsets: readonly number[];
   readonly bindings: readonly Binding[];
   readonly workgroups: readonly [x: number, y: number, z: number];
+  /** Extensions of WGSL that the text needs. */
+  readonly enables: readonly string[];
   /** Of the partial sums. */
   readonly scratchBytes?: number;
 }
 
 /** The shader's text with its own offsets in it. */
-export function literalCode({ template, offsets }: Shader): string {
-  return template.replace(/( \+ )?OFFSET_(\d+)\b/g, (_, plus: string | undefined, n: string) => {
+export function literalCode({ template, offsets, enables }: Shader): string {
+  const text = template.replace(/( \+ )?OFFSET_(\d+)\b/g, (_, plus: string | undefined, n: string) => {
     const offset = offsets[Number(n)]!;
     return plus === undefined ? `${offset}i` : offset === 0 ? '' : ` + ${offset}i`;
   });
+  return enabling(enables) + text;
 }
 
+const enabling = (extensions: readonly string[]): string => extensions.map(name => `enable ${name};\n`).join('');
+
 /** The text that all shaders of one template share: offsets come from a uniform buffer, bound behind the others. */
-export function sharedCode({ template, offsets, bindings }: Shader): string {
+export function sharedCode({ template, offsets, bindings, enables }: Shader): string {
   const vectors = Math.ceil(offsets.length / 4);
   const uniform = `@group(0) @binding(${bindings.length}) var<uniform> offsets: array<vec4<i32>, ${vectors}>;\n`;
   return (
+    enabling(enables) +
     uniform +
     template.replace(/OFFSET_(\d+)\b/g, (_, n: string) => `offsets[${Math.floor(Number(n) / 4)}][${Number(n) % 4}]`)
   );
@@ -51,6 +57,8 @@ export interface WgslOptions {
   readonly workgroupsPerAxis: number;
   /** Storage buffers that a shader may bind. */
   readonly storageBuffers: number;
+  /** What subgroups there are, if the device has any: the size of the smallest. */
+  readonly subgroups?: { readonly least: number } | undefined;
   /** Tiles of products by `productKey`, as measured on this device; others get what a rule says. */
   readonly tiles?: Pick<ReadonlyMap<string, Tile>, 'get'>;
   /** Into how many parts the depth of a product is split, if not by the rule. */
@@ -73,6 +81,8 @@ export interface Module {
   readonly schedule: Schedule;
   readonly options: WgslOptions;
   readonly uses: Set<LibraryName>;
+  /** Extensions of WGSL. */
+  readonly enables: Set<string>;
   readonly bindings: readonly Binding[];
   /** What `OFFSET_n` stands for. */
   readonly offsets: number[];
@@ -98,7 +108,8 @@ export function newModule(
     buffer: id,
     access: (isTemporary(id) ? writesArena : stored.has(id)) ? 'read_write' : 'read',
   });
-  const module = { schedule, options, uses: new Set<LibraryName>(), offsets: [], vectors };
+  const uses = new Set<LibraryName>();
+  const module = { schedule, options, uses, enables: new Set<string>(), offsets: [], vectors };
   if (fitsBindings(kernel, options)) return { ...module, bindings: ids.map(own) };
   const arena: Binding = { buffer: 'arena', access: writesArena ? 'read_write' : 'read' };
   return { ...module, bindings: [arena, ...ids.filter(id => !isTemporary(id)).map(own)] };
@@ -111,18 +122,13 @@ export function fitsBindings(kernel: Kernel, { storageBuffers }: WgslOptions): b
 }
 
 export function finishShader(module: Module, name: string, workgroups: Shader['workgroups'], body: string): Shader {
-  const { bindings, offsets } = module;
+  const { bindings, offsets, enables } = module;
   const declarations = bindings.map(({ buffer, access }, n) => {
     const element = buffer === 'arena' ? 'u32' : buffer === 'scratch' ? 'f32' : elementOf(module, buffer);
     return `@group(0) @binding(${n}) var<storage, ${access}> b${n}: array<${element}>;\n`;
   });
-  return {
-    name,
-    template: `${declarations.join('')}${libraryText(module.uses)}${body}`,
-    offsets,
-    bindings,
-    workgroups,
-  };
+  const template = `${declarations.join('')}${libraryText(module.uses)}${body}`;
+  return { name, template, offsets, bindings, workgroups, enables: [...enables] };
 }
 
 /** bool is stored as u32, four u8 share a u32. */

@@ -3,25 +3,27 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend, Executable } from '../../../../engine/backend/backend.ts';
 import { referenceBackend } from '../../../../engine/backend/reference/reference.ts';
+import type { WebgpuBackend } from '../../../../engine/backend/webgpu/index.ts';
 import type { Schedule } from '../../../../engine/kernel/kernel.ts';
 import { scheduleGraph } from '../../../../engine/kernel/schedule.ts';
 import { GraphBuilder } from '../../../../engine/ops/builder.ts';
 import { buildSteps } from '../../../../engine/train/step.ts';
 import { openWebgpu } from '../../../support/devices.ts';
+import { rounds } from '../../../support/fuzz.ts';
 import { call } from '../../../support/macros.ts';
 import { mlpProgram } from '../../../support/programs.ts';
 import { randomGraphs } from '../../../support/randomGraphs.ts';
 import { expectedBuffers, hostArray, randomLeaves, runSchedule } from '../../../support/runSchedule.ts';
 import { allSamples, difference, randomTensor, sampleGraph, sampleInputs } from '../../../support/samples.ts';
 
-let gpu: Backend | undefined;
+let gpu: WebgpuBackend | undefined;
 beforeAll(async () => {
   gpu = await openWebgpu();
 }, 60_000);
 afterAll(() => gpu?.dispose());
 
 /** A test that needs the device. */
-function onDevice(title: string, run: (backend: Backend) => Promise<void>): void {
+function onDevice(title: string, run: (backend: WebgpuBackend) => Promise<void>): void {
   it(title, { timeout: 120_000 }, async context => (gpu ? run(gpu) : context.skip()));
 }
 
@@ -91,20 +93,72 @@ describe('webgpu', () => {
     },
   );
 
-  onDevice('reduces long rows through a tree, the first of equal maxima included', async backend => {
-    const b = new GraphBuilder();
-    const x = b.input('x', { dtype: 'f32', shape: [3, 5000] });
-    const axes = { axes: [1] };
-    const e = b.exp(b.sub(x, b.max(x, { axes: [1], keep: true })));
-    const graph = b.finish('rows', [
-      { name: 'softmax', value: b.div(e, b.sum(e, { axes: [1], keep: true })) },
-      { name: 'argmax', value: b.argmax(b.floor(x), axes) },
-      { name: 'least', value: b.min(x, axes) },
-    ]);
-    const leaves = randomLeaves(graph);
-    const expected = expectedBuffers(graph, leaves);
-    const found = await runSchedule(backend, scheduleGraph(graph), leaves, Object.keys(expected));
-    for (const [name, values] of Object.entries(expected)) expect(difference(found[name]!, values)).toBeLessThan(1e-5);
+  describe.each(['subgroups', 'workgroup memory'])('with %s', how => {
+    const options = how === 'subgroups' ? {} : { subgroups: undefined };
+
+    onDevice('reduces long rows, the first of equal maxima included', async backend => {
+      const b = new GraphBuilder();
+      const x = b.input('x', { dtype: 'f32', shape: [3, 5000] });
+      const axes = { axes: [1] };
+      const e = b.exp(b.sub(x, b.max(x, { axes: [1], keep: true })));
+      const graph = b.finish('rows', [
+        { name: 'softmax', value: b.div(e, b.sum(e, { axes: [1], keep: true })) },
+        { name: 'argmax', value: b.argmax(b.floor(x), axes) },
+        { name: 'least', value: b.min(x, axes) },
+        { name: 'count', value: b.sum(b.cast(b.floor(x), 'i32'), axes) },
+      ]);
+      const leaves = randomLeaves(graph);
+      const expected = expectedBuffers(graph, leaves);
+      const executable = await backend.compile([scheduleGraph(graph)], options);
+      executable.write('x', hostArray(leaves.x!));
+      executable.run('rows', 1);
+      for (const [name, values] of Object.entries(expected))
+        expect(difference(await executable.read(name), values)).toBeLessThan(1e-5);
+      executable.dispose();
+    });
+
+    onDevice('computes random sums, maxima and positions of all lengths', async backend => {
+      const reductions = fc.record({
+        rows: fc.integer({ min: 1, max: 5 }),
+        length: fc.oneof(fc.integer({ min: 65, max: 300 }), fc.constantFrom(512, 1023, 4096, 4097)),
+        ties: fc.boolean(),
+      });
+      await fc.assert(
+        fc.asyncProperty(reductions, async ({ rows, length, ties }) => {
+          const b = new GraphBuilder();
+          const given = b.input('x', f32(rows, length));
+          const x = ties ? b.floor(given) : given;
+          const axes = { axes: [1] };
+          const graph = b.finish('rows', [
+            { name: 'sum', value: b.sum(x, axes) },
+            { name: 'squares', value: b.sum(b.mul(x, x), axes) },
+            { name: 'most', value: b.max(x, axes) },
+            { name: 'least', value: b.min(x, axes) },
+            { name: 'at', value: b.argmax(x, axes) },
+          ]);
+          const leaves = randomLeaves(graph);
+          const executable = await backend.compile([scheduleGraph(graph)], options);
+          executable.write('x', hostArray(leaves.x!));
+          executable.run('rows', 1);
+          for (const [name, values] of Object.entries(expectedBuffers(graph, leaves)))
+            expect(difference(await executable.read(name), values)).toBeLessThan(1e-4);
+          executable.dispose();
+        }),
+        rounds(12),
+      );
+    });
+
+    onDevice('notices NaN and infinity within sums', async backend => {
+      const b = new GraphBuilder();
+      const graph = b.finish('guard', [{ name: 'y', value: b.cast(b.isfinite(b.sum(b.input('x', f32(777)))), 'f32') }]);
+      const executable = await backend.compile([scheduleGraph(graph)], options);
+      for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1]) {
+        executable.write('x', new Float32Array(777).fill(0.5).with(700, bad));
+        executable.run('guard', 1);
+        expect([...(await executable.read('y'))]).toEqual([Number(Number.isFinite(bad))]);
+      }
+      executable.dispose();
+    });
   });
 
   onDevice('notices NaN and infinity, also within sums, and lets nothing through', async backend => {

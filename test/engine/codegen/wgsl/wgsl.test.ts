@@ -91,8 +91,22 @@ describe('loops', () => {
   it('a long row is shared by a workgroup', () => {
     const [shader] = shaders(b => [{ name: 'y', value: b.sum(b.input('x', f32(3, 1000)), { axes: [1] }) }]);
     expect(shader!.workgroups).toEqual([3, 1, 1]);
-    expect(shader!.code).toContain('var<workgroup> shared_f32: array<f32, 256>;');
+    expect(shader!.code).toContain('var<workgroup> shared_f32_0: array<f32, 256>;');
     expect(shader!.code).toContain('workgroupBarrier();');
+  });
+
+  it('subgroups put together what their lanes have, if there are any', () => {
+    const build = (b: GraphBuilder) => [{ name: 'y', value: b.sum(b.input('x', f32(3, 1000)), { axes: [1] }) }];
+    const [shader] = shaders(build, { ...defaultOptions, subgroups: { least: 32 } });
+    expect(shader!.code.startsWith('enable subgroups;')).toBe(true);
+    expect(shader!.code).toContain('var<workgroup> shared_f32_0: array<f32, 8>;');
+    expect(shader!.code).toContain('subgroupAdd(a0)');
+    // A row that one thread walks needs none.
+    const short = shaders(b => [{ name: 'y', value: b.sum(b.input('x', f32(70, 9)), { axes: [1] }) }], {
+      ...defaultOptions,
+      subgroups: { least: 32 },
+    });
+    expect(short[0]!.code).not.toContain('subgroup');
   });
 
   it('all lanes have read a counter before one of them advances it', () => {
