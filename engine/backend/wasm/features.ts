@@ -1,7 +1,7 @@
 /** What this JavaScript engine's WebAssembly can do, found out once a process: relaxed SIMD by validation, 256-bit pairing by trial. */
 import v8 from 'node:v8';
+import type { TileOptions } from '../../codegen/wasm/context.ts';
 import { Code, ModuleBuilder } from '../../codegen/wasm/encoder.ts';
-import type { TileOptions } from '../../codegen/wasm/matmul.ts';
 import { measureTile, runProbe } from './probe.ts';
 
 export interface Features {

@@ -1,5 +1,5 @@
 /** A small schedule that exercises what the code generator emits, to compare the bits and times of two ways of compiling it. */
-import type { TileOptions } from '../../codegen/wasm/matmul.ts';
+import type { TileOptions } from '../../codegen/wasm/context.ts';
 import { compileModule } from '../../codegen/wasm/module.ts';
 import type { Kernel, Schedule } from '../../kernel/kernel.ts';
 import { add, apply, axis, constant, load, mul, reduced } from '../../kernel/scalar.ts';

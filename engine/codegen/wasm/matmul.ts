@@ -3,35 +3,18 @@ import type { Scalar } from '../../ir/scalar.ts';
 import type { LoopKernel, MatmulKernel, Store } from '../../kernel/kernel.ts';
 import { add, apply, axis, constant, load, mapScalar, mul, substituteAxes } from '../../kernel/scalar.ts';
 import { accessOf, PARAMETER_AXIS, type Place, pointerCount, pointerOf, strideOf } from './access.ts';
-import { Code, type Local, type ModuleBuilder } from './encoder.ts';
+import type { ModuleContext } from './context.ts';
+import { Code, type Local } from './encoder.ts';
+import { emitRegisterStores, fitsRegisters, registerNest } from './epilogue.ts';
 import { type Gathered, tableKernel } from './gather.ts';
-import type { Library } from './library.ts';
 import { type CompiledKernel, compileFragment, compileLoop, kernelParameters } from './loop.ts';
-import { asLoop, copyRows, isFarApart, isStrided, K, M, N, packTiles, separateLoad, storesRows } from './operands.ts';
+import { asLoop, copyRows, isFarApart, isStrided, K, M, N, packTiles, separateLoad } from './operands.ts';
 import { emitPackTransposed } from './pack.ts';
 import { prepared, type SharedPanels } from './panels.ts';
 import { type ProductMemory, touchesByColumns, touchesByRows } from './productTouches.ts';
-import type { Scratch } from './scratch.ts';
 import { emitTile, type TileRows } from './tile.ts';
 import { accessesOf, spanOf, touchesOf } from './touches.ts';
 import { type Nest, Values } from './values.ts';
-
-/** Shape of register tiles and the instructions they may use. */
-export interface TileOptions {
-  readonly rows: number;
-  readonly vectors: number;
-  /** Relaxed SIMD's fused multiply-add. */
-  readonly fused: boolean;
-}
-
-/** What code generation of one module shares. */
-export interface ModuleContext {
-  readonly module: ModuleBuilder;
-  readonly library: Library;
-  readonly tile: TileOptions;
-  readonly threads: number;
-  readonly scratch: Scratch;
-}
 
 /** Parameters of fragments: thread, batch, first row, first column; and the number of the panel, which only the product knows. */
 const [THREAD, BATCH, ROW, COLUMN, POINT] = [0, 1, 2, 3, 4].map(i => axis(PARAMETER_AXIS + i)) as [
@@ -46,6 +29,8 @@ const PARAMETERS = 4;
 const POINTERS = 3;
 /** Rows of a product that threads share row by row, not tile by tile: elementwise kernels before and after it divide theirs likewise. */
 const FEW_ROWS = 256;
+/** Bytes of a product's sums up to which they are kept until their rows are whole. */
+const MOST_SUMS = 2 ** 17;
 
 /** A as kept in memory, through a table of offsets, or copied to memory by a kernel that runs before. */
 export function compileMatmul(
@@ -99,12 +84,20 @@ class MatmulEmitter {
   private readonly packed: Place | undefined;
   private readonly code: Code;
   private readonly values: Values;
+  /** The same places and locals, four columns at a time: what is stored while sums are in registers. */
+  private readonly registers: Values;
+  private readonly inRegisters: boolean;
   private readonly width: number;
   private readonly panels: number;
-  /** The packed panel of each thread, or all panels if they are shared, and the tile whose stores are worked off. */
+  /** The packed panel of each thread, or all panels if they are shared. */
   private readonly panel: Place | undefined;
   private readonly shared: SharedPanels | undefined;
-  private readonly tile: Place;
+  /** Threads share rows, not tiles; and what is stored is stored when all sums of a row are known. */
+  private readonly byRows: boolean;
+  private readonly wholeRows: boolean;
+  /** The sums that are yet to be worked off: a tile of each thread, or all rows. */
+  private readonly sums: Place;
+  private readonly sumsWidth: number;
   private readonly point: Local;
   private readonly rowTile: Local;
   private readonly batch: Local;
@@ -128,23 +121,39 @@ class MatmulEmitter {
     const { rows, vectors } = context.tile;
     this.width = 4 * vectors;
     this.panels = Math.ceil(kernel.n / this.width);
-    const tileLength = context.threads * rows * this.width;
     const direct = this.readsDirectly(places);
     this.shared = direct ? undefined : shared;
+    // Threads that share rows stay with them from kernel to kernel; but each would have to pack all panels.
+    this.byRows =
+      (direct || this.shared !== undefined) &&
+      packed === undefined &&
+      kernel.batch === 1 &&
+      kernel.m <= FEW_ROWS &&
+      kernel.m >= 4 * context.threads;
+    this.inRegisters = fitsRegisters(kernel, places);
+    const rowLength = this.panels * this.width;
+    // Results that lie in many places are read and written row by row, which the processor foresees, not tile by tile.
+    const isSpread = kernel.stores.length > 1;
+    this.wholeRows = this.byRows && isSpread && !this.inRegisters && 4 * kernel.m * rowLength <= MOST_SUMS;
+    this.sumsWidth = this.wholeRows ? rowLength : this.width;
+    const sumsLength = this.wholeRows ? kernel.m * rowLength : context.threads * rows * this.width;
     const copies = this.shared === undefined ? context.threads : kernel.batch * this.panels;
     const panelLength = copies * kernel.k * this.width;
     const own = direct || this.shared !== undefined ? 0 : panelLength;
     // Scratch regions of one kernel must not overlap: one request for all of them.
-    const base = context.scratch.take(4 * (tileLength + own));
-    this.tile = { base, dtype: 'f32', length: tileLength };
-    const panelBase = this.shared?.base ?? base + 4 * tileLength;
+    const base = context.scratch.take(4 * (sumsLength + own));
+    this.sums = { base, dtype: 'f32', length: sumsLength };
+    const panelBase = this.shared?.base ?? base + 4 * sumsLength;
     this.panel = direct ? undefined : { base: panelBase, dtype: 'f32', length: panelLength };
-    this.places = [...places, this.tile, this.panel ?? this.tile];
+    this.places = [...places, this.sums, this.panel ?? this.sums];
     this.values = new Values(this.code, context.library, straight(this.places));
-    for (const [i, local] of [2, this.batch, this.row, this.column, this.point].entries()) {
-      this.values.bindAxis(PARAMETER_AXIS + i, local);
+    this.registers = new Values(this.code, context.library, registerNest(this.places, PARAMETER_AXIS + 3));
+    for (const values of [this.values, this.registers]) {
+      for (const [i, local] of [2, this.batch, this.row, this.column, this.point].entries()) {
+        values.bindAxis(PARAMETER_AXIS + i, local);
+      }
+      values.bindPointers(POINTERS);
     }
-    this.values.bindPointers(POINTERS);
   }
 
   /** B needs no packing where its rows are contiguous and either few (they stay in the first-level cache) or used by few rows of A. */
@@ -193,14 +202,7 @@ class MatmulEmitter {
     const { threads, tile } = this.context;
     const points = kernel.batch * panels;
     const rowTiles = Math.ceil(kernel.m / tile.rows);
-    // Threads that share rows stay with them from kernel to kernel; but each would have to pack all panels.
-    const byRows =
-      pack === undefined &&
-      this.packed === undefined &&
-      kernel.batch === 1 &&
-      kernel.m <= FEW_ROWS &&
-      kernel.m >= 4 * threads;
-    if (byRows) return this.emitByRows();
+    if (this.byRows) return this.emitByRows();
     const byColumns = points >= 4 * threads || points >= rowTiles;
     const from = (divided: boolean) => (divided ? code.get(0) : code.i32(0));
     const to = (divided: boolean, count: number) => () => (divided ? code.get(1) : code.i32(count));
@@ -216,44 +218,54 @@ class MatmulEmitter {
     return { code, points: byColumns ? points : rowTiles, granule: 1, touches };
   }
 
-  /** Each thread takes some rows: whole tiles of them, and a lower one for the rest. */
+  /** Each thread takes some rows. */
   private emitByRows(): CompiledKernel {
     const { code, kernel, panels } = this;
-    const { threads, tile } = this.context;
-    const granule = Math.ceil(kernel.m / threads);
-    const last = kernel.m - granule * Math.floor((kernel.m - 1) / granule);
-    const rests = new Set([kernel.m, granule, last].map(count => count % tile.rows));
-    rests.delete(0);
-    const isLeft = (count: number) => code.get(this.row).i32(count).op('i32.add').get(1);
-    code.i32(0).count(
-      this.point,
-      1,
-      () => code.i32(panels),
-      () => {
-        this.emitPoint();
-        const end = () =>
-          code
-            .get(1)
-            .i32(tile.rows - 1)
-            .op('i32.sub');
-        code.get(0).count(this.row, tile.rows, end, () => this.emitColumns(tile.rows));
-        for (const rest of rests)
-          isLeft(rest)
-            .op('i32.eq')
-            .if(() => this.emitColumns(rest));
-      },
-    );
+    const granule = Math.ceil(kernel.m / this.context.threads);
+    const all = () => code.i32(panels);
+    code.i32(0).count(this.point, 1, all, () => {
+      this.emitPoint();
+      this.emitRowTiles(granule, rows => this.emitColumns(rows));
+    });
+    if (this.wholeRows) {
+      code.i32(0).set(this.column);
+      this.emitRowTiles(granule, rows => this.callEpilogue(rows, kernel.n));
+    }
     return { code, points: kernel.m, granule, touches: touchesByRows(this.memory(), 1) };
   }
 
+  /** Whole tiles of the thread's rows, and a lower one for the rest, where threads take `granule` of them. */
+  private emitRowTiles(granule: number, body: (rows: number) => void): void {
+    const { code } = this;
+    const { m } = this.kernel;
+    const { rows } = this.context.tile;
+    const last = m - granule * Math.floor((m - 1) / granule);
+    const rests = new Set([m, granule, last].map(count => count % rows));
+    rests.delete(0);
+    const end = () =>
+      code
+        .get(1)
+        .i32(rows - 1)
+        .op('i32.sub');
+    code.get(0).count(this.row, rows, end, () => body(rows));
+    for (const rest of rests) {
+      code.get(this.row).i32(rest).op('i32.add').get(1).op('i32.eq');
+      code.if(() => body(rest));
+    }
+  }
+
   private memory(): ProductMemory {
-    const { kernel, places, gathered, packed, panel, tile } = this;
+    const { kernel, places, gathered, packed, panel, sums } = this;
     const readsA = gathered === undefined && packed === undefined;
     const scalars = [...(readsA ? [kernel.a] : []), ...(this.shared ? [] : [kernel.b])];
     const whole = gathered === undefined ? [] : [(kernel.a as Scalar & { kind: 'load' }).buffer];
     const tables = [gathered?.table, packed, this.shared && panel].filter(place => place !== undefined);
-    const shares = [tile, ...(panel && !this.shared ? [panel] : [])];
-    return { kernel, places, scalars, whole, tables, shares, threads: this.context.threads };
+    const shares = [...(this.wholeRows ? [] : [sums]), ...(panel && !this.shared ? [panel] : [])];
+    const kept = mul(axis(M), constant(this.sumsWidth));
+    const stores = this.wholeRows
+      ? [{ buffer: places.length - 2, at: add(kept, axis(N)), value: constant(0, 'f32') }, ...kernel.stores]
+      : kernel.stores;
+    return { kernel, places, scalars, stores, whole, tables, shares, threads: this.context.threads };
   }
 
   /** Pushes the pointers for a function over the same places. */
@@ -314,7 +326,8 @@ class MatmulEmitter {
     const vectors = Math.ceil(columns / 4);
     const fused = this.context.tile.fused;
     const sums = emitTile(code, { rows, vectors, k: kernel.k, a, b, fused });
-    if (this.storesPlainly(columns)) this.emitPlainStores(sums);
+    if (this.inRegisters && columns % 4 === 0)
+      emitRegisterStores(this.registers, kernel.stores, [BATCH, ROW, COLUMN], sums);
     else this.emitEpilogue(sums, rows, columns);
   }
 
@@ -361,52 +374,37 @@ class MatmulEmitter {
     return local;
   }
 
-  /** The sums themselves are what is stored, in whole vectors. */
-  private storesPlainly(columns: number): boolean {
-    const [store, ...others] = this.kernel.stores;
-    if (others.length > 0 || columns % 4 !== 0 || store!.value.kind !== 'reduced') return false;
-    return storesRows(store!, this.places);
-  }
-
-  private emitPlainStores(sums: readonly (readonly Local[])[]): void {
-    const { code } = this;
-    const { at, buffer } = this.kernel.stores[0]!;
-    const first = substituteAxes(at, [BATCH, ROW, COLUMN, constant(0)]);
-    const { address, offset } = accessOf(first, this.places[buffer]!, undefined, []);
-    const pointer = this.pointer(address);
-    const rowBytes = 4 * strideOf(at, M)!;
-    sums.forEach((row, r) => {
-      row.forEach((sum, v) => {
-        code
-          .get(pointer)
-          .get(sum)
-          .memory('v128.store', offset + rowBytes * r + 16 * v, 2);
-      });
-    });
-  }
-
-  /** Sums go to the thread's tile in memory, from where a small loop kernel reads them. */
+  /** Sums go to memory, from where a small loop kernel reads them. */
   private emitEpilogue(sums: readonly (readonly Local[])[], rows: number, columns: number): void {
-    const { code, width } = this;
-    const tileBytes = this.context.tile.rows * width * 4;
-    const pointer = this.pointer(mul(THREAD, constant(tileBytes)));
+    const { code } = this;
+    const pointer = this.pointer(mul(this.firstSum(), constant(4)));
     sums.forEach((row, r) => {
       row.forEach((sum, v) => {
         code
           .get(pointer)
           .get(sum)
-          .memory('v128.store', this.tile.base + r * width * 4 + 16 * v, 2);
+          .memory('v128.store', this.sums.base + r * this.sumsWidth * 4 + 16 * v, 2);
       });
     });
+    if (!this.wholeRows) this.callEpilogue(rows, columns);
+  }
+
+  /** Where the sum of row ROW and column COLUMN is kept. */
+  private firstSum(): Scalar {
+    return this.wholeRows
+      ? add(mul(ROW, constant(this.sumsWidth)), COLUMN)
+      : mul(THREAD, constant(this.context.tile.rows * this.width));
+  }
+
+  private callEpilogue(rows: number, columns: number): void {
+    const { code } = this;
     code.i32(0).i32(rows).get(2).get(this.batch).get(this.row).get(this.column);
     this.pass(code).call(this.epilogueFunction(rows, columns));
   }
 
   /** The stores over a tile of the given size; axes 0 and 1 run over its rows and columns. */
   private epilogueFunction(rows: number, columns: number): number {
-    const { width } = this;
-    const tileLength = this.context.tile.rows * width;
-    const at = add(add(mul(THREAD, constant(tileLength)), mul(axis(0), constant(width))), axis(1));
+    const at = add(add(this.firstSum(), mul(axis(0), constant(this.sumsWidth))), axis(1));
     const sum = load(this.places.length - 2, at, 'f32');
     const index = [BATCH, add(ROW, axis(0)), add(COLUMN, axis(1)), constant(0)];
     const rewrite = (s: Scalar) => mapScalar(substituteAxes(s, index), x => (x.kind === 'reduced' ? sum : x));

@@ -2,12 +2,13 @@
 import type { Kernel, Schedule } from '../../kernel/kernel.ts';
 import { MARGIN_BYTES, type Place } from './access.ts';
 import { barrierFunction } from './barrier.ts';
+import type { ModuleContext, TileOptions } from './context.ts';
 import { kernelWork } from './cost.ts';
 import { Code, ModuleBuilder } from './encoder.ts';
 import { type Layout, layoutBuffers } from './layout.ts';
 import { Library } from './library.ts';
 import { type CompiledKernel, compileLoop } from './loop.ts';
-import { compileMatmul, type ModuleContext, type TileOptions } from './matmul.ts';
+import { compileMatmul } from './matmul.ts';
 import { operandKey, prepared, type SharedPanels, sharedOperands } from './panels.ts';
 import { compileScatter } from './scatter.ts';
 import { arenaGaps, createScratch } from './scratch.ts';

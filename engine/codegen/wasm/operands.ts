@@ -1,11 +1,11 @@
 /** How the operands of a product lie in memory: whether tiles can read them as they are, and the loops that copy A to where they can. */
 import type { Scalar } from '../../ir/scalar.ts';
 import { flatten } from '../../ir/scalars.ts';
-import type { LoopKernel, MatmulKernel, Store } from '../../kernel/kernel.ts';
+import type { LoopKernel, MatmulKernel } from '../../kernel/kernel.ts';
 import { add, apply, axis, constant, load, mul, substituteAxes } from '../../kernel/scalar.ts';
 import { type Place, strideOf } from './access.ts';
+import type { ModuleContext } from './context.ts';
 import { type Separated, separate } from './gather.ts';
-import type { ModuleContext } from './matmul.ts';
 
 /** Axes of a product. */
 export const [B, M, N, K] = [0, 1, 2, 3] as const;
@@ -67,11 +67,6 @@ export function asLoop({ name, batch, m, n, k, a, b, stores }: MatmulKernel): Lo
 /** True if neighbours along k lie on different cache lines, and too many of them for the first-level cache, used by several panels. */
 export function isFarApart(a: Scalar & { kind: 'load' }, { n, k }: MatmulKernel): boolean {
   return strideOf(a.at, K)! >= LINE && k > MOST_LINES && n >= 4 * LINE;
-}
-
-/** Whole vectors of a row can be stored as they are, rows evenly apart. */
-export function storesRows({ buffer, at }: Store, places: readonly Place[]): boolean {
-  return places[buffer]!.dtype === 'f32' && strideOf(at, N) === 1 && strideOf(at, M) !== undefined;
 }
 
 /** The index of a plain load in two parts, one of them moving along k. */

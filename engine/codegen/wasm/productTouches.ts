@@ -1,6 +1,6 @@
 /** Which bytes a part of a product touches: some of its rows, or some panels of its columns. */
 import type { Scalar } from '../../ir/scalar.ts';
-import type { MatmulKernel } from '../../kernel/kernel.ts';
+import type { MatmulKernel, Store } from '../../kernel/kernel.ts';
 import type { Place } from './access.ts';
 import { B, N } from './operands.ts';
 import { accessesOf, movedTo, shareOf, spanOf, type Touches, type TouchesOf, touchesOf } from './touches.ts';
@@ -10,6 +10,8 @@ export interface ProductMemory {
   readonly places: readonly Place[];
   /** Operands that are read as their scalars say. */
   readonly scalars: readonly Scalar[];
+  /** The kernel's, and what else a part writes at the points of its own. */
+  readonly stores: readonly Store[];
   /** Buffers of which any part may read all, and places, of `places` too, of which every thread has its share. */
   readonly whole: readonly number[];
   readonly tables: readonly Place[];
@@ -40,15 +42,15 @@ export function touchesByColumns(memory: ProductMemory, width: number): (own: re
 }
 
 function partOf({
-  kernel,
   places,
   scalars,
+  stores,
   whole,
   tables,
   shares,
   threads,
 }: ProductMemory): (own: readonly Place[]) => Part {
-  const accesses = accessesOf(scalars, kernel.stores);
+  const accesses = accessesOf(scalars, stores);
   return own => {
     const moved = movedTo(own, places);
     const read = [...whole.map(buffer => moved[buffer]!), ...tables].map(spanOf);
