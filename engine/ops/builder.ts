@@ -297,6 +297,11 @@ export class GraphBuilder extends NodeBuilder {
     return this.op('conv', [x, w], { strides, dilations, before, after, groups });
   }
 
+  /** exp(x - max) / Σ exp(x - max) along `axis`. */
+  softmax(x: Value, axis = -1): Value {
+    return this.op('softmax', [x], { axis: this.axis(x, axis, 'softmax') });
+  }
+
   /** Sums of the elements up to each along `axis`, or from each on if `reverse`. */
   cumsum(x: Value, axis: number, reverse = false): Value {
     return this.op('cumsum', [x], { axis: this.axis(x, axis, 'cumsum'), reverse });

@@ -15,6 +15,7 @@ import { matmul } from './primitives/matmul.ts';
 import { argsort, cumsum } from './primitives/order.ts';
 import * as reduce from './primitives/reduce.ts';
 import { scan } from './primitives/scan.ts';
+import { softmax } from './primitives/softmax.ts';
 import * as unary from './primitives/unary.ts';
 import * as views from './primitives/views.ts';
 import { unwindow, window } from './primitives/windows.ts';
@@ -74,6 +75,7 @@ export const primitives = {
   min: reduce.min,
   argmax: reduce.argmax,
   cumsum,
+  softmax,
   argsort,
   matmul,
   conv,

@@ -4,7 +4,7 @@ import { floorDivDim } from '../../dim/dim.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
 import { demand, flag, known, number, tensor } from './arguments.ts';
 import type { Arguments, TensorFunction } from './function.ts';
-import { logSoftmax, softmax, softplus } from './numerics.ts';
+import { logSoftmax, softplus } from './numerics.ts';
 
 type Rule = (b: GraphBuilder, x: Value, args: Arguments) => Value;
 
@@ -89,10 +89,10 @@ export const activations: readonly TensorFunction[] = [
     b.mul(x, b.div(clamp(b, b.add(x, 3), 0, 6), 6)),
   ),
   activation('softmax', 'axis: int = -1', 'exp(x) normalised to sum 1 along `axis`.', (b, x, args) =>
-    softmax(b, x, number(args, 'axis')),
+    b.softmax(x, number(args, 'axis')),
   ),
   activation('softmin', 'axis: int = -1', 'softmax(-x): the least gets the greatest share.', (b, x, args) =>
-    softmax(b, b.neg(x), number(args, 'axis')),
+    b.softmax(b.neg(x), number(args, 'axis')),
   ),
   activation('log_softmax', 'axis: int = -1', 'log(softmax(x)), without ever leaving the logarithm.', (b, x, args) =>
     logSoftmax(b, x, number(args, 'axis')),

@@ -5,7 +5,6 @@ import { type Masks, masked, scoresOf } from '../primitives/attention.ts';
 import { demand, dimension, flag, known, number, optionalTensor, tensor } from './arguments.ts';
 import type { Arguments, BuildContext, TensorFunction } from './function.ts';
 import { fanIn } from './layers.ts';
-import { softmax } from './numerics.ts';
 
 const zeros = { kind: 'constant', value: 0 } as const;
 
@@ -29,7 +28,7 @@ function attend({ b }: BuildContext, q: Value, k: Value, v: Value, masks: Masks)
   if (typeof queries === 'number' && typeof keys === 'number' && queries * keys >= many) {
     return b.op('attention', [q, k, v, ...(masks.mask ? [masks.mask] : [])], { causal: masks.causal });
   }
-  return b.matmul(softmax(b, masked(b, scoresOf(b, q, k), masks)), v);
+  return b.matmul(b.softmax(masked(b, scoresOf(b, q, k), masks)), v);
 }
 
 /** The inverse of splitHeads. */

@@ -48,12 +48,6 @@ function shifted(b: GraphBuilder, x: Value, axis: number): Value {
   return b.sub(x, b.detach(b.max(x, { axes: [axis], keep: true })));
 }
 
-/** exp(x - max) / sum exp(x - max) along `axis`. */
-export function softmax(b: GraphBuilder, x: Value, axis = -1): Value {
-  const e = b.exp(shifted(b, x, axis));
-  return b.div(e, b.sum(e, { axes: [axis], keep: true }));
-}
-
 /** (x - max) - log sum exp(x - max) along `axis`. */
 export function logSoftmax(b: GraphBuilder, x: Value, axis = -1): Value {
   const z = shifted(b, x, axis);
