@@ -32,8 +32,8 @@ export function fitsRegisters({ batch, m, n, k, stores }: MatmulKernel, places: 
       const isShared = strideOf(s.at, N) === 0 || (isWhole(s.at, s.buffer) && !dependsOn(s.at, M));
       return isShared && !mayLeave(s.at, place, [batch, m, n, k]);
     }
-    // Indices are computed one by one, but for those that lanes count.
-    return s.type === 'f32' || !dependsOn(s, N) || s.kind === 'axis' || strideOf(s, N) !== undefined;
+    const isIndex = s.type === 'i32' || s.type === 'u32';
+    return !isIndex || strideOf(s, N) !== undefined;
   };
   const work = stores.reduce((sum, s) => sum + cost(s.value, 0), 0);
   const all = (s: Scalar) => {

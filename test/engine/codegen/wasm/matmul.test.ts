@@ -35,6 +35,9 @@ function product({ shape: [batch, m, n, k], transposeA = false, transposeB = fal
 
 const biasRelu = apply('max', [apply('add', [sum, load(3, axis(2), 'f32')], 'f32'), constant(0, 'f32')], 'f32');
 
+const half = apply('mul', [sum, constant(0.5, 'f32')], 'f32');
+const causal = apply('select', [apply('le', [axis(2), axis(1)], 'bool'), half, constant(-7, 'f32')], 'f32');
+
 const cases: Case[] = [
   { shape: [1, 8, 16, 16] },
   { shape: [1, 7, 13, 5] },
@@ -54,6 +57,7 @@ const cases: Case[] = [
   { shape: [3, 6, 18, 20], transposeB: true },
   { shape: [1, 16, 40, 300], value: biasRelu },
   { shape: [1, 9, 19, 130], transposeB: true, value: biasRelu },
+  { shape: [2, 33, 40, 32], transposeB: true, value: causal },
 ];
 
 describe.each([{ relaxed: false, revectorize: false }, { revectorize: true }])('%j', options => {
