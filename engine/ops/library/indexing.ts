@@ -1,11 +1,11 @@
 /** Functions that choose and order elements: by condition, by index, by size, by place. */
 import { addDim, type Dim } from '../../dim/dim.ts';
 import type { Shape } from '../../ir/graph.ts';
-import { broadcastShapes } from '../broadcasting.ts';
+import { broadcastOpenShapes, broadcastRequirements } from '../broadcasting.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
 import { expectDType } from '../primitives/rules.ts';
 import { axisOf, demand, dimension, flag, known, number, operand, tensor, typeOf, widest } from './arguments.ts';
-import type { Arguments, TensorFunction, TypeArguments } from './function.ts';
+import type { Arguments, SizeRequirement, TensorFunction, TypeArguments } from './function.ts';
 
 interface Along {
   readonly name: string;
@@ -164,6 +164,10 @@ function triangle(
   };
 }
 
+function meet(args: TypeArguments, names: readonly string[]): readonly SizeRequirement[] {
+  return broadcastRequirements(names.map(name => typeOf(args, name).shape)).map(requirement => ({ requirement }));
+}
+
 function broadcast(name: string, doc: string, rule: (b: GraphBuilder, x: Value, y: Value) => Value): TensorFunction {
   return {
     kind: 'function',
@@ -174,8 +178,9 @@ function broadcast(name: string, doc: string, rule: (b: GraphBuilder, x: Value, 
       const [x, y] = [typeOf(args, 'x'), typeOf(args, 'y')];
       expectDType(name, [x, y], 0, ['f32', 'i32'], ['x', 'y']);
       expectDType(name, [x, y], 1, [x.dtype], ['x', 'y']);
-      return { dtype: x.dtype, shape: broadcastShapes(name, [x.shape, y.shape]), ...widest([x, y]) };
+      return { dtype: x.dtype, shape: broadcastOpenShapes(name, [x.shape, y.shape]), ...widest([x, y]) };
     },
+    requires: args => meet(args, ['x', 'y']),
     build: ({ b }, args) => rule(b, tensor(args, 'x'), tensor(args, 'y')),
   };
 }
@@ -192,8 +197,9 @@ const choice: TensorFunction = {
     expectDType('select', types, 0, ['bool'], names);
     expectDType('select', types, 2, [types[1]!.dtype], names);
     const shapes = types.map(t => t.shape);
-    return { dtype: types[1]!.dtype, shape: broadcastShapes('select', shapes), ...widest(types.slice(1)) };
+    return { dtype: types[1]!.dtype, shape: broadcastOpenShapes('select', shapes), ...widest(types.slice(1)) };
   },
+  requires: args => meet(args, ['condition', 'x', 'y']),
   build: ({ b }, args) => b.select(tensor(args, 'condition'), operand(args, 'x'), operand(args, 'y')),
 };
 

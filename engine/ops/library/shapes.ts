@@ -2,6 +2,7 @@
 import { addDim, type Dim, floorDivDim, isConstant, sameDim, showShape, sizeOf } from '../../dim/dim.ts';
 import { decide, type Requirement } from '../../dim/facts.ts';
 import type { Shape } from '../../ir/graph.ts';
+import { equalities } from '../broadcasting.ts';
 import type { Value } from '../builder.ts';
 import { expectSameDTypes, expectSameShapes } from '../primitives/rules.ts';
 import { ShapeError } from '../shapeError.ts';
@@ -15,14 +16,26 @@ function flattened(shape: Shape): Shape {
   return first === undefined ? [1] : [first, sizeOf(rest)];
 }
 
-/** `wanted` with its -1 inferred from the size of `from`; ShapeError where the sizes differ. */
+/** `wanted` with its -1 inferred from the size of `from`; ShapeError where the sizes can't be the same. */
 export function reshaped(from: Shape, wanted: readonly Dim[]): Shape {
-  const hole = wanted.indexOf(-1);
-  const rest = sizeOf(wanted.filter((_, i) => i !== hole));
-  const filled = hole < 0 ? wanted : wanted.with(hole, floorDivDim(sizeOf(from), rest));
-  if (sameDim(sizeOf(filled), sizeOf(from))) return filled;
+  const requirement = reshapeRequirement(from, wanted);
+  if (decide(requirement) !== 'fails') {
+    const hole = wanted.indexOf(-1);
+    return hole < 0 ? wanted : wanted.with(hole, floorDivDim(requirement.left, requirement.right));
+  }
   const expected = `a shape of ${showShape([sizeOf(from)])} elements for ${showShape(from)}`;
   throw new ShapeError({ code: 'shape-mismatch', op: 'reshape', expected, found: showShape(wanted) });
+}
+
+/** As many elements, or with a -1 a number that the others divide; sizes that both have say nothing. */
+function reshapeRequirement(from: Shape, wanted: readonly Dim[]): Requirement {
+  const left = [...from];
+  const right = wanted.filter(d => {
+    const at = left.findIndex(other => sameDim(other, d));
+    if (at >= 0) left.splice(at, 1);
+    return at < 0 && d !== -1;
+  });
+  return { kind: wanted.includes(-1) ? 'divides' : 'equal', left: sizeOf(left), right: sizeOf(right) };
 }
 
 function swapped(rank: number, first: number, second: number): readonly number[] {
@@ -45,9 +58,7 @@ function partValues(args: Arguments): readonly Value[] {
 /** What must be equal for two parts to lie side by side; undefined where it isn't. A size that is still open is the callers' matter. */
 function agreement(x: Shape, y: Shape): readonly SizeRequirement[] | undefined {
   if (x.length !== y.length) return undefined;
-  const equal = x.map((left, i): Requirement => ({ kind: 'equal', left, right: y[i]! }));
-  if (equal.some(e => decide(e, []) === 'fails')) return undefined;
-  return equal.filter(e => !sameDim(e.left, e.right)).map(requirement => ({ requirement }));
+  return equalities(x.map((left, i) => [left, y[i]!]))?.map(requirement => ({ requirement }));
 }
 
 function joined(x: Shape, y: Shape, axis: number): Shape {
@@ -200,9 +211,14 @@ const squeeze: TensorFunction = {
   type: args => {
     const { dtype, shape } = typeOf(args, 'x');
     const axis = axisOf('squeeze', shape.length, number(args, 'axis'));
-    if (shape[axis] === 1) return { dtype, shape: shape.toSpliced(axis, 1) };
+    if (equalities([[shape[axis]!, 1]]) !== undefined) return { dtype, shape: shape.toSpliced(axis, 1) };
     const expected = `a size of 1 at axis ${axis}`;
     throw new ShapeError({ code: 'shape-mismatch', op: 'squeeze', expected, found: showShape(shape), axis });
+  },
+  requires: args => {
+    const { shape } = typeOf(args, 'x');
+    const left = shape[axisOf('squeeze', shape.length, number(args, 'axis'))]!;
+    return [{ requirement: { kind: 'equal', left, right: 1 } }];
   },
   build: ({ b }, args) => b.squeeze(tensor(args, 'x'), [number(args, 'axis')]),
 };
@@ -235,6 +251,7 @@ export const shapeFunctions: readonly TensorFunction[] = [
     doc: 'The same elements in row-major order in another shape; one size may be -1, which is inferred.',
     example: 'x |> reshape([B, -1, 16])',
     type: args => ({ ...typeOf(args, 'x'), shape: reshaped(typeOf(args, 'x').shape, shapeOf(args, 'shape')) }),
+    requires: args => [{ requirement: reshapeRequirement(typeOf(args, 'x').shape, shapeOf(args, 'shape')) }],
     build: ({ b }, args) =>
       b.reshape(tensor(args, 'x'), reshaped(tensor(args, 'x').type.shape, shapeOf(args, 'shape'))),
   },

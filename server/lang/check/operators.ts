@@ -1,6 +1,7 @@
 /** Operators on tensors and numbers: broadcasting, matrix product, comparisons; in lowering they build the node. */
 import { type Dim, isConstant, mulDim, negDim, sameDim, sameShape, showDim } from '../../../engine/dim/dim.ts';
 import { decide } from '../../../engine/dim/facts.ts';
+import { meetings } from '../../../engine/ops/broadcasting.ts';
 import type { GraphBuilder, Operand, Value } from '../../../engine/ops/builder.ts';
 import type { BinaryExpression, BinaryOperator } from '../syntax/ast.ts';
 import type { Span } from '../text.ts';
@@ -208,19 +209,18 @@ function broadcast(
   a: readonly Dim[],
   b: readonly Dim[],
 ): Joined | undefined {
-  const rank = Math.max(a.length, b.length);
   const shape: Dim[] = [];
   const origins: (Origin | undefined)[] = [];
-  for (let i = 0; i < rank; i++) {
-    const [i0, i1] = [i - (rank - a.length), i - (rank - b.length)];
-    const [x, y] = [a[i0] ?? 1, b[i1] ?? 1];
-    const [ox, oy] = [originAt(left, i0), originAt(right, i1)];
-    if (!sameDim(x, y) && x !== 1 && y !== 1 && !equalOrDemanded(context, e, x, y)) {
-      operandMismatch(context, e, left, right, { axis: i1, expected: x, found: y, origin: oy });
+  const met = meetings([a, b]);
+  for (const [i, { size, from, others }] of met.entries()) {
+    const axis = i - met.length + b.length;
+    const [found] = others;
+    if (found !== undefined && !equalOrDemanded(context, e, size, found)) {
+      operandMismatch(context, e, left, right, { axis, expected: size, found, origin: originAt(right, axis) });
       return undefined;
     }
-    shape.push(x === 1 ? y : x);
-    origins.push(x === 1 ? oy : ox);
+    shape.push(size);
+    origins.push(from === 0 ? originAt(left, i - met.length + a.length) : originAt(right, axis));
   }
   return { shape, origins };
 }

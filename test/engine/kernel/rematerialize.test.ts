@@ -9,7 +9,6 @@ import { printPlan } from '../../../engine/kernel/print.ts';
 import { scheduleWithin } from '../../../engine/kernel/rematerialize.ts';
 import { scheduleGraph } from '../../../engine/kernel/schedule.ts';
 import { GraphBuilder, type Value } from '../../../engine/ops/builder.ts';
-import { softmax } from '../../../engine/ops/library/numerics.ts';
 import { gradients } from '../../../engine/passes/autodiff.ts';
 import { optimize } from '../../../engine/passes/pipeline.ts';
 import { rounds } from '../../support/fuzz.ts';
@@ -36,7 +35,7 @@ function stepOf(layer: Layer, depth: number, [rows, width]: readonly [number, nu
 
 const layers: Readonly<Record<string, Layer>> = {
   tanh: (b, x, w) => b.tanh(b.matmul(x, w)),
-  softmax: (b, x, w) => softmax(b, b.matmul(b.maximum(b.matmul(x, w), 0), w, { transposeB: true })),
+  softmax: (b, x, w) => b.softmax(b.matmul(b.maximum(b.matmul(x, w), 0), w, { transposeB: true })),
   attention: (b, x, w) => {
     const [q, k] = [b.matmul(x, w), b.matmul(x, w, { transposeB: true })].map(v =>
       b.reshape(v, [1, 1, ...v.type.shape]),

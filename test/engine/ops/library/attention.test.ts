@@ -6,7 +6,6 @@ import { wasmBackend } from '../../../../engine/backend/wasm/index.ts';
 import type { Graph } from '../../../../engine/ir/graph.ts';
 import { scheduleGraph } from '../../../../engine/kernel/schedule.ts';
 import { GraphBuilder, type Value } from '../../../../engine/ops/builder.ts';
-import { softmax } from '../../../../engine/ops/library/numerics.ts';
 import { masked, scoresOf } from '../../../../engine/ops/primitives/attention.ts';
 import { gradients } from '../../../../engine/passes/autodiff.ts';
 import { optimize } from '../../../../engine/passes/pipeline.ts';
@@ -57,7 +56,7 @@ function graphOf({ queries, keys = queries, causal = false, padded = false, head
     ? b.less(b.iota([BATCH, keys], 1), b.input('length', { dtype: 'i32', shape: [BATCH, 1] }))
     : undefined;
   const output: Value = whole
-    ? b.matmul(softmax(b, masked(b, scoresOf(b, q, k), { causal, mask })), v)
+    ? b.matmul(b.softmax(masked(b, scoresOf(b, q, k), { causal, mask })), v)
     : b.op('attention', [q, k, v, ...(mask ? [mask] : [])], { causal });
   const loss = b.sum(b.mul(output, b.input('g', output.type)));
   const [dq, dk, dv] = gradients(b, loss, [q, k, v]) as [Value, Value, Value];
