@@ -5,6 +5,7 @@ import type { Reference } from '../lang/check/records.ts';
 import { locate, parts } from '../lang/snapshot/snapshot.ts';
 import { mentions } from '../lang/text.ts';
 import { references } from './navigation.ts';
+import { inEnglish, type Say, type TextKey } from './texts.ts';
 
 export type RenameResult =
   | { readonly kind: 'edits'; readonly files: ReadonlyMap<string, readonly TextEdit[]> }
@@ -14,36 +15,40 @@ export type PrepareResult =
   | { readonly kind: 'name'; readonly span: Span; readonly name: string }
   | { readonly kind: 'refused'; readonly reason: string };
 
-const fixedKinds = {
-  library: 'built in',
-  setting: 'a setting',
-  field: 'named by the data file',
-  import: 'nothing that is found',
-} as const;
+const fixed: Partial<Readonly<Record<NameInfo['kind'], TextKey>>> = {
+  setting: 'isSetting',
+  field: 'ofData',
+  import: 'notFound',
+};
 
 /** The name to rename at `offset`, or why there is none. */
-export function prepareRename(analysis: Analysis, offset: number): PrepareResult {
+export function prepareRename(analysis: Analysis, offset: number, say: Say = inEnglish): PrepareResult {
   const symbol = analysis.symbol(offset);
-  if (symbol === undefined) return { kind: 'refused', reason: 'nothing here has a name to change' };
-  if (symbol.definition === undefined) {
-    const fixed = symbol.kind in fixedKinds ? fixedKinds[symbol.kind as keyof typeof fixedKinds] : 'built in';
-    return { kind: 'refused', reason: `${symbol.name} is ${fixed} and keeps its name` };
-  }
+  if (symbol === undefined) return { kind: 'refused', reason: say('unnamed') };
+  if (symbol.definition === undefined)
+    return { kind: 'refused', reason: say(fixed[symbol.kind] ?? 'builtIn', symbol.name) };
   return { kind: 'name', span: symbol.span, name: symbol.name };
 }
 
 /** Edits that rename the symbol at `offset` in all `files`. */
-export function rename(analysis: Analysis, offset: number, name: string, files: Iterable<Analysis>): RenameResult {
-  const prepared = prepareRename(analysis, offset);
+export function rename(
+  analysis: Analysis,
+  offset: number,
+  name: string,
+  files: Iterable<Analysis>,
+  say: Say = inEnglish,
+): RenameResult {
+  const prepared = prepareRename(analysis, offset, say);
   if (prepared.kind === 'refused') return prepared;
   const symbol = analysis.symbol(offset)!;
-  const reason = symbol.kind === 'dimension' ? dimensionProblem(name) : nameProblem(name);
+  const reason = symbol.kind === 'dimension' ? dimensionProblem(name, say) : nameProblem(name, say);
   if (reason !== undefined) return { kind: 'refused', reason };
   const edits = new Map<string, TextEdit[]>();
   for (const file of files) {
     const places = references(analysis, offset, [file], true);
     if (places.length === 0) continue;
-    if (name !== symbol.name && isTaken(file, symbol, name)) return { kind: 'refused', reason: taken(file, name) };
+    if (name !== symbol.name && isTaken(file, symbol, name))
+      return { kind: 'refused', reason: say('taken', name, fileName(file)) };
     edits.set(
       file.uri,
       places.map(({ start, end }) => ({ span: { start, end }, text: name })),
@@ -76,9 +81,8 @@ function isLabel({ kind, target }: Reference): boolean {
   return kind === 'setting' || (kind === 'parameter' && target?.kind !== 'local');
 }
 
-function taken(file: Analysis, name: string): string {
-  const where = decodeURIComponent(file.uri.slice(file.uri.lastIndexOf('/') + 1));
-  return `expected a new name, found ${name}, which means something else in ${where} already`;
+function fileName({ uri }: Analysis): string {
+  return decodeURIComponent(uri.slice(uri.lastIndexOf('/') + 1));
 }
 
 const reserved = new Set([
@@ -96,13 +100,11 @@ const reserved = new Set([
   'over',
 ]);
 
-function nameProblem(name: string): string | undefined {
-  if (!/^[A-Za-z_]\w*$/.test(name)) return 'expected a name of letters, digits and _, not starting with a digit';
-  return reserved.has(name) ? `${name} is a word of the language` : undefined;
+function nameProblem(name: string, say: Say): string | undefined {
+  if (!/^[A-Za-z_]\w*$/.test(name)) return say('noName');
+  return reserved.has(name) ? say('reserved', name) : undefined;
 }
 
-function dimensionProblem(name: string): string | undefined {
-  return /^[A-Z]\w*$/.test(name)
-    ? undefined
-    : 'expected a name that starts with an upper-case letter, as dimensions do';
+function dimensionProblem(name: string, say: Say): string | undefined {
+  return /^[A-Z]\w*$/.test(name) ? undefined : say('noDimension');
 }

@@ -19,7 +19,7 @@ export function refused(message: string, code: number = LSPErrorCodes.RequestFai
 }
 
 /** Errors of the environment go to the client as they are, for they are written for people; ours go to the log. */
-export async function replying<R>(connection: Session['connection'], work: () => Promise<R>): Promise<R> {
+export async function replying<R>({ connection, say }: Session, work: () => Promise<R>): Promise<R> {
   try {
     return await work();
   } catch (error) {
@@ -28,7 +28,7 @@ export async function replying<R>(connection: Session['connection'], work: () =>
       throw new ResponseError(LSPErrorCodes.RequestFailed, error.message, { code: error.code });
     }
     logFailure(connection, error);
-    throw refused('the server failed at this; its log says how', ErrorCodes.InternalError);
+    throw refused(say('failed'), ErrorCodes.InternalError);
   }
 }
 

@@ -143,7 +143,7 @@ function registerRename(session: Session): void {
   connection.onPrepareRename(({ textDocument: { uri }, position }) => {
     const analysis = workspace.analysis(uri);
     if (analysis === undefined) return null;
-    const result = prepareRename(analysis, convert.offset(analysis.lines, position));
+    const result = prepareRename(analysis, convert.offset(analysis.lines, position), session.say);
     if (result.kind === 'refused') throw new ResponseError(invalidRequest, result.reason);
     return { range: convert.range(analysis.lines, result.span), placeholder: result.name };
   });
@@ -151,13 +151,13 @@ function registerRename(session: Session): void {
     const analysis = workspace.analysis(uri);
     if (analysis === undefined) return null;
     const offset = convert.offset(analysis.lines, position);
-    const check = rename(analysis, offset, newName, []);
+    const check = rename(analysis, offset, newName, [], session.say);
     if (check.kind === 'refused') throw new ResponseError(invalidRequest, check.reason);
     const symbol = analysis.symbol(offset);
     const changes: Record<string, TextEdit[]> = {};
     if (symbol === undefined) return { changes };
     await searchFiles(session, { uri, symbol, token, progress }, file => {
-      const result = rename(analysis, offset, newName, [file]);
+      const result = rename(analysis, offset, newName, [file], session.say);
       if (result.kind === 'refused') throw new ResponseError(invalidRequest, result.reason);
       const edits = result.files.get(file.uri) ?? [];
       if (edits.length > 0) changes[session.spelled(file.uri)] = convert.edits(file.lines, edits);

@@ -12,13 +12,12 @@ const fetchArguments = v.object({ uri: v.string() });
 const interval = 250;
 
 export async function fetchCommand(session: Session, argument: unknown): Promise<FetchResult> {
-  const { host, workspace, settings } = session;
+  const { host, workspace, settings, say } = session;
   const { uri } = parse(fetchArguments, argument);
-  if (!settings.trusted) throw refused("can't fetch: the workspace is not trusted");
+  if (!settings.trusted) throw refused(say('cantFetch', say('untrusted')));
   const { fetch } = host;
   const place = host.trainingPlace(uri);
-  if (fetch === undefined || place === undefined)
-    throw refused("can't fetch: save the file first, in a folder on disk");
+  if (fetch === undefined || place === undefined) throw refused(say('cantFetch', say('unsavedData')));
   const bar = await openBar(session);
   try {
     const analyse = () => {
@@ -38,14 +37,14 @@ export async function fetchCommand(session: Session, argument: unknown): Promise
 
 /** A client that can't be asked for edits has the checksums in the answer. */
 async function applyPins(
-  { connection, workspace, convert, capabilities, spelled }: Session,
+  { connection, workspace, convert, capabilities, spelled, say }: Session,
   uri: string,
   pins: readonly TextEdit[],
 ): Promise<void> {
   const lines = workspace.linesOf(uri);
   if (capabilities.workspace?.applyEdit !== true || lines === undefined) return;
   await connection.workspace.applyEdit({
-    label: 'Write checksums',
+    label: say('checksums'),
     edit: { changes: { [spelled(uri)]: convert.edits(lines, pins) } },
   });
 }
@@ -56,11 +55,11 @@ interface Bar {
   done(): void;
 }
 
-async function openBar({ connection, capabilities }: Session): Promise<Bar> {
+async function openBar({ connection, capabilities, say }: Session): Promise<Bar> {
   const stop = new AbortController();
   if (capabilities.window?.workDoneProgress !== true) return { signal: stop.signal, report: () => {}, done: () => {} };
   const reporter = await connection.window.createWorkDoneProgress();
-  reporter.begin('Fetching data', 0, '', true);
+  reporter.begin(say('fetching'), 0, '', true);
   reporter.token.onCancellationRequested(() => stop.abort());
   let reported = 0;
   return {

@@ -40,7 +40,7 @@ export function registerInspection(session: Session): void {
       const range = convert.range(analysis.lines, block.nameSpan);
       const outline = modelOutline(analysis, block.name);
       if (outline !== undefined) return { ...outline, range, layers: outline.layers.map(l => layer(session, l)) };
-      const problem = trainProblem(block) ?? 'the data is being read';
+      const problem = trainProblem(block, session.say) ?? session.say('dataRead');
       return { train: block.name, range, weights: 0, flops: 0, layers: [], problem };
     });
   });
@@ -61,9 +61,9 @@ function layer(session: Session, { location, children, ...node }: LayerNode): Ou
   };
 }
 
-function demand({ workspace }: Session, uri: string): Analysis {
+function demand({ workspace, say }: Session, uri: string): Analysis {
   const analysis = workspace.analysis(uri);
-  if (analysis === undefined) throw new ResponseError(LSPErrorCodes.RequestFailed, `no file ${uri} can be read`);
+  if (analysis === undefined) throw new ResponseError(LSPErrorCodes.RequestFailed, say('noFile', uri));
   return analysis;
 }
 

@@ -145,12 +145,14 @@ function registerHints(session: Session): void {
   const { connection, convert } = session;
   connection.languages.inlayHint.on(({ textDocument: { uri }, range }, token) =>
     answerSettled(session, uri, token, [], analysis =>
-      inlayHints(analysis, convert.span(analysis.lines, range), settingsFor(session, uri).inlayHints).map(hint => ({
-        position: convert.range(analysis.lines, { start: hint.offset, end: hint.offset }).start,
-        label: hint.text,
-        kind: hint.kind === 'parameter' ? 2 : 1,
-        ...(hint.kind === 'parameter' ? { paddingRight: true } : { paddingLeft: true }),
-      })),
+      inlayHints(analysis, convert.span(analysis.lines, range), settingsFor(session, uri).inlayHints, session.say).map(
+        hint => ({
+          position: convert.range(analysis.lines, { start: hint.offset, end: hint.offset }).start,
+          label: hint.text,
+          kind: hint.kind === 'parameter' ? 2 : 1,
+          ...(hint.kind === 'parameter' ? { paddingRight: true } : { paddingLeft: true }),
+        }),
+      ),
     ),
   );
 }

@@ -40,7 +40,8 @@ export function startServer(connection: Connection, host: ServerHost, { spelled 
     host.setFolders(folders);
     const arrived = (uris: readonly string[]): void => diagnostics.affected(uris);
     const { capabilities } = params;
-    const session = createSession({ connection, host, capabilities, options, spelled, arrived });
+    const locale = typeof params.locale === 'string' ? params.locale : undefined;
+    const session = createSession({ connection, host, capabilities, options, spelled, locale, arrived });
     const diagnostics: DiagnosticsService = createDiagnostics(session);
     registerDocuments(session, diagnostics);
     registerEditing(session);

@@ -1,5 +1,6 @@
 /** What all handlers share: the connection, the agreed encoding, what the client can do, the texts and the settings. */
 import type { CancellationToken, ClientCapabilities, Connection } from 'vscode-languageserver';
+import { type Say, speak } from '../ide/texts.ts';
 import type { Analysis, NameInfo } from '../lang/api.ts';
 import { mentions } from '../lang/text.ts';
 import { type Convert, createConvert } from './convert.ts';
@@ -17,6 +18,8 @@ export interface Session {
   readonly options: InitializationOptions;
   /** A uri as the client spells it. */
   readonly spelled: (uri: string) => string;
+  /** Texts in the user's language. */
+  readonly say: Say;
   /** Changes while the session lives. */
   settings: Settings;
   /** By uri of the workspace folder, where the client tells folders apart. */
@@ -29,14 +32,17 @@ export interface SessionStart {
   readonly capabilities: ClientCapabilities;
   readonly options: InitializationOptions;
   readonly spelled: (uri: string) => string;
+  /** Of the editor; VS Code sends its display language. */
+  readonly locale: string | undefined;
   /** Told the files whose data is known now, or differently. */
   readonly arrived: (uris: readonly string[]) => void;
 }
 
-export function createSession({ arrived, ...start }: SessionStart): Session {
+export function createSession({ arrived, locale, ...start }: SessionStart): Session {
   const { host, capabilities, options, spelled } = start;
   return {
     ...start,
+    say: speak(locale),
     workspace: createWorkspace(host, arrived),
     convert: createConvert(agreedEncoding(capabilities), spelled),
     settings: readSettings(options, defaultSettings),

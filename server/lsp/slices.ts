@@ -38,10 +38,10 @@ export interface Search {
 
 /** Visits the files in which the symbol may be used. Rejects where the text changed under it, or the client cancelled. */
 export async function searchFiles(session: Session, search: Search, visit: (file: Analysis) => void): Promise<void> {
-  const { workspace } = session;
+  const { workspace, say } = session;
   const { uri, symbol, token, progress } = search;
   const stamp = workspace.stamp(uri);
-  progress.begin(`Searching for ${symbol.name}`, undefined, undefined, true);
+  progress.begin(say('searching', symbol.name), undefined, undefined, true);
   try {
     await inSlices(filesNaming(workspace, uri, symbol), token, file => {
       if (workspace.stamp(uri) !== stamp)

@@ -72,44 +72,44 @@ export function registerTraining(session: Session): Training {
 }
 
 /** Why nothing may be trained from a file, or undefined if it may. */
-function refusal(session: Session, uri: string): string | undefined {
-  if (!session.settings.trusted) return 'the workspace is not trusted';
-  if (session.host.createRuns === undefined) return 'training needs a machine, and this is a browser';
-  if (session.host.trainingPlace(uri) === undefined) return 'save the file first, for its runs are kept beside it';
+function refusal({ settings, host, say }: Session, uri: string): string | undefined {
+  if (!settings.trusted) return say('untrusted');
+  if (host.createRuns === undefined) return say('browser');
+  if (host.trainingPlace(uri) === undefined) return say('unsaved');
   return undefined;
 }
 
 function registerCommands(session: Session, runs: RunManager | undefined): void {
-  const { connection } = session;
+  const { connection, say } = session;
   connection.onExecuteCommand(({ command, arguments: args }) =>
-    replying(connection, async () => {
+    replying(session, async () => {
       if (command === serverCommands.train) return train(session, runs, args?.[0]);
       if (command === serverCommands.fetch) return fetchCommand(session, args?.[0]);
       const action = runAction(command);
       if (action === undefined) throw refused(`no command is called ${command}`, ErrorCodes.InvalidParams);
       const folder = ownFolder(session, args?.[0]);
-      if (action === 'resume' && !session.settings.trusted) throw refused("can't resume: the workspace is not trusted");
-      return demand(runs)[action](folder);
+      if (action === 'resume' && !session.settings.trusted) throw refused(say('cantResume', say('untrusted')));
+      return demand(session, runs)[action](folder);
     }),
   );
 }
 
 async function train(session: Session, runs: RunManager | undefined, argument: unknown): Promise<RunSummary> {
-  const { workspace, host } = session;
+  const { workspace, host, say } = session;
   const wanted = parse(trainArguments, argument);
   const reason = refusal(session, wanted.uri);
-  if (reason !== undefined) throw refused(`can't train: ${reason}`);
+  if (reason !== undefined) throw refused(say('cantTrain', reason));
   const analysis = await settledAnalysis(workspace, wanted.uri);
   const place = host.trainingPlace(wanted.uri);
-  if (analysis === undefined || place === undefined) throw refused(`no file ${wanted.uri} can be read`);
+  if (analysis === undefined || place === undefined) throw refused(say('noFile', wanted.uri));
   const lowered = lower(analysis, wanted.train);
   if (lowered.kind === 'unknown-train') {
-    const names = lowered.names.length === 0 ? 'the file has none' : `there are ${lowered.names.join(', ')}`;
-    throw refused(`no train block is called ${wanted.train ?? 'anything'}: ${names}`);
+    const names = lowered.names.join(', ');
+    throw refused(names === '' ? say('noBlock') : say('noBlockCalled', wanted.train ?? '', names));
   }
   if (lowered.kind === 'errors') {
     const block = analysis.trains.find(t => wanted.train === undefined || t.name === wanted.train);
-    throw refused(`can't train: ${(block && trainProblem(block)) ?? 'the file has errors'}`);
+    throw refused(say('cantTrain', (block && trainProblem(block, say)) ?? say('hasErrors')));
   }
   const device = wanted.device ?? settingsFor(session, wanted.uri).device;
   const rest = {
@@ -117,77 +117,81 @@ async function train(session: Session, runs: RunManager | undefined, argument: u
     source: place.source,
     request: { workspace: place.workspace, base: place.base, ...(device === undefined ? {} : { device }) },
   };
-  if (lowered.choices.length === 0) return demand(runs).start({ program: lowered.program, ...rest });
-  const sweep = lowered.choices.map(choice => () => ({ program: programOf(analysis, wanted.train, choice), ...rest }));
-  return startSweep(demand(runs), sweep, error => tellEnd(session.connection, error));
+  if (lowered.choices.length === 0) return demand(session, runs).start({ program: lowered.program, ...rest });
+  const sweep = lowered.choices.map(choice => () => ({
+    program: programOf(session, analysis, wanted.train, choice),
+    ...rest,
+  }));
+  return startSweep(demand(session, runs), sweep, error => tellEnd(session, error));
 }
 
 /** Why a later run of a sweep did not start: nobody waits for an answer there. */
-function tellEnd(connection: Session['connection'], error: unknown): void {
+function tellEnd({ connection, say }: Session, error: unknown): void {
   const known = error instanceof ResponseError || error instanceof EngineError;
-  const message = `the sweep ends: ${known ? error.message : 'the server failed at this; its log says how'}`;
+  const message = say('sweepEnds', known ? error.message : say('failed'));
   if (!known) logFailure(connection, error);
   void connection.sendNotification(ShowMessageNotification.type, { type: MessageType.Error, message });
 }
 
 /** Of one run of a sweep, whose first has been lowered without errors; what other numbers make wrong ends the sweep there. */
-function programOf(analysis: Analysis, train: string | undefined, choice: Choice): Program {
+function programOf({ say }: Session, analysis: Analysis, train: string | undefined, choice: Choice): Program {
   const lowered = lower(analysis, train, choice);
   if (lowered.kind === 'program') return lowered.program;
   const fact = lowered.kind === 'errors' ? lowered.facts[0] : undefined;
-  const why = fact === undefined ? '' : `: ${renderFact(fact).message}`;
-  throw refused(`can't train with ${JSON.stringify(choice)}${why}`);
+  const why = fact === undefined ? say('hasErrors') : renderFact(fact).message;
+  throw refused(say('cantTrainWith', JSON.stringify(choice), why));
 }
 
 function registerRequests(session: Session, runs: RunManager | undefined): void {
   const { connection, host } = session;
   connection.onRequest(runsRequest, () =>
-    replying(connection, async () => {
+    replying(session, async () => {
       if (runs === undefined) return [];
       const lists = await Promise.all(host.folders().map(folder => runs.list(folder)));
       return lists.flat().sort((a, b) => b.started - a.started);
     }),
   );
   connection.onRequest(attachRequest, (params: unknown) =>
-    replying(connection, () => demand(runs).history(ownFolder(session, params))),
+    replying(session, () => demand(session, runs).history(ownFolder(session, params))),
   );
 }
 
 function registerLenses(session: Session, resumableRuns: (uri: string) => readonly ResumableRun[]): void {
-  const { connection, convert } = session;
+  const { connection, convert, say } = session;
   connection.onCodeLens(({ textDocument: { uri } }, token) =>
     answerSettled(session, uri, token, [], analysis => {
       if (!settingsFor(session, uri).codeLens) return [];
       const reason = refusal(session, uri);
-      const context = { resumable: resumableRuns(uri), ...(reason === undefined ? {} : { refusal: reason }) };
+      const context = { say, resumable: resumableRuns(uri), ...(reason === undefined ? {} : { refusal: reason }) };
       return codeLenses(analysis, context).map(lens => ({
         range: convert.range(analysis.lines, lens.span),
-        command: lensCommand(lens, uri, session.options.icons === true),
+        command: lensCommand(session, lens, uri),
       }));
     }),
   );
 }
 
-/** `icons`: the client draws `$(play)`; others would show the letters. */
-function lensCommand(lens: Lens, uri: string, icons: boolean): Command {
+/** With icons where the client draws `$(play)`; others would show the letters. */
+function lensCommand({ say, options }: Session, lens: Lens, uri: string): Command {
+  const icon = (name: string) => (options.icons === true ? `$(${name}) ` : '');
   switch (lens.kind) {
     case 'train':
       return {
-        title: `${icons ? '$(play) ' : ''}Train${lens.runs > 1 ? ` ${lens.runs} runs` : ''}`,
+        title: icon('play') + (lens.runs > 1 ? say('trainRuns', lens.runs) : say('train')),
         command: serverCommands.train,
         arguments: [{ uri, train: lens.train }],
       };
     case 'resume': {
-      const at = `at step ${lens.step.toLocaleString('en')} of ${lens.steps.toLocaleString('en')}`;
+      const [step, steps] = [lens.step, lens.steps].map(n => n.toLocaleString('en'));
       return {
-        title: `${icons ? '$(debug-continue) ' : ''}Resume ${at}`,
+        title: icon('debug-continue') + say('resume', step!, steps!),
         command: serverCommands.resume,
         arguments: [{ folder: lens.folder }],
       };
     }
     case 'fetch':
       return {
-        title: `${icons ? '$(cloud-download) ' : ''}Fetch ${lens.files.join(', ')}`,
+        title: icon('cloud-download') + say('fetch', lens.files.join(', ')),
         command: serverCommands.fetch,
         arguments: [{ uri }],
       };
@@ -216,13 +220,13 @@ function runAction(command: string): 'resume' | 'pause' | 'continue' | 'stop' | 
 }
 
 /** The folder named by a client; one that is no run of the workspace is refused. */
-function ownFolder({ host }: Session, argument: unknown): string {
+function ownFolder({ host, say }: Session, argument: unknown): string {
   const { folder } = parse(runArguments, argument);
-  if (!host.ownsRun(folder)) throw refused(`${folder}: expected a run of this workspace`);
+  if (!host.ownsRun(folder)) throw refused(say('noRun', folder));
   return folder;
 }
 
-function demand(runs: RunManager | undefined): RunManager {
-  if (runs === undefined) throw refused('nothing can be trained here');
+function demand({ say }: Session, runs: RunManager | undefined): RunManager {
+  if (runs === undefined) throw refused(say('noMachine'));
   return runs;
 }

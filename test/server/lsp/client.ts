@@ -41,6 +41,7 @@ export interface TestClient {
 export interface TestOptions {
   readonly capabilities?: ClientCapabilities;
   readonly initializationOptions?: object;
+  readonly locale?: string;
   readonly runs?: readonly RunSummary[];
   readonly host?: Partial<ServerHost>;
   /** Uris of the workspace folders. */
@@ -80,6 +81,7 @@ export async function startTestClient({ capabilities = {}, ...options }: TestOpt
     rootUri: 'file:///work',
     workspaceFolders: (options.folders ?? ['file:///work']).map(folder => ({ uri: folder, name: folder })),
     capabilities,
+    ...(options.locale && { locale: options.locale }),
     ...(options.initializationOptions ? { initializationOptions: options.initializationOptions } : {}),
   });
   await connection.sendNotification('initialized', {});
