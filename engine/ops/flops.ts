@@ -19,3 +19,17 @@ export function flopsOf({ op, inputs, attributes, type }: GraphNode, { nodes }: 
   if (declared.lowering.kind === 'elementwise') return sizeOf(type.shape);
   return declared.lowering.kind === 'reduce' ? sizeOf(from[0]!.shape) : 0;
 }
+
+export interface Work {
+  readonly node: GraphNode;
+  readonly flops: Dim;
+}
+
+/** The nodes that compute, those of a loop's body in its place, each with how often it runs. */
+export function* workOf(graph: Pick<Graph, 'nodes'>, times: Dim = 1): Iterable<Work> {
+  for (const node of graph.nodes) {
+    const { body, length } = node.attributes as Partial<ScanAttributes>;
+    if (node.op === 'scan' && body !== undefined) yield* workOf(body, mulDim(times, length!));
+    else yield { node, flops: mulDim(times, flopsOf(node, graph)) };
+  }
+}

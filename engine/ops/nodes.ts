@@ -47,6 +47,11 @@ export class NodeBuilder {
     this.label = other.label;
   }
 
+  /** Forgets the nodes from number `size` on: values of theirs mean nothing any more. */
+  rewind(size: number): void {
+    for (const node of this.nodes.splice(size)) this.known.delete(nodeKey(node));
+  }
+
   /** The value of a node that exists. */
   value(id: NodeId): Value {
     return { id, type: this.node(id).type };

@@ -1,5 +1,6 @@
 /** Building loops over time from a function that builds one step. */
-import type { NodeId } from '../ir/graph.ts';
+import { sameShape } from '../dim/dim.ts';
+import type { NodeId, TensorType } from '../ir/graph.ts';
 import type { GraphBuilder, Value } from './builder.ts';
 import { slotOf, slotsOf } from './primitives/scanGradient.ts';
 import { isWorthKeeping } from './primitives/scanKept.ts';
@@ -32,27 +33,33 @@ export interface ScanResults {
 }
 
 /**
- * Runs `step` once, with a builder that knows all nodes of `b`, and makes a loop of what it built: what depends on neither carries nor
- * sequences is computed once, outside. Undefined if a carry or output of the step is no f32.
+ * Runs `step` once, on `b` itself, takes what it built there back, and makes a loop of it: what depends on neither carries nor sequences is
+ * computed once, outside. Undefined, with `b` as it was, if a result of the step is no f32, or a carry comes out of another type.
  */
 export function buildScan(
   b: GraphBuilder,
   spec: ScanSpec,
-  step: (body: GraphBuilder, carries: readonly Value[], steps: readonly Value[]) => ScanStep,
+  step: (carries: readonly Value[], steps: readonly Value[]) => ScanStep | undefined,
 ): ScanResults | undefined {
   const { carries, sequences, length, reverse = false } = spec;
-  const traced = b.fork();
-  const mark = traced.size;
+  const mark = b.size;
   const leaves = new Map<NodeId, string>();
-  const leaf = (kind: string, type: Value['type'], i: number): Value => {
-    const value = traced.input(`${kind}${i} from ${mark}`, type);
+  const leaf = (kind: string, type: TensorType, i: number): Value => {
+    const value = b.input(`${kind}${i} from ${mark}`, type);
     leaves.set(value.id, `${kind}${i}`);
     return value;
   };
   const before = carries.map(({ type }, i) => leaf('carry', type, i));
   const parts = sequences.map(({ type: { dtype, shape } }, i) => leaf('sequence', { dtype, shape: shape.slice(1) }, i));
-  const result = step(traced, before, parts);
-  if ([...result.carries, ...result.outputs].some(({ type }) => type.dtype !== 'f32')) return undefined;
+  let result: ScanStep | undefined;
+  let traced = b;
+  try {
+    result = step(before, parts);
+    traced = b.fork();
+  } finally {
+    b.rewind(mark);
+  }
+  if (result === undefined || !isLoop(carries, result)) return undefined;
   const extracted = new Extraction(b, traced, mark, leaves);
   const own = result.outputs.filter(({ id }) => !result.carries.some(carry => carry.id === id));
   extracted.take([...result.carries, ...result.outputs].map(({ id }) => id));
@@ -81,6 +88,11 @@ export function buildScan(
       return twin >= 0 ? after[twin]! : slotsOf(b, flat, layout[carries.length + at]!, 0, length);
     }),
   };
+}
+
+function isLoop(before: readonly Value[], { carries, outputs }: ScanStep): boolean {
+  const keepsType = carries.every(({ type }, i) => sameShape(type.shape, before[i]!.type.shape));
+  return keepsType && [...before, ...carries, ...outputs].every(({ type }) => type.dtype === 'f32');
 }
 
 /** Takes apart what a step has built: what belongs in the body, and what comes from outside. */

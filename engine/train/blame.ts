@@ -3,6 +3,8 @@ import { evaluateGraph } from '../backend/reference/evaluateGraph.ts';
 import { concreteShape } from '../ir/bind.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Tensor } from '../ops/primitive.ts';
+import { scanSteps } from '../ops/primitives/scan.ts';
+import type { ScanAttributes } from '../ops/primitives/scanParts.ts';
 import type { Session } from './session.ts';
 import { trainEntry } from './step.ts';
 
@@ -39,9 +41,23 @@ export function firstNonFinite(graph: Graph, leaves: Readonly<Record<string, Ten
   );
   const node = graph.nodes[id];
   if (node === undefined) return undefined;
+  if (node.op === 'scan')
+    return nonFiniteStep(
+      node.attributes as ScanAttributes,
+      node.inputs.map(i => values[i]!),
+    );
   const place = node.label ?? node.attributes.name;
   const where = place === undefined ? '' : ` of ${String(place)}`;
   return `${node.op}${where} gave ${Math.fround(broken[id] ?? Number.NaN)}`;
+}
+
+/** The first within the body of a loop, in the first step that has one. */
+function nonFiniteStep(attributes: ScanAttributes, inputs: readonly Tensor[]): string | undefined {
+  for (const { t, leaves } of scanSteps(inputs, attributes, evaluateGraph)) {
+    const found = firstNonFinite(attributes.body, leaves);
+    if (found !== undefined) return `${found} in step ${t} of ${attributes.length}`;
+  }
+  return undefined;
 }
 
 function elements(graph: Graph): number {

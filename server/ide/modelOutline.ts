@@ -3,7 +3,7 @@ import { showShape } from '../../engine/dim/dim.ts';
 import { bindGraph } from '../../engine/ir/bind.ts';
 import type { TensorType } from '../../engine/ir/graph.ts';
 import type { Program } from '../../engine/ir/program.ts';
-import { flopsOf } from '../../engine/ops/flops.ts';
+import { type Work, workOf } from '../../engine/ops/flops.ts';
 import type { Analysis, Location, MadeLayer } from '../lang/api.ts';
 import { lower } from '../lang/lower/lower.ts';
 
@@ -42,8 +42,7 @@ export function modelOutline(analysis: Analysis, train: string): ModelOutline | 
   grow(root, program);
   const locate = locator(lowered.layers);
   const layers = root.children.map(child => finished(child, program, locate));
-  const perSample = bindGraph(program.train, { B: 1 });
-  const flops = perSample.nodes.reduce((sum, node) => sum + Number(flopsOf(node, perSample)), 0);
+  const flops = perSample(program).reduce((sum, work) => sum + Number(work.flops), 0);
   return { train, layers, weights: weightsBelow(program, ''), flops };
 }
 
@@ -61,15 +60,19 @@ function draft(name: string, path: string): Draft {
   return { name, path, flops: 0, output: undefined, children: [], at: -1 };
 }
 
+function perSample({ train }: Program): readonly Work[] {
+  return [...workOf(bindGraph(train, { B: 1 }))];
+}
+
 /** Layers in order of computation. A function without weights that is applied again further on is listed again. */
 function grow(root: Draft, program: Program): void {
   const owners = new Set(program.parameters.map(p => p.name.slice(0, p.name.lastIndexOf('.'))));
-  const perSample = bindGraph(program.train, { B: 1 });
   let path: readonly Draft[] = [];
-  for (const [id, node] of program.train.nodes.entries()) {
+  const work = perSample(program);
+  for (const [at, { node }] of [...workOf(program.train)].entries()) {
     if (node.label === undefined || node.op === 'input' || node.op === 'constant') continue;
     if (path.at(-1)?.path !== node.label) path = pathTo(root, node.label, owners.has(node.label));
-    path.at(-1)!.flops += Number(flopsOf(perSample.nodes[id]!, perSample));
+    path.at(-1)!.flops += Number(work[at]!.flops);
     for (const layer of path) layer.output = node.type;
   }
 }

@@ -61,6 +61,8 @@ function watched(analysis: Analysis, train: string): readonly Watched[] {
     rules: {
       ...rules,
       evaluate: (context, expression) => {
+        // What the body of a loop computes has arrays of its own only where the loop is unrolled.
+        if (context.emission) Object.assign(context.emission, { pure: () => undefined });
         if (context.emission?.training && !bodies.has(context.sheet)) bodies.set(context.sheet, context);
         return rules.evaluate(context, expression);
       },

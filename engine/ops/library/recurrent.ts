@@ -69,9 +69,9 @@ function direction(
     length: known(name, length),
     reverse: suffix.endsWith('_reverse'),
   };
-  const loop = buildScan(b, spec, (body, before, [fromInput]) => {
-    const fromState = body.add(body.matmul(before[0]!, recurrent, { transposeB: true }), inner!);
-    return { carries: cell(body, fromInput!, fromState, before, size), outputs: [] };
+  const loop = buildScan(b, spec, (before, [fromInput]) => {
+    const fromState = b.add(b.matmul(before[0]!, recurrent, { transposeB: true }), inner!);
+    return { carries: cell(b, fromInput!, fromState, before, size), outputs: [] };
   });
   if (loop === undefined) throw never('a cell whose states are not f32', name);
   return { outputs: b.transpose(loop.carries[0]!, [1, 0, 2]), states: loop.last };

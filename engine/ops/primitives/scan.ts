@@ -1,7 +1,7 @@
 /** A loop over time: a body graph that is walked along the first axis of its sequences, with values carried from step to step. */
 import { addDim, type Dim, mulDim, sameShape, showShape } from '../../dim/dim.ts';
 import type { TensorType } from '../../ir/graph.ts';
-import type { Tensor } from '../primitive.ts';
+import type { EvaluateGraph, Tensor } from '../primitive.ts';
 import { ShapeError } from '../shapeError.ts';
 import { sizeOfShape } from './indexing.ts';
 import { define } from './rules.ts';
@@ -35,6 +35,37 @@ function scanType(inputs: readonly TensorType[], attributes: ScanAttributes): Te
   return { dtype: 'f32', shape };
 }
 
+interface EvaluatedStep {
+  /** Time, and how many steps are done with this one. */
+  readonly t: number;
+  readonly done: number;
+  /** By name. */
+  readonly leaves: Readonly<Record<string, Tensor>>;
+  /** Carries, then outputs. */
+  readonly values: readonly Tensor[];
+}
+
+/** The steps one after the other, each computed when it is asked for. */
+export function* scanSteps(
+  inputs: readonly Tensor[],
+  { body, length, carries, sequences, reverse }: ScanAttributes,
+  run: EvaluateGraph,
+): Iterable<EvaluatedStep> {
+  const numbered = (kind: string, tensors: readonly Tensor[]) =>
+    Object.fromEntries(tensors.map((tensor, i) => [`${kind}${i}`, tensor]));
+  const constants = numbered('constant', inputs.slice(carries + sequences));
+  let current = inputs.slice(0, carries);
+  for (let done = 1; done <= length; done++) {
+    const t = reverse ? length - done : done - 1;
+    const step = inputs.slice(carries, carries + sequences).map(tensor => stepOf(tensor, t));
+    const leaves = { ...numbered('carry', current), ...numbered('sequence', step), ...constants };
+    const results = run(body, leaves);
+    const values = body.outputs.map(({ name }) => results[name]!);
+    yield { t, done, leaves, values };
+    current = values.slice(0, carries);
+  }
+}
+
 export const scan = define<ScanAttributes>({
   name: 'scan',
   doc: 'Walks a body along the first axis of its sequences, carrying values from step to step; the value is the carries and outputs of all steps in one vector.',
@@ -42,25 +73,15 @@ export const scan = define<ScanAttributes>({
   vjp: (b, node, adjoint, backpropagate) => scanGradient(b, node, adjoint, backpropagate),
   lowering: { kind: 'scan' },
   evaluate: (inputs, attributes, output, run) => {
-    const { body, length, carries, sequences, reverse } = attributes;
+    const { carries } = attributes;
     const data = new Float64Array(sizeOfShape(output.shape));
     const parts = scanParts(attributes);
-    const numbered = (kind: string, tensors: readonly Tensor[]) =>
-      Object.fromEntries(tensors.map((tensor, i) => [`${kind}${i}`, tensor]));
     const store = (tensor: Tensor, part: ScanPart, slot: number) =>
       data.set(tensor.data, Number(part.offset) + slot * Number(part.size));
-    const constants = numbered('constant', inputs.slice(carries + sequences));
-    let current = inputs.slice(0, carries);
-    for (const [i, tensor] of current.entries()) store(tensor, parts[i]!, slotAfter(attributes, i, 0));
-    for (let done = 0; done < length; done++) {
-      const t = reverse ? length - 1 - done : done;
-      const step = inputs.slice(carries, carries + sequences).map(tensor => stepOf(tensor, t));
-      const leaves = { ...numbered('carry', current), ...numbered('sequence', step), ...constants };
-      const results = run(body, leaves);
-      const values = body.outputs.map(({ name }) => results[name]!);
+    for (const [i, tensor] of inputs.slice(0, carries).entries()) store(tensor, parts[i]!, slotAfter(attributes, i, 0));
+    for (const { values, done, t } of scanSteps(inputs, attributes, run)) {
       for (const [i, tensor] of values.entries())
-        store(tensor, parts[i]!, i < carries ? slotAfter(attributes, i, done + 1) : t);
-      current = values.slice(0, carries);
+        store(tensor, parts[i]!, i < carries ? slotAfter(attributes, i, done) : t);
     }
     return data;
   },

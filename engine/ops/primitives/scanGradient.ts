@@ -1,6 +1,6 @@
 /** The gradient of a loop: a loop in the other direction, over the gradient of its body. */
-import { addDim, type Dim, mulDim } from '../../dim/dim.ts';
-import type { Graph } from '../../ir/graph.ts';
+import { addDim, atLeastDim, type Dim, mulDim } from '../../dim/dim.ts';
+import type { Graph, Shape } from '../../ir/graph.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
 import type { Backpropagate } from '../primitive.ts';
 import { keptNodes } from './scanKept.ts';
@@ -38,7 +38,8 @@ export function scanGradient(
   const { inputs, attributes } = node;
   const { body, length, carries, sequences, reverse } = attributes;
   const parts = scanParts(attributes);
-  const gradient = bodyGradient(b.fresh(), body, carries, backpropagate);
+  const asked = parts.map(part => reaches(b, adjoint, part));
+  const gradient = bodyGradient(b.fresh(), body, carries, asked, backpropagate);
   const sources = stepSources(b, node, adjoint, parts);
   const backward = new Backward(b, gradient, sources, length);
   const numbered = (kind: string, count: number) =>
@@ -68,20 +69,38 @@ interface BodyGradient {
 }
 
 /** The body, then its gradient with respect to its f32 leaves; the adjoint of a carry after the step is what later steps and other readers ask for. */
-function bodyGradient(bb: GraphBuilder, body: Graph, carries: number, backpropagate: Backpropagate): BodyGradient {
+function bodyGradient(
+  bb: GraphBuilder,
+  body: Graph,
+  carries: number,
+  asked: readonly boolean[],
+  backpropagate: Backpropagate,
+): BodyGradient {
   const values = bb.inline(body);
   const forward = bb.size;
   const results = new Map(body.outputs.map(({ name }) => [values[name]!.id, name]));
-  const seeds = body.outputs.map(({ name }, i) => {
+  const seeds = body.outputs.flatMap(({ name }, i) => {
     const value = values[name]!;
-    const read = bb.input(`adjoint of ${name}`, value.type);
-    return { value, adjoint: i < carries ? bb.add(bb.input(`later ${name}`, value.type), read) : read };
+    const later = i < carries ? [bb.input(`later ${name}`, value.type)] : [];
+    const read = asked[i] ? [bb.input(`adjoint of ${name}`, value.type)] : [];
+    return [...later, ...read].map(adjoint => ({ value, adjoint }));
   });
   const leaves = body.nodes.filter(({ op, type }) => op === 'input' && type.dtype === 'f32');
   const wrt = leaves.map(({ attributes, type }) => bb.input(String(attributes.name), type));
   const found = backpropagate(bb, seeds, wrt);
   const names = leaves.map(({ attributes }) => String(attributes.name));
   return { graph: bb, forward, results, wrt: new Map(names.map((name, i) => [name, found[i]!])) };
+}
+
+/** False where the adjoint of a result is known to be 0: nobody reads it. An adjoint is a sum of what readers ask for, each among zeros. */
+function reaches(b: GraphBuilder, adjoint: Value, part: ScanPart): boolean {
+  const { op, inputs, attributes } = b.node(adjoint.id);
+  if (op === 'add') return inputs.some(id => reaches(b, b.value(id), part));
+  if (op !== 'pad' || attributes.value !== 0) return true;
+  const start = (attributes.before as Shape)[0]!;
+  const size = b.node(inputs[0]!).type.shape[0]!;
+  const end = addDim(part.offset, mulDim(part.slots, part.size));
+  return !atLeastDim(start, end) && !atLeastDim(part.offset, addDim(start, size));
 }
 
 /** What the leaves and results of a step are in all steps: values [T, …] of the graph around the loop, constants as they are. */

@@ -35,6 +35,11 @@ export interface Emission {
   /** By path, in order of the first use; functions without weights have one path for all of a model's calls. */
   readonly layers: Map<string, LayerSite[]>;
   at(path: string): BuildContext;
+  /**
+   * What `make` gives, unless building it drew random numbers, changed statistics, learnt from the data or compared something: then undefined,
+   * with all of that taken back. What a loop repeats is built once, so it must be a function of its inputs and weights.
+   */
+  pure<T>(make: () => T): T | undefined;
   /** Hears what is built, in order. */
   readonly listener?: EmissionListener;
   /** A loss was built of what the model says and what it should say. */

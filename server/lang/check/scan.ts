@@ -1,6 +1,7 @@
 /** `scan`: a body walked along axis 1, states handed from turn to turn, the weights shared by all turns. */
 import { type Dim, isConstant } from '../../../engine/dim/dim.ts';
 import type { Value } from '../../../engine/ops/builder.ts';
+import { buildScan } from '../../../engine/ops/scan.ts';
 import type { ScanExpression } from '../syntax/ast.ts';
 import { bindName, type Context, madeAt, maxTurns, noteSize, report, takeTurn } from './context.ts';
 import { failed, isError, kindOf, type Meaning, showMeaning, type TensorMeaning } from './meaning.ts';
@@ -25,7 +26,7 @@ export function scanMeaning(context: Context, e: ScanExpression): Meaning {
   if (!context.emission && !noteSize(context, steps, e.over, { found: over.shape })) return failed;
   const word = { start: e.start, end: e.start + 'scan'.length };
   const prefix = `${madeAt(context, context.naming.anonymous('scan'), 'scan', word)}.`;
-  if (context.emission) return unrolled(context, e, over, initial, time, prefix);
+  if (context.emission) return emitted(context, e, over, initial, time, prefix);
   const step: TensorMeaning = { kind: 'tensor', dtype: over.dtype, shape: [batch, ...rest], ...classesOf(over) };
   const result = turn(context, e, step, initial, prefix)?.result;
   if (result?.kind !== 'tensor') return failed;
@@ -74,7 +75,7 @@ function sameState(context: Context, e: ScanExpression, i: number, before: Meani
   return false;
 }
 
-function unrolled(
+function emitted(
   context: Context,
   e: ScanExpression,
   over: TensorMeaning,
@@ -86,6 +87,64 @@ function unrolled(
     report(context, 'limit-exceeded', e.over, { what: 'unrolling', limit: maxTurns });
     return failed;
   }
+  return looped(context, e, over, initial, time, prefix) ?? unrolled(context, e, over, initial, time, prefix);
+}
+
+/** One turn as the body of a loop over time; undefined where turns differ by more than their inputs, or hold other than f32. */
+function looped(
+  context: Context,
+  e: ScanExpression,
+  over: TensorMeaning,
+  initial: readonly Meaning[],
+  time: number,
+  prefix: string,
+): Meaning | undefined {
+  const { b } = context.emission!.at('');
+  const states = initial.filter(isNode);
+  if (states.length < initial.length || !takeTurn(context, e.over)) return undefined;
+  const sequence = b.transpose(over.node!, swapped(over.shape.length));
+  const spec = { carries: states.map(({ node }) => node), sequences: [sequence], length: time };
+  let last: TensorMeaning | undefined;
+  const loop = buildScan(b, spec, (carries, [node]) =>
+    context.emission!.pure(() => {
+      const step: TensorMeaning = {
+        kind: 'tensor',
+        dtype: over.dtype,
+        shape: node!.type.shape,
+        node: node!,
+        ...classesOf(over),
+      };
+      const before = states.map((state, i) => ({ ...state, node: carries[i]! }));
+      const done = turn(context, e, step, before, prefix);
+      if (done === undefined || !isNode(done.result)) return undefined;
+      last = done.result;
+      const after = done.states.filter(isNode).map(state => state.node);
+      return after.length === states.length ? { carries: after, outputs: [done.result.node] } : undefined;
+    }),
+  );
+  if (loop === undefined) return undefined;
+  const [stacked] = loop.outputs;
+  const node = b.transpose(stacked!, swapped(stacked!.type.shape.length));
+  return { kind: 'tensor', dtype: last!.dtype, shape: node.type.shape, node };
+}
+
+function isNode(meaning: Meaning): meaning is TensorMeaning & { readonly node: Value } {
+  return meaning.kind === 'tensor' && meaning.node !== undefined;
+}
+
+/** Batch first for time first, and back. */
+function swapped(rank: number): number[] {
+  return [...Array(rank).keys()].map(axis => (axis < 2 && rank > 1 ? 1 - axis : axis));
+}
+
+function unrolled(
+  context: Context,
+  e: ScanExpression,
+  over: TensorMeaning,
+  initial: readonly Meaning[],
+  time: number,
+  prefix: string,
+): Meaning {
   const { b } = context.emission!.at('');
   let states = initial;
   const results: Value[] = [];

@@ -1,6 +1,6 @@
 /** What a model costs by itself: weights and operations, of all of it and of each layer, with its dimension variables left symbolic. */
 import { addDim, type Dim, showDim, substituteDim } from '../../../engine/dim/dim.ts';
-import { flopsOf } from '../../../engine/ops/flops.ts';
+import { workOf } from '../../../engine/ops/flops.ts';
 import type { Analysis } from '../api.ts';
 import { type Context, maxTurns } from '../check/context.ts';
 import type { Meaning } from '../check/meaning.ts';
@@ -110,9 +110,8 @@ function costOf(
     const count = elementCount(p.shape) ?? 0;
     for (const cost of [all, ...around(p.name.slice(0, Math.max(0, p.name.lastIndexOf('.'))))]) cost.weights += count;
   }
-  const { nodes } = b.finish('cost', []);
-  for (const node of nodes) {
-    const flops = substituteDim(flopsOf(node, { nodes }), one);
+  for (const { node, flops: symbolic } of workOf(b.finish('cost', []))) {
+    const flops = substituteDim(symbolic, one);
     if (flops === 0) continue;
     for (const cost of [all, ...around(node.label ?? '')]) cost.flops = addDim(cost.flops, flops);
   }

@@ -73,6 +73,22 @@ export function builder(
     return b.state(name, { dtype: 'f32', shape: sizes });
   };
   const stream = () => streams++;
+  const pure: Emission['pure'] = make => {
+    const before = { streams, updates: new Map(updates), fits: fits.length, comparisons: comparisons.length };
+    const result = make();
+    const isPure =
+      streams === before.streams &&
+      fits.length === before.fits &&
+      comparisons.length === before.comparisons &&
+      [...updates].every(([name, spec]) => before.updates.get(name) === spec);
+    if (isPure) return result;
+    streams = before.streams;
+    fits.length = before.fits;
+    comparisons.length = before.comparisons;
+    updates.clear();
+    for (const [name, spec] of before.updates) updates.set(name, spec);
+    return undefined;
+  };
   const contexts = new Map<string, BuildContext>();
   const at = (path: string): BuildContext => {
     const known = contexts.get(path);
@@ -110,5 +126,5 @@ export function builder(
     listener?.compared(said, target);
   };
   const made = { parameters, updates, fits, comparisons, layers: new Map() };
-  return { b, training, ...made, compared, at, ...(listener && { listener }) };
+  return { b, training, ...made, compared, pure, at, ...(listener && { listener }) };
 }

@@ -1,8 +1,9 @@
 /** The graphs of a train block: its statements walked once for training and once for evaluation, building nodes. */
-import type { Graph } from '../../../engine/ir/graph.ts';
+import type { Graph, GraphNode } from '../../../engine/ir/graph.ts';
 import type { Choice, Objective, ParameterSpec, Prediction } from '../../../engine/ir/program.ts';
 import { isUnder } from '../../../engine/ir/weightNames.ts';
 import type { OutputSpec } from '../../../engine/ops/builder.ts';
+import type { ScanAttributes } from '../../../engine/ops/primitives/scanParts.ts';
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
 import { dce } from '../../../engine/passes/dce.ts';
 import { type Context, type EmissionListener, maxTurns, type Rules, report } from '../check/context.ts';
@@ -183,8 +184,20 @@ function objectives(
   });
 }
 
+/** The inputs of a loop that gradients of its results reach. */
+function inputsBehind({ inputs, attributes }: GraphNode): readonly number[] {
+  const { body, carries, sequences } = attributes as ScanAttributes;
+  const first: Readonly<Record<string, number>> = { carry: 0, sequence: carries, constant: carries + sequences };
+  const names = new Set(body.outputs.flatMap(({ value }) => [...leavesBehind(body, value)]));
+  return [...names].map(name => inputs[first[name.replace(/\d+$/, '')]! + Number(/\d+$/.exec(name)![0])]!);
+}
+
 /** Names of the states that gradients of a node reach: not through `detach`. */
-function statesBehind({ nodes }: Graph, from: number): ReadonlySet<string> {
+function statesBehind(graph: Graph, from: number): ReadonlySet<string> {
+  return leavesBehind(graph, from, 'state');
+}
+
+function leavesBehind({ nodes }: Graph, from: number, op: 'state' | 'input' = 'input'): ReadonlySet<string> {
   const seen = new Set<number>();
   const names = new Set<string>();
   const open = [from];
@@ -192,8 +205,8 @@ function statesBehind({ nodes }: Graph, from: number): ReadonlySet<string> {
     const node = nodes[id];
     if (node === undefined || seen.has(id) || node.op === 'detach') continue;
     seen.add(id);
-    if (node.op === 'state') names.add(String(node.attributes.name));
-    open.push(...node.inputs);
+    if (node.op === op) names.add(String(node.attributes.name));
+    open.push(...(node.op === 'scan' ? inputsBehind(node) : node.inputs));
   }
   return names;
 }

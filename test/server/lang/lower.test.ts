@@ -228,6 +228,24 @@ describe('sharing', () => {
       'net.linear_2.weight',
     ]);
     expect(p.train.outputs).toHaveLength(1);
+    expect(p.train.nodes.filter(({ op }) => op === 'scan').map(({ attributes }) => attributes.length)).toEqual([28]);
+  });
+  it.each([
+    ['random numbers', 'dropout(0.5)', { train: 0, evaluate: 1 }],
+    ['running statistics', 'batch_norm', { train: 0, evaluate: 1 }],
+    ['nothing but its inputs and weights', 'layer_norm', { train: 1, evaluate: 1 }],
+  ])('scan is a loop unless its turns differ: a body of %s', (_, stage, loops) => {
+    const text = `model R(x: [B, T, 28]) -> [B, 10] {\n  hs = scan t in x from h = (x[:, 0] |> linear(4)) {\n    h = tanh((t |> linear(4)) + (h |> ${stage}))\n    h\n  }\n  hs[:, -1] |> linear(10)\n}\n`;
+    const p = program(
+      `${text}data Digits = digits() {\n  batch 8\n}\n${train('  net = R()\n  minimize cross_entropy(net(image), label) using adam()')}`,
+    );
+    const count = (graph: Graph) => graph.nodes.filter(({ op }) => op === 'scan').length;
+    expect({ train: count(p.train), evaluate: count(p.evaluate) }).toEqual(loops);
+    const streams = p.train.nodes.filter(({ op }) => op === 'random_bits').map(({ attributes }) => attributes.stream);
+    expect(streams).toEqual([...streams.keys()]);
+    expect(
+      p.train.nodes.filter(({ op, attributes }) => op === 'input' && / from /.test(String(attributes.name))),
+    ).toEqual([]);
   });
 });
 
