@@ -39,14 +39,16 @@ export function emitKernels(
   giveTemporaries(plan, order, groups);
   return sortGroups(order, groups).flatMap(group => {
     const [first] = group.members.keys();
-    return group.kind === 'scan' ? options.scan(plan, first!) : [options.finish(emitGroup(plan, group))];
+    if (group.kind === 'scan') return options.scan(plan, first!);
+    const primary = (node: NodeId, flat: Scalar) => loadStored(plan, node, flat, extentsOf(group));
+    const reader = groupReader(plan, group, primary, root => root.order);
+    const kernel = options.finish(emitGroup(plan, group, reader));
+    if (reader.illegal()) throw never('a group reads its own stores');
+    return [kernel];
   });
 }
 
-function emitGroup(plan: Plan, group: Group): Kernel {
-  const primary = (node: NodeId, flat: Scalar) => loadStored(plan, node, flat, extentsOf(group));
-  const reader = groupReader(plan, group, primary, root => root.order);
-  if (reader.illegal()) throw never('a group reads its own stores');
+function emitGroup(plan: Plan, group: Group, reader: GroupReader): Kernel {
   if (group.kind === 'matmul') return emitMatmul(plan, group, reader);
   return group.kind === 'scatter' ? emitScatter(plan, group, reader) : emitLoop(plan, group, reader);
 }

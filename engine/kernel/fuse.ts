@@ -24,7 +24,7 @@ export interface Fusion {
 }
 
 export function fuseRoots(plan: Plan, order: Order): Fusion {
-  const survey = surveyor(plan, order);
+  const survey = surveyor(plan);
   const singles = new Map(plan.roots.map(root => [root, singleton(plan, root)]));
   const sequence = sequenceOf(order, plan.roots, singles);
   // Groups meet again and again through other members; what did not fit once never will.

@@ -1,9 +1,10 @@
-/** What the kernel of a group would touch, and whether it may: found out member by member, and remembered from trial to trial. */
+/** What the kernel of a group would touch, and whether it may: found out once for each place in which a root may stand. */
 
+import type { NodeId } from '../ir/graph.ts';
 import type { Scalar } from '../ir/scalar.ts';
 import { scalarType } from './dataflow.ts';
-import { extentsOf, type Group, groupReader, type Member, memberScalar, operandScalars, placeIndex } from './group.ts';
-import type { Order } from './order.ts';
+import { extentsOf, type Group, type Member, memberScalar, operandScalars, placeIndex } from './group.ts';
+import { reader } from './read.ts';
 import type { Plan, Root } from './roots.ts';
 import { load, scalarId, walkScalar } from './scalar.ts';
 
@@ -15,10 +16,11 @@ interface Touched {
   readonly at: Scalar;
 }
 
+/** What a root touches where it stands, whoever else is in its group. */
 interface Findings {
-  /** It reads another member's element from a different point. */
-  readonly illegal: boolean;
-  /** Temporaries count as buffer -1. */
+  /** Values of other roots, and concatenations, that it reads, each with the element. */
+  readonly values: readonly { readonly node: NodeId; readonly flat: Scalar }[];
+  /** Inputs and states. */
   readonly loads: readonly Touched[];
   /** Where it stores, in the order of its root's places. */
   readonly stores: readonly Touched[];
@@ -31,65 +33,75 @@ export interface Surveyor {
   overwritten(group: Group): ReadonlySet<string>;
 }
 
-/** Findings about a member are those of an earlier trial where it stands as it did, and so do the members whose values it takes in. */
-export function surveyor(plan: Plan, order: Order): Surveyor {
+export function surveyor(plan: Plan): Surveyor {
   const known = new Map<string, Findings>();
   const findings = (group: Group): readonly (readonly [Root, Findings])[] => {
     const extents = extentsOf(group).join();
     return [...group.members].map(([root, member]) => {
-      const key = `${extents}|${standing(order, group, root, member)}`;
+      const key = `${root.order} ${extents} ${member.index.map(scalarId).join()} ${scalarId(member.flat)}`;
       const found = known.get(key) ?? examine(plan, group, root, member);
       known.set(key, found);
       return [root, found];
     });
   };
-  const isPersistent = ({ buffer }: Touched) => buffer >= 0 && plan.buffers[buffer]!.kind !== 'temporary';
+  const isPersistent = ({ buffer }: Touched) => plan.buffers[buffer]!.kind !== 'temporary';
+  const isState = ({ buffer }: { readonly buffer: number }) => plan.buffers[buffer]!.kind === 'state';
+  const misread = (all: readonly (readonly [Root, Findings])[]): ReadonlySet<string> => {
+    const found = new Set<string>();
+    for (const { buffer, at } of all.flatMap(([, { stores }]) => stores.filter(isState))) {
+      const isRead = all.some(([, { loads }]) => loads.some(read => read.buffer === buffer && read.at !== at));
+      if (isRead) found.add(plan.buffers[buffer]!.name);
+    }
+    return found;
+  };
   return {
     legal(group) {
       const all = findings(group);
-      if (all.some(([, { illegal }]) => illegal) || misread(plan, all).size > 0) return false;
+      if (all.some(([, { values }]) => values.some(value => isElsewhere(plan, group, value)))) return false;
+      if (misread(all).size > 0) return false;
       const touched = all.flatMap(([, { loads, stores }]) => [...loads, ...stores]).filter(isPersistent);
       return new Set(touched.map(({ buffer }) => buffer)).size <= BUFFER_LIMIT;
     },
-    overwritten: group => misread(plan, findings(group)),
+    overwritten(group) {
+      const stores = [...group.members.keys()].some(root => root.places.some(isState));
+      return stores ? misread(findings(group)) : new Set();
+    },
   };
 }
 
-/** Where a member and all members that it may read, through others too, stand. */
-function standing({ reads }: Order, group: Group, root: Root, member: Member): string {
-  const seen = new Set<Root>([root]);
-  for (const each of seen) for (const read of reads[each.order]!) if (group.members.has(read)) seen.add(read);
-  const flat = (each: Root) => `${each.order}@${scalarId(group.members.get(each)!.flat)}`;
-  return `${member.over} ${member.index.map(scalarId).join()} ${[...seen].map(flat).join()}`;
+/** Is it the value of a member, but not the element that the member computes at the same point? */
+function isElsewhere(
+  { rootOf, concats }: Plan,
+  { members }: Group,
+  { node, flat }: Findings['values'][number],
+): boolean {
+  const root = rootOf.get(node);
+  if (root === undefined) return concats.get(node)!.writers.some(writer => members.has(writer));
+  return members.has(root) && (root.kind === 'scatter' || members.get(root)!.flat !== flat);
 }
 
 function examine(plan: Plan, group: Group, root: Root, member: Member): Findings {
-  if (root.kind === 'scan') return { illegal: false, loads: [], stores: [] };
-  const foreign = (node: number, flat: Scalar) => load(-1, flat, scalarType(plan.flow.node(node).type.dtype));
-  const reader = groupReader(plan, group, foreign, () => 0);
+  if (root.kind === 'scan') return { values: [], loads: [], stores: [] };
+  const { flow } = plan;
+  const values: { node: NodeId; flat: Scalar }[] = [];
+  const stored = (node: NodeId, flat: Scalar): Scalar | undefined => {
+    const { op, type, attributes } = flow.node(node);
+    if (op === 'input' || op === 'state')
+      return load(plan.leaves.get(String(attributes.name))!, flat, scalarType(type.dtype));
+    if (!plan.rootOf.has(node) && !plan.concats.has(node)) return undefined;
+    values.push({ node, flat });
+    return load(-1 - node, flat, scalarType(type.dtype));
+  };
+  const read = reader({ flow, extents: extentsOf(group), stored });
   const scalars: Scalar[] = [];
-  if (root.kind === 'matmul') scalars.push(...Object.values(operandScalars(plan, reader, root)));
-  else if (root.kind !== 'scatter') scalars.push(memberScalar(plan, group, reader, root, member));
-  const stores = root.places.map(place => {
-    const at = placeIndex(plan, reader, place, member.flat);
-    return { buffer: place.buffer, at: reader.simplify(at) };
-  });
+  if (root.kind === 'matmul') scalars.push(...Object.values(operandScalars(plan, read, root)));
+  else if (root.kind !== 'scatter') scalars.push(memberScalar(plan, group, read, root, member));
+  const stores = root.places.map(place => ({ buffer: place.buffer, at: placeIndex(plan, read, place, member.flat) }));
   const loads: Touched[] = [];
   const seen = new Set<Scalar>();
   const note = (x: Scalar) => {
-    if (x.kind === 'load') loads.push(x);
+    if (x.kind === 'load' && x.buffer >= 0) loads.push(x);
   };
   for (const s of [...scalars, ...stores.map(({ at }) => at)]) walkScalar(s, note, seen);
-  return { illegal: reader.illegal(), loads, stores };
-}
-
-function misread(plan: Plan, all: readonly (readonly [Root, Findings])[]): ReadonlySet<string> {
-  const states = (touched: readonly Touched[]) =>
-    touched.filter(({ buffer }) => plan.buffers[buffer]?.kind === 'state');
-  const loads = all.flatMap(([, found]) => states(found.loads));
-  const found = new Set<string>();
-  for (const { buffer, at } of all.flatMap(([, { stores }]) => states(stores))) {
-    if (loads.some(read => read.buffer === buffer && read.at !== at)) found.add(plan.buffers[buffer]!.name);
-  }
-  return found;
+  return { values, loads, stores };
 }

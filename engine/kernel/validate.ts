@@ -5,7 +5,8 @@ import { scalarType } from './dataflow.ts';
 import type { Buffer, BufferId, Kernel, Schedule } from './kernel.ts';
 import { extentsOf, loadedBuffers, scalarsOf, storedBuffers, storesOf } from './memory.ts';
 import { printKernel, printScalar } from './print.ts';
-import { rangeOf, walkScalar } from './scalar.ts';
+import { type Range, walkScalar } from './scalar.ts';
+import { domainOf } from './simplify.ts';
 
 /** Returns `schedule`, or throws our own error with the kernel printed: the scheduler, not the user, is wrong. */
 export function validateSchedule(schedule: Schedule): Schedule {
@@ -20,19 +21,19 @@ export function validateSchedule(schedule: Schedule): Schedule {
 
 function checkKernel(schedule: Schedule, kernel: Kernel, written: ReadonlySet<BufferId>): string | undefined {
   const { buffers } = schedule;
-  const extents = extentsOf(kernel);
+  const { range } = domainOf(extentsOf(kernel));
   for (const id of loadedBuffers(kernel)) {
     if (buffers[id]?.kind === 'temporary' && !written.has(id)) return `temporary ${id} is read before it is written`;
   }
   const seen = new Set<Scalar>();
   let problem: string | undefined;
   const visit = (s: Scalar) => {
-    problem ??= s.kind === 'load' ? checkAccess(buffers[s.buffer], s.at, s.type, extents) : checkOperation(s);
+    problem ??= s.kind === 'load' ? checkAccess(buffers[s.buffer], s.at, s.type, range) : checkOperation(s);
   };
   for (const s of scalarsOf(kernel)) walkScalar(s, visit, seen);
   // A scatter skips what lies outside.
   const stores = kernel.kind === 'scatter' ? [] : storesOf(kernel);
-  for (const { buffer, at, value } of stores) problem ??= checkAccess(buffers[buffer], at, value.type, extents);
+  for (const { buffer, at, value } of stores) problem ??= checkAccess(buffers[buffer], at, value.type, range);
   return problem;
 }
 
@@ -40,10 +41,10 @@ function checkAccess(
   buffer: Buffer | undefined,
   at: Scalar,
   type: ScalarType,
-  extents: readonly number[],
+  range: (s: Scalar) => Range,
 ): string | undefined {
   if (!buffer) return 'an unknown buffer';
-  const [low, high] = rangeOf(at, extents);
+  const [low, high] = range(at);
   if (at.type !== 'i32') return `an index of type ${at.type}`;
   if (low < 0 || high >= buffer.length)
     return `${buffer.name}[${printScalar(at)}] within ${low}..${high} of ${buffer.length} elements`;
