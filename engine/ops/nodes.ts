@@ -44,12 +44,14 @@ export class NodeBuilder {
   protected follow(other: NodeBuilder): void {
     for (const node of other.nodes) this.nodes.push(node);
     for (const [key, id] of other.known) this.known.set(key, id);
+    this.keyed = other.keyed;
     this.label = other.label;
   }
 
   /** Forgets the nodes from number `size` on: values of theirs mean nothing any more. */
   rewind(size: number): void {
     for (const node of this.nodes.splice(size)) this.known.delete(nodeKey(node));
+    this.keyed = Math.min(this.keyed, size);
   }
 
   /** The value of a node that exists. */
