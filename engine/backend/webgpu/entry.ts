@@ -1,4 +1,5 @@
 /** Entry points ready to run: pipelines compiled, bind groups made once. */
+import type { Dispatched } from '../../codegen/wgsl/beside.ts';
 import type { Binding, Shader } from '../../codegen/wgsl/shader.ts';
 import type { Kernel, Schedule } from '../../kernel/kernel.ts';
 import { bytesOf } from '../../kernel/memory.ts';
@@ -8,7 +9,7 @@ import { compileShaders, type PipelineWork } from './pipelines.ts';
 
 export interface Dispatch {
   /** What it runs, or runs a part of. */
-  readonly kernel: Kernel;
+  readonly kernels: readonly Kernel[];
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
   readonly workgroups: Shader['workgroups'];
@@ -16,8 +17,7 @@ export interface Dispatch {
 
 export interface Program {
   readonly schedule: Schedule;
-  /** The dispatches of each kernel, in order. */
-  readonly shaders: readonly (readonly [kernel: Kernel, shader: Shader])[];
+  readonly dispatches: readonly Dispatched[];
 }
 
 /** Compiles all entries together and binds each dispatch to its buffers; `offsets` is a uniform buffer to be destroyed with the memory. */
@@ -30,22 +30,22 @@ export async function buildEntries(
   readonly work: PipelineWork;
   readonly offsets: GPUBuffer | undefined;
 }> {
-  const all = programs.flatMap(program => program.shaders.map(([, shader]) => shader));
+  const all = programs.flatMap(program => program.dispatches.map(each => each.shader));
   const { compiled, work } = await compileShaders(own, all);
   const { buffer: offsets, places } = uploadOffsets(
     own,
     all.filter(shader => compiled.get(shader)!.takesOffsets),
   );
-  const bind = (schedule: Schedule, [kernel, shader]: Program['shaders'][number]): Dispatch => {
+  const bind = (schedule: Schedule, { kernels, shader }: Dispatched): Dispatch => {
     const { pipeline, layout } = compiled.get(shader)!;
     const resources = shader.bindings.map(({ buffer }) => resourceOf(schedule, buffer, memory));
     const place = places.get(shader);
     if (place !== undefined) resources.push({ buffer: offsets!, ...place });
     const entries = resources.map((resource, binding) => ({ binding, resource }));
     const group = own.device.createBindGroup({ layout, entries });
-    return { kernel, pipeline, group, workgroups: shader.workgroups };
+    return { kernels, pipeline, group, workgroups: shader.workgroups };
   };
-  const entries = new Map(programs.map(p => [p.schedule.name, p.shaders.map(pair => bind(p.schedule, pair))]));
+  const entries = new Map(programs.map(p => [p.schedule.name, p.dispatches.map(each => bind(p.schedule, each))]));
   return { entries, work, offsets };
 }
 

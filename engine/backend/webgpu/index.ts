@@ -1,5 +1,5 @@
 /** The WebGPU backend: schedules compiled to WGSL, everything bound ahead, steps submitted in batches. */
-import { kernelShaders } from '../../codegen/wgsl/generate.ts';
+import { scheduleShaders } from '../../codegen/wgsl/beside.ts';
 import { defaultOptions, type WgslOptions } from '../../codegen/wgsl/shader.ts';
 import type { Schedule } from '../../kernel/kernel.ts';
 import { widened } from '../../kernel/widen.ts';
@@ -123,11 +123,9 @@ async function compile(device: Device, given: readonly Schedule[]): Promise<Webg
   const { own, tuning } = await tuned(device, entries);
   const programs = entries.map(schedule => ({
     schedule,
-    shaders: schedule.kernels.flatMap(kernel =>
-      kernelShaders(schedule, kernel, own.shader).map(shader => [kernel, shader] as const),
-    ),
+    dispatches: scheduleShaders(schedule, own.shader),
   }));
-  const scratch = Math.max(0, ...programs.flatMap(p => p.shaders.map(([, shader]) => shader.scratchBytes ?? 0)));
+  const scratch = Math.max(0, ...programs.flatMap(p => p.dispatches.map(({ shader }) => shader.scratchBytes ?? 0)));
   const memory = await allocate(own, entries, scratch);
   try {
     return { ...createExecutable(own, entries, memory, await buildEntries(own, programs, memory)), tuning };

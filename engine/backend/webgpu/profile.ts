@@ -38,12 +38,18 @@ export async function profileEntry(
     const all = runs.map(run => run[n]!).sort((a, b) => a - b);
     return all[Math.floor(times / 2)]!;
   };
-  const byKernel = new Map<Kernel, number>(schedule.kernels.map(kernel => [kernel, 0]));
-  for (const [n, { kernel }] of dispatches.entries()) byKernel.set(kernel, byKernel.get(kernel)! + median(n));
-  return [...byKernel].map(([kernel, microseconds]) => {
-    const { flops, bytes } = kernelWork(schedule, kernel);
+  // Parts of a kernel follow each other; kernels side by side in one dispatch are one row.
+  const rows: { readonly kernels: readonly Kernel[]; microseconds: number }[] = [];
+  for (const [n, { kernels }] of dispatches.entries()) {
+    const last = rows.at(-1);
+    if (last?.kernels[0] === kernels[0]) last!.microseconds += median(n);
+    else rows.push({ kernels, microseconds: median(n) });
+  }
+  return rows.map(({ kernels, microseconds }) => {
+    const work = kernels.map(kernel => kernelWork(schedule, kernel));
+    const [flops, bytes] = [work.reduce((n, w) => n + w.flops, 0), work.reduce((n, w) => n + w.bytes, 0)];
     const boundMicroseconds = Math.max(flops / rates.flops, bytes / rates.bytes);
-    return { name: kernel.name, microseconds, flops, bytes, boundMicroseconds };
+    return { name: kernels.map(kernel => kernel.name).join(' + '), microseconds, flops, bytes, boundMicroseconds };
   });
 }
 
@@ -57,7 +63,7 @@ async function timeDispatches(own: Device, dispatches: readonly Dispatch[]): Pro
 
 async function timeSet(
   { device, check }: Device,
-  dispatches: readonly Omit<Dispatch, 'kernel'>[],
+  dispatches: readonly Omit<Dispatch, 'kernels'>[],
 ): Promise<Float64Array> {
   const count = dispatches.length * 2;
   const set = device.createQuerySet({ type: 'timestamp', count });

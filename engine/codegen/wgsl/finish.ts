@@ -10,6 +10,7 @@ import {
   type Module,
   newModule,
   type Shader,
+  scratchBinding,
   storeText,
   storeVectorText,
   type WgslOptions,
@@ -57,7 +58,9 @@ export function finishText(
           : x,
     );
   const each = (e: number) =>
-    stores.map(s => storeText(module, s.buffer, writer.index(ofLane(s.at, e)), writer.write(ofLane(s.value, e))));
+    stores.map(s =>
+      storeText(module, s.buffer, writer.index(s.buffer, ofLane(s.at, e)), writer.write(ofLane(s.value, e))),
+    );
   const lines = writer.nested(() => {
     for (const a of [0, 1]) writer.defineAxis(a, `x${a}`);
     for (const e of lanes) {
@@ -69,7 +72,7 @@ export function finishText(
     if (toVectors.size > 0) {
       const texts = stores.map(s => {
         const values = lanes.map(e => writer.write(ofLane(s.value, e)));
-        return storeVectorText(module, s.buffer, writer.index(ofLane(s.at, 0)), values);
+        return storeVectorText(module, s.buffer, writer.index(s.buffer, ofLane(s.at, 0)), values);
       });
       writer.line(...texts);
     } else if (!mayOverhang) writer.line(...lanes.flatMap(each));
@@ -113,21 +116,21 @@ export function sumShader(schedule: Schedule, kernel: MatmulKernel, options: Wgs
   const { m, n, batch } = kernel;
   const none = constant(0, 'f32');
   const own = newModule(schedule, { ...kernel, a: none, b: none }, options);
-  const module: Module = { ...own, bindings: [{ buffer: 'scratch', access: 'read' }, ...own.bindings] };
+  const module: Module = { ...own, bindings: [scratchBinding('read'), ...own.bindings] };
   const scratch = bindingName(module, 'scratch')!;
   const total = batch * m * n;
   const groups = Math.ceil(total / SUM_THREADS);
   const x = Math.min(groups, options.workgroupsPerAxis);
-  const code = `${finishText(module, kernel, 1, undefined, new Set())}@compute @workgroup_size(${SUM_THREADS})
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let point = i32(id.x + id.y * ${x * SUM_THREADS}u);
-  if (point >= ${total}i) { return; }
-  let x0 = point / ${m * n}i;
-  let first = point + x0 * ${(parts - 1) * m * n}i;
-  var r = ${scratch}[first];
-  for (var s = 1i; s < ${parts}i; s++) { r += ${scratch}[first + s * ${m * n}i]; }
-  finish(x0, point / ${n}i % ${m}i, point % ${n}i, r);
-}
-`;
-  return finishShader(module, `${kernel.name} (sum of ${parts} parts)`, [x, Math.ceil(groups / x), 1], code);
+  const lines = [
+    `let point = i32((group.x + group.y * ${x}u) * ${SUM_THREADS}u + lane);`,
+    `if (point >= ${total}i) { return; }`,
+    `let x0 = point / ${m * n}i;`,
+    `let first = point + x0 * ${(parts - 1) * m * n}i;`,
+    `var r = ${scratch}[first];`,
+    `for (var s = 1i; s < ${parts}i; s++) { r += ${scratch}[first + s * ${m * n}i]; }`,
+    `finish(x0, point / ${n}i % ${m}i, point % ${n}i, r);`,
+  ];
+  const finish = finishText(module, kernel, 1, undefined, new Set());
+  const workgroups = [x, Math.ceil(groups / x), 1] as const;
+  return finishShader(module, `${kernel.name} (sum of ${parts} parts)`, workgroups, SUM_THREADS, finish, indent(lines));
 }

@@ -1,7 +1,7 @@
 /** Loop kernels in WGSL: a thread an outer point, or a workgroup an outer point that reduces through a tree in shared memory. */
 import type { LoopKernel, Phase, Schedule } from '../../kernel/kernel.ts';
 import { loadedBuffers } from '../../kernel/memory.ts';
-import { accumulate, type Combiner, combiner, combinerInputs, declareSlot } from './reduce.ts';
+import { accumulate, type Combiner, combiner, declareSlot } from './reduce.ts';
 import { indent, type ScalarWriter, scalarWriter } from './scalarWriter.ts';
 import { finishShader, type Module, newModule, type Shader, storeText, type WgslOptions } from './shader.ts';
 
@@ -21,14 +21,14 @@ export function loopShader(schedule: Schedule, kernel: LoopKernel, options: Wgsl
   const writer = scalarWriter(module);
   const shared = serial ? undefined : combiner(module, kernel, size);
   const body = writer.nested(() => writeRow(module, kernel, writer, serial ? undefined : size, shared));
-  const across = serial ? `id.x + id.y * ${x * size}u` : `group.x + group.y * ${x}u`;
-  const code = `${shared?.declarations() ?? ''}@compute @workgroup_size(${size})
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32${serial ? '' : combinerInputs(module)}) {
-  let point = i32(${across});
-  if (point >= ${outer}i) { return; }
-${indent(body)}}
-`;
-  return finishShader(module, kernel.name, [x, Math.ceil(groups / x), 1], code);
+  const number = `group.x + group.y * ${x}u`;
+  const lines = [
+    `let point = i32(${serial ? `(${number}) * ${size}u + lane` : number});`,
+    `if (point >= ${outer}i) { return; }`,
+    ...body,
+  ];
+  const workgroups = [x, Math.ceil(groups / x), 1] as const;
+  return finishShader(module, kernel.name, workgroups, size, shared?.declarations() ?? '', indent(lines));
 }
 
 export const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
@@ -95,7 +95,9 @@ function writeStores(
 ): void {
   const store = () => {
     // All values first: a store may overwrite what another one reads.
-    const texts = phase.stores.map(s => storeText(module, s.buffer, writer.index(s.at), writer.write(s.value)));
+    const texts = phase.stores.map(s =>
+      storeText(module, s.buffer, writer.index(s.buffer, s.at), writer.write(s.value)),
+    );
     writer.line(...texts);
   };
   if (phase.over === 'inner') walkInner(kernel, writer, lanes, store);

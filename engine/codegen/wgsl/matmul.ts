@@ -3,7 +3,15 @@ import type { MatmulKernel, Schedule } from '../../kernel/kernel.ts';
 import { finishText, partialText, sumShader, vectorStores } from './finish.ts';
 import { accessIn, accessOf, component, packer, type Side, vectorType } from './packing.ts';
 import { indent, scalarWriter } from './scalarWriter.ts';
-import { finishShader, fitsBindings, type Module, newModule, type Shader, type WgslOptions } from './shader.ts';
+import {
+  finishShader,
+  fitsBindings,
+  type Module,
+  newModule,
+  type Shader,
+  scratchBinding,
+  type WgslOptions,
+} from './shader.ts';
 import { partDepth, rankedTiles, type Tile, threadsOf } from './tiles.ts';
 
 /** What the choice of a tile depends on: the shape, and how the operands lie. */
@@ -75,7 +83,7 @@ function planOf(schedule: Schedule, kernel: MatmulKernel, options: WgslOptions, 
   const vectors = new Set([a.access.vector ?? [], b.access.vector ?? [], ...stored].flat());
   // A product that leaves partial sums reads its operands alone.
   const own = newModule(schedule, parts === 1 ? kernel : { ...kernel, stores: [] }, options, vectors);
-  const bindings = [{ buffer: 'scratch', access: 'read_write' } as const, ...own.bindings];
+  const bindings = [scratchBinding('read_write'), ...own.bindings];
   return {
     module: parts === 1 ? own : { ...own, bindings },
     kernel,
@@ -107,12 +115,9 @@ function productShader(schedule: Schedule, kernel: MatmulKernel, options: WgslOp
           vectorStores(schedule, kernel, fitsBindings(kernel, options) ? b.vector : 1),
         )
       : partialText(module, kernel, b.vector, tile);
-  const code = `${array(a)}${array(b)}${finish}@compute @workgroup_size(${threadsOf(tile)})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-${indent(mainLines(plan))}}
-`;
   const workgroups = [Math.ceil(n / tile.columns), Math.ceil(m / tile.rows), batch * parts] as const;
-  const shader = finishShader(module, kernel.name, workgroups, code);
+  const globals = `${array(a)}${array(b)}${finish}`;
+  const shader = finishShader(module, kernel.name, workgroups, threadsOf(tile), globals, indent(mainLines(plan)));
   return parts === 1 ? shader : { ...shader, scratchBytes: parts * batch * m * n * 4 };
 }
 

@@ -161,7 +161,7 @@ function fetch(module: Module, writer: ScalarWriter, side: Side, item: Item, dep
     writer.line(`${shared}[(${p}) * ${width / vector}i + ${item.group}] = ${value};`);
   };
   const vectorAt = (s: Scalar): string =>
-    s.kind === 'load' ? loadVectorText(module, s.buffer, writer.index(s.at)) : writer.write(s);
+    s.kind === 'load' ? loadVectorText(module, s.buffer, writer.index(s.buffer, s.at)) : writer.write(s);
   const joined = (values: readonly string[]) =>
     vector === 1 ? values[0]! : `${vectorType(vector)}(${values.join(', ')})`;
   const lanes = [...Array(vector).keys()];

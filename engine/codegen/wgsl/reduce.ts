@@ -124,9 +124,3 @@ function subgroupLines(shares: readonly Share[]): readonly string[] {
     `for (var t = 1u; t < teams; t++) { ${steps.join(' ')} }`,
   ];
 }
-
-/** Parameters of `main` that the statements of a combiner name beside `lane`. */
-export function combinerInputs({ options }: Module): string {
-  if (options.subgroups === undefined) return '';
-  return ', @builtin(subgroup_id) team: u32, @builtin(num_subgroups) teams: u32, @builtin(subgroup_invocation_id) member: u32';
-}

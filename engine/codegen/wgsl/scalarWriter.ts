@@ -1,16 +1,17 @@
 /** Scalars to WGSL statements: each distinct part becomes one `let`, in the outermost scope where what it depends on is known. */
 import type { Scalar } from '../../ir/scalar.ts';
+import type { BufferId } from '../../kernel/kernel.ts';
 import { children, intern, linear } from '../../kernel/scalar.ts';
 import { fromLinear } from '../../kernel/simplify.ts';
 import { never } from '../../util/errors.ts';
 import type { LibraryName } from './library.ts';
-import { literal, loadText, type Module, newScope, type Scope } from './shader.ts';
+import { arenaOffset, literal, loadText, type Module, newScope, type Scope } from './shader.ts';
 
 export interface ScalarWriter {
   /** Text of `s`; statements it needs go to the open scopes. */
   write(s: Scalar): string;
-  /** Text of an index into a buffer; its constant part stays open, as `OFFSET_n`. */
-  index(at: Scalar): string;
+  /** Text of an index into a buffer, or into the arena that a buffer is reached through; its constant part stays open, as `OFFSET_n`. */
+  index(buffer: BufferId, at: Scalar): string;
   /** From here on, within the innermost scope, axis `n` is the variable `name`. */
   defineAxis(n: number, name: string): void;
   /** From here on reduction slot `n` is the variable `name`. */
@@ -47,14 +48,15 @@ export function scalarWriter(module: Module): ScalarWriter {
     const scope = scopes[levelOf(s)]!;
     const known = scope.names.get(s);
     if (known) return known;
-    const text = s.kind === 'load' ? loadText(module, s.buffer, index(s.at)) : operation(module, s, s.args.map(write));
+    const text =
+      s.kind === 'load' ? loadText(module, s.buffer, index(s.buffer, s.at)) : operation(module, s, s.args.map(write));
     const name = `v${count++}`;
     scope.lines.push(`let ${name} = ${text};`);
     scope.names.set(s, name);
     return name;
   };
   /** What is known in an outer scope is added up there, once. */
-  const index = (at: Scalar): string => {
+  const index = (buffer: BufferId, at: Scalar): string => {
     const { offset, terms } = linear(at);
     const byLevel: Map<Scalar, number>[] = [];
     for (const [atom, factor] of terms) {
@@ -63,7 +65,7 @@ export function scalarWriter(module: Module): ScalarWriter {
       byLevel[level].set(atom, factor);
     }
     const sums = byLevel.map(part => write(fromLinear({ offset: 0, terms: part })));
-    const open = `OFFSET_${module.offsets.push(offset) - 1}`;
+    const open = `OFFSET_${module.offsets.push(offset + arenaOffset(module, buffer)) - 1}`;
     return [...sums.filter(sum => sum !== undefined), open].join(' + ');
   };
   return {

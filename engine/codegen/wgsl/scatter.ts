@@ -1,6 +1,7 @@
 /** Scatter kernels in WGSL: each element of the result adds up its own updates, in order, so that the bits are the same every time. */
 import type { ScatterKernel, Schedule } from '../../kernel/kernel.ts';
 import { rowIndex } from '../../kernel/rows.ts';
+import { constant } from '../../kernel/scalar.ts';
 import { defineAxes, product } from './loop.ts';
 import { indent, scalarWriter } from './scalarWriter.ts';
 import { finishShader, newModule, type Shader, storeText, type WgslOptions } from './shader.ts';
@@ -33,13 +34,12 @@ export function scatterShader(schedule: Schedule, kernel: ScatterKernel, options
       writer.line(`if (${target} == own) {\n${indent(add)}}`);
     });
     writer.line(`for (var e = 0i; e < ${product(walked)}i; e++) {\n${indent(loop)}}`);
-    writer.line(storeText(module, kernel.buffer, 'element', 'total'));
+    writer.line(storeText(module, kernel.buffer, `element + ${writer.index(kernel.buffer, constant(0))}`, 'total'));
   });
-  const code = `@compute @workgroup_size(${SIZE})
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let element = i32(id.x + id.y * ${x * SIZE}u);
-  if (element >= ${length}i) { return; }
-${indent(body)}}
-`;
-  return finishShader(module, kernel.name, [x, Math.ceil(groups / x), 1], code);
+  const lines = [
+    `let element = i32((group.x + group.y * ${x}u) * ${SIZE}u + lane);`,
+    `if (element >= ${length}i) { return; }`,
+    ...body,
+  ];
+  return finishShader(module, kernel.name, [x, Math.ceil(groups / x), 1], SIZE, '', indent(lines));
 }

@@ -10,6 +10,19 @@ export interface Binding {
   /** A buffer of the schedule (a temporary is its part of the arena), the arena as a whole where a kernel has too many of them, or partial sums between two dispatches. */
   readonly buffer: BufferId | 'arena' | 'scratch';
   readonly access: 'read' | 'read_write';
+  /** WGSL's type of its elements. */
+  readonly element: string;
+  readonly isTemporary: boolean;
+}
+
+/** What the text of a shader is made of: what stands before `main`, and what `main` does with `group` and `lane`. */
+export interface Parts {
+  readonly threads: number;
+  /** Of workgroup memory. */
+  readonly workgroupBytes: number;
+  readonly uses: ReadonlySet<LibraryName>;
+  readonly globals: string;
+  readonly body: string;
 }
 
 /** One dispatch. The entry point is `main`, binding number `n` of group 0 is `bindings[n]`. */
@@ -22,6 +35,7 @@ export interface Shader {
   readonly workgroups: readonly [x: number, y: number, z: number];
   /** Extensions of WGSL that the text needs. */
   readonly enables: readonly string[];
+  readonly parts: Parts;
   /** Of the partial sums. */
   readonly scratchBytes?: number;
 }
@@ -107,11 +121,18 @@ export function newModule(
   const own = (id: BufferId): Binding => ({
     buffer: id,
     access: (isTemporary(id) ? writesArena : stored.has(id)) ? 'read_write' : 'read',
+    element: elementOf(schedule, vectors, id),
+    isTemporary: isTemporary(id),
   });
   const uses = new Set<LibraryName>();
   const module = { schedule, options, uses, enables: new Set<string>(), offsets: [], vectors };
   if (fitsBindings(kernel, options)) return { ...module, bindings: ids.map(own) };
-  const arena: Binding = { buffer: 'arena', access: writesArena ? 'read_write' : 'read' };
+  const arena: Binding = {
+    buffer: 'arena',
+    access: writesArena ? 'read_write' : 'read',
+    element: 'u32',
+    isTemporary: true,
+  };
   return { ...module, bindings: [arena, ...ids.filter(id => !isTemporary(id)).map(own)] };
 }
 
@@ -121,18 +142,52 @@ export function fitsBindings(kernel: Kernel, { storageBuffers }: WgslOptions): b
   return ids.size + (kernel.kind === 'matmul' ? 1 : 0) <= storageBuffers;
 }
 
-export function finishShader(module: Module, name: string, workgroups: Shader['workgroups'], body: string): Shader {
-  const { bindings, offsets, enables } = module;
-  const declarations = bindings.map(({ buffer, access }, n) => {
-    const element = buffer === 'arena' ? 'u32' : buffer === 'scratch' ? 'f32' : elementOf(module, buffer);
-    return `@group(0) @binding(${n}) var<storage, ${access}> b${n}: array<${element}>;\n`;
-  });
-  const template = `${declarations.join('')}${libraryText(module.uses)}${body}`;
-  return { name, template, offsets, bindings, workgroups, enables: [...enables] };
+/** Partial sums, which the first dispatch of a product leaves to the second. */
+export const scratchBinding = (access: Binding['access']): Binding => ({
+  buffer: 'scratch',
+  access,
+  element: 'f32',
+  isTemporary: false,
+});
+
+/** The shader of one kernel; `globals` and `body` as in `Parts`, except that they declare workgroup memory in `globals` alone. */
+export function finishShader(
+  { bindings, offsets, enables, uses }: Module,
+  name: string,
+  workgroups: Shader['workgroups'],
+  threads: number,
+  globals: string,
+  body: string,
+): Shader {
+  const parts = { threads, workgroupBytes: workgroupBytesOf(globals), uses, globals, body };
+  return shaderOf({ name, bindings, offsets, enables: [...enables], workgroups, parts });
+}
+
+/** Bytes of the arrays that a text declares in workgroup memory. */
+function workgroupBytesOf(globals: string): number {
+  const arrays = globals.matchAll(/var<workgroup> \w+: array<(?:vec(\d)<f32>|\w+), (\d+)>/g);
+  return [...arrays].reduce((sum, [, width, count]) => sum + Number(width ?? 1) * Number(count) * 4, 0);
+}
+
+const SUBGROUP_INPUTS =
+  ', @builtin(subgroup_id) team: u32, @builtin(num_subgroups) teams: u32, @builtin(subgroup_invocation_id) member: u32';
+
+/** The text of a shader from its parts. */
+export function shaderOf(shader: Omit<Shader, 'template'>): Shader {
+  const { bindings, enables, parts } = shader;
+  const declarations = bindings.map(
+    ({ access, element }, n) => `@group(0) @binding(${n}) var<storage, ${access}> b${n}: array<${element}>;\n`,
+  );
+  const inputs = `@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32`;
+  const template = `${declarations.join('')}${libraryText(parts.uses)}${parts.globals}@compute @workgroup_size(${parts.threads})
+fn main(${inputs}${enables.includes('subgroups') ? SUBGROUP_INPUTS : ''}) {
+${parts.body}}
+`;
+  return { ...shader, template };
 }
 
 /** bool is stored as u32, four u8 share a u32. */
-function elementOf({ schedule, vectors }: Module, buffer: BufferId): string {
+function elementOf(schedule: Schedule, vectors: ReadonlySet<BufferId>, buffer: BufferId): string {
   const { dtype } = schedule.buffers[buffer]!;
   if (vectors.has(buffer)) return `vec4<${dtype}>`;
   return dtype === 'f32' || dtype === 'i32' ? dtype : 'u32';
@@ -144,11 +199,11 @@ export function bindingName({ bindings }: Module, buffer: Binding['buffer']): st
   return n < 0 ? undefined : `b${n}`;
 }
 
-/** Reads element `at` (text of an i32) of a buffer. */
+/** Reads element `at` of a buffer; `at` is what `ScalarWriter.index` made. */
 export function loadText(module: Module, buffer: BufferId, at: string): string {
   const { dtype } = module.schedule.buffers[buffer]!;
   const bound = bindingName(module, buffer);
-  if (bound === undefined) return fromBits(arenaWord(module, buffer, at), dtype === 'u8' ? 'u32' : scalarType(dtype));
+  if (bound === undefined) return fromBits(arenaWord(module, at), dtype === 'u8' ? 'u32' : scalarType(dtype));
   if (module.vectors.has(buffer)) return `${bound}[(${at}) / 4i][(${at}) % 4i]`;
   if (dtype === 'u8') return `i32((${bound}[(${at}) >> 2u] >> ((u32(${at}) & 3u) * 8u)) & 255u)`;
   return dtype === 'bool' ? `(${bound}[${at}] != 0u)` : `${bound}[${at}]`;
@@ -164,10 +219,15 @@ export function storeVectorText(module: Module, buffer: BufferId, at: string, va
   return `${bindingName(module, buffer)}[(${at}) / 4i] = vec4<f32>(${values.join(', ')});`;
 }
 
-/** The word of the arena that holds element `at` of a temporary. */
-function arenaWord(module: Module, buffer: BufferId, at: string): string {
-  const { offset = 0 } = module.schedule.buffers[buffer]!;
-  return `${bindingName(module, 'arena')}[${offset === 0 ? at : `${at} + ${offset / 4}`}]`;
+/** Words from the start of what a buffer is bound to: a temporary that is reached through the arena begins somewhere within. */
+export function arenaOffset(module: Module, buffer: BufferId): number {
+  const { kind, offset = 0 } = module.schedule.buffers[buffer]!;
+  return kind === 'temporary' && bindingName(module, buffer) === undefined ? offset / 4 : 0;
+}
+
+/** Word `at` of the arena. */
+function arenaWord(module: Module, at: string): string {
+  return `${bindingName(module, 'arena')}[${at}]`;
 }
 
 function fromBits(word: string, type: ScalarType): string {
@@ -182,7 +242,7 @@ export function storeText(module: Module, buffer: BufferId, at: string, value: s
   const bound = bindingName(module, buffer);
   if (module.vectors.has(buffer)) return `${bound}[(${at}) / 4i][(${at}) % 4i] = ${bits};`;
   if (bound !== undefined) return `${bound}[${at}] = ${bits};`;
-  return `${arenaWord(module, buffer, at)} = ${dtype === 'f32' || dtype === 'i32' ? `bitcast<u32>(${bits})` : bits};`;
+  return `${arenaWord(module, at)} = ${dtype === 'f32' || dtype === 'i32' ? `bitcast<u32>(${bits})` : bits};`;
 }
 
 /** A constant of WGSL. */

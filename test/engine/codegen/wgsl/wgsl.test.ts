@@ -1,6 +1,7 @@
 /** The text of shaders: layouts of buffers, what is computed once, edges of tiles, sizes of dispatches. Numbers are the backend's tests. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { scheduleShaders } from '../../../../engine/codegen/wgsl/beside.ts';
 import { kernelShaders } from '../../../../engine/codegen/wgsl/generate.ts';
 import { defaultOptions, literalCode, type Shader, type WgslOptions } from '../../../../engine/codegen/wgsl/shader.ts';
 import { fits, SPLIT_ALIGNMENT, threadsOf, tileName, tiles } from '../../../../engine/codegen/wgsl/tiles.ts';
@@ -10,6 +11,8 @@ import type { Kernel, LoopKernel, Schedule } from '../../../../engine/kernel/ker
 import { apply, axis, constant, load, reduced } from '../../../../engine/kernel/scalar.ts';
 import { scheduleGraph } from '../../../../engine/kernel/schedule.ts';
 import { GraphBuilder, type OutputSpec } from '../../../../engine/ops/builder.ts';
+import { buildSteps } from '../../../../engine/train/step.ts';
+import { workloadProgram } from '../../../../server/cli/workloads.ts';
 import { rounds } from '../../../support/fuzz.ts';
 import { randomGraphs } from '../../../support/randomGraphs.ts';
 
@@ -129,7 +132,7 @@ describe('loops', () => {
       workgroupsPerAxis: 1000,
     });
     expect(shader!.workgroups).toEqual([1000, 16, 1]);
-    expect(shader!.code).toContain('id.x + id.y * 64000u');
+    expect(shader!.code).toContain('(group.x + group.y * 1000u) * 64u + lane');
   });
 
   it('values are all computed before the first is stored', () => {
@@ -214,6 +217,45 @@ describe('products', () => {
       expect(SPLIT_ALIGNMENT % depth).toBe(0);
     }
     expect(new Set(tiles.map(tileName)).size).toBe(tiles.length);
+  });
+});
+
+describe('dispatches', () => {
+  const dispatches = (build: (b: GraphBuilder) => readonly OutputSpec[], options = defaultOptions) => {
+    const b = new GraphBuilder();
+    return scheduleShaders(scheduleGraph(b.finish('g', build(b))), options);
+  };
+  const sums = (b: GraphBuilder, rows: number, length: number) => [
+    { name: 'x sums', value: b.sum(b.input('x', f32(rows, length)), { axes: [1] }) },
+    { name: 'y sums', value: b.max(b.input('y', f32(rows, length + 1)), { axes: [1] }) },
+  ];
+
+  it('small kernels that do not need each other share one', () => {
+    const [one, ...more] = dispatches(b => sums(b, 3, 1000));
+    expect(more).toEqual([]);
+    expect(one!.kernels).toHaveLength(2);
+    expect(one!.shader.workgroups).toEqual([6, 1, 1]);
+    expect(one!.shader.bindings).toHaveLength(4);
+    const code = literalCode(one!.shader);
+    expect(code).toContain('if (group.x < 3u) { part_0(');
+    expect(code).toContain('var<workgroup> shared_f32_0_1: array<f32, 256>;');
+  });
+
+  it('what a kernel reads has been written, and large ones are alone', () => {
+    const chain = dispatches(b => {
+      const x = b.matmul(b.input('x', f32(4, 4)), b.input('w', f32(4, 4)));
+      return [{ name: 'y', value: b.matmul(x, b.input('v', f32(4, 4))) }];
+    });
+    expect(chain.map(d => d.kernels.length)).toEqual([1, 1]);
+    expect(dispatches(b => sums(b, 1000, 1000))).toHaveLength(2);
+    // Four bindings are more than three.
+    expect(dispatches(b => sums(b, 3, 1000), { ...defaultOptions, storageBuffers: 3 })).toHaveLength(2);
+  });
+
+  it('a step of simplenet takes at most 12 on a GPU, parts of the depth included', () => {
+    const steps = buildSteps(workloadProgram('simplenet'), { train: 8960, validation: 0, test: 0 });
+    const train = scheduleShaders(scheduleGraph(steps.entries.find(entry => entry.name === 'train')!));
+    expect(train.length).toBeLessThanOrEqual(12);
   });
 });
 
