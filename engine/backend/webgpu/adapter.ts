@@ -7,6 +7,8 @@ export interface AdapterOptions {
   readonly software?: boolean;
   /** Whether tiles are measured for shapes that are new to the adapter. Default: on hardware, unless STRATA_WEBGPU_TUNE is 0; elsewhere if it is 1. */
   readonly tune?: boolean;
+  /** Milliseconds that a compilation may spend on it. Default 2000. */
+  readonly tuneMilliseconds?: number;
   /** Where measurements are kept; by default in the user's cache folder. */
   readonly cacheFolder?: string;
 }

@@ -17,8 +17,8 @@ export interface Device {
   readonly device: GPUDevice;
   readonly software: boolean;
   readonly shader: WgslOptions;
-  /** Measured tiles; undefined where nothing is to be measured. */
-  readonly tiles: TileCache | undefined;
+  /** Measured tiles, and how long measuring may take; undefined where nothing is to be measured. */
+  readonly tuned: { readonly cache: TileCache; readonly milliseconds: number } | undefined;
   /** Throws EngineError `device-lost` once the device is gone. */
   check(): void;
 }
@@ -100,7 +100,12 @@ async function openDevice({ adapter, software, gpu }: OpenAdapter, options: Adap
     device,
     software,
     shader: { ...shader, ...(subgroups && { subgroups }) },
-    tiles: tune ? openTileCache(folder, identityOf(adapter), shader) : undefined,
+    tuned: tune
+      ? {
+          cache: openTileCache(folder, identityOf(adapter), shader),
+          milliseconds: options.tuneMilliseconds ?? TUNING_MS,
+        }
+      : undefined,
     check() {
       // Naming `gpu` here keeps the addon's instance alive as long as the device.
       if (lost !== undefined && gpu) {
@@ -137,10 +142,11 @@ async function compile(device: Device, given: readonly Schedule[]): Promise<Webg
 
 /** The device with the tiles it is known to like, after measuring those of shapes that are new to it. */
 async function tuned(own: Device, entries: readonly Schedule[]): Promise<{ own: Device; tuning: TuningWork }> {
-  if (own.tiles === undefined || own.shader.tiles !== undefined) return { own, tuning: { count: 0, milliseconds: 0 } };
+  if (own.tuned === undefined || own.shader.tiles !== undefined) return { own, tuning: { count: 0, milliseconds: 0 } };
   const start = performance.now();
-  const measured = await measureTiles(own, entries, own.tiles.tiles, TUNING_MS);
-  if (measured.size > 0) own.tiles.add(measured);
+  const { cache, milliseconds } = own.tuned;
+  const measured = await measureTiles(own, entries, cache.tiles, milliseconds);
+  if (measured.size > 0) cache.add(measured);
   const tuning = { count: measured.size, milliseconds: performance.now() - start };
-  return { own: { ...own, shader: { ...own.shader, tiles: own.tiles.tiles } }, tuning };
+  return { own: { ...own, shader: { ...own.shader, tiles: cache.tiles } }, tuning };
 }

@@ -117,11 +117,18 @@ function productShader(schedule: Schedule, kernel: MatmulKernel, options: WgslOp
       : partialText(module, kernel, b.vector, tile);
   const workgroups = [Math.ceil(n / tile.columns), Math.ceil(m / tile.rows), batch * parts] as const;
   const globals = `${array(a)}${array(b)}${finish}`;
-  const shader = finishShader(module, kernel.name, workgroups, threadsOf(tile), globals, indent(mainLines(plan)));
+  const shader = finishShader(
+    module,
+    kernel.name,
+    workgroups,
+    threadsOf(tile),
+    globals,
+    indent(mainLines(plan, finish.length)),
+  );
   return parts === 1 ? shader : { ...shader, scratchBytes: parts * batch * m * n * 4 };
 }
 
-function mainLines(plan: Plan): readonly string[] {
+function mainLines(plan: Plan, finishLength: number): readonly string[] {
   const { module, kernel, tile, a, b, across, parts, part } = plan;
   const { k } = kernel;
   const writer = scalarWriter(module);
@@ -153,7 +160,7 @@ function mainLines(plan: Plan): readonly string[] {
       const body = indent([`let k0 = ${whole}i;`, ...slice(k - whole, k - 1)]);
       writer.line(`${parts === 1 ? '{' : `if (begin + ${part}i >= ${k}i) {`}\n${body}}`);
     }
-    writer.line(...finishLines(plan));
+    writer.line(...finishLines(plan, finishLength));
   });
 }
 
@@ -181,11 +188,28 @@ function multiplyLines(plan: Plan): readonly string[] {
   return [...load('a', a, vectorRows, 'ty', down), ...load('b', b, vectorColumns, 'tx', across), ...products];
 }
 
-function finishLines(plan: Plan): readonly string[] {
-  const { a, b, across, down, parts } = plan;
+/** Characters of WGSL in all calls of `finish` together beyond which they are a loop: compilers put its text in place of each call. */
+const LONG_FINISH = 20_000;
+
+/** Calls `finish` for each register, or in a loop over a copy of them, which software compiles faster whatever the length. */
+function finishLines(plan: Plan, length: number): readonly string[] {
+  const { a, b, across, down, parts, vectorColumns, module } = plan;
+  const registers = registersOf(plan);
   const batch = parts === 1 ? 'x0' : 'i32(group.z)';
-  return registersOf(plan).map(([i, j]) => {
-    const row = `row0 + (ty + ${Math.floor(i / a.vector) * down}i) * ${a.vector}i + ${i % a.vector}i`;
-    return `finish(${batch}, ${row}, column0 + (tx + ${j * across}i) * ${b.vector}i, c${i}_${j});`;
-  });
+  if (!module.options.software && length * registers.length <= LONG_FINISH)
+    return registers.map(([i, j]) => {
+      const row = `row0 + (ty + ${Math.floor(i / a.vector) * down}i) * ${a.vector}i + ${i % a.vector}i`;
+      return `finish(${batch}, ${row}, column0 + (tx + ${j * across}i) * ${b.vector}i, c${i}_${j});`;
+    });
+  const type = vectorType(b.vector);
+  const row = `row0 + (ty + i / ${a.vector}i * ${down}i) * ${a.vector}i + i % ${a.vector}i`;
+  const column = `column0 + (tx + j * ${across}i) * ${b.vector}i`;
+  return [
+    `var done = array<${type}, ${registers.length}>(${registers.map(([i, j]) => `c${i}_${j}`).join(', ')});`,
+    `for (var n = 0i; n < ${registers.length}i; n++) {`,
+    `  let i = n / ${vectorColumns}i;`,
+    `  let j = n % ${vectorColumns}i;`,
+    `  finish(${batch}, ${row}, ${column}, done[n]);`,
+    '}',
+  ];
 }

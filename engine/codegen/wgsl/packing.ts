@@ -2,7 +2,7 @@
 import type { Scalar } from '../../ir/scalar.ts';
 import type { BufferId, MatmulKernel, Schedule } from '../../kernel/kernel.ts';
 import { affine, axis, substituteAxes } from '../../kernel/scalar.ts';
-import type { ScalarWriter } from './scalarWriter.ts';
+import { indent, type ScalarWriter } from './scalarWriter.ts';
 import { loadVectorText, type Module } from './shader.ts';
 import { type Tile, threadsOf } from './tiles.ts';
 
@@ -53,43 +53,75 @@ export interface Side {
   readonly first: string;
 }
 
-/** A thread's part of a slice: `vector` rows or columns by `deep` elements of the depth, at place `group` and `p`. */
-interface Item {
-  readonly group: string;
-  readonly p: string;
-  readonly guard: string | undefined;
-  /** Axis numbers that stand for the item's rows or columns. */
-  readonly widthAxes: readonly number[];
-}
-
 export interface Packer {
   /** Statements that fetch the slice at depth `k0`; `last` is the greatest depth there is, where the slice may reach beyond. */
   slice(last: number | undefined): void;
 }
 
-/** Declares, in the innermost scope of `writer`, what is the same for all slices: addresses advance by what depends on the depth alone. */
+/**
+ * A slice is cut into items of `vector` rows or columns by `deepOf` elements of the depth. Neighbouring threads take neighbours in the
+ * direction that the operand lies in, and go through the other one. What is the same for all slices is declared at once, in the innermost
+ * scope of `writer`, so that addresses advance by what depends on the depth alone.
+ */
 export function packer(module: Module, writer: ScalarWriter, side: Side, tile: Tile, firstAxis: number): Packer {
-  const { depth } = tile;
+  const { access, width, vector, axis: widthAxis } = side;
   const threads = threadsOf(tile);
   const deep = deepOf(side);
-  const items = itemsOf(writer, side, depth, deep, threads, firstAxis);
-  const depthAxes = Array.from({ length: deep }, (_, t) => firstAxis + 50 + t);
+  const isDeep = access.along === 'depth';
+  const [groups, steps] = [width / vector, tile.depth / deep];
+  const [inner, outer] = isDeep ? [steps, groups] : [groups, steps];
+  const passes = Math.ceil((inner * outer) / threads);
+  const name = widthAxis === 1 ? 'a' : 'b';
+  writer.line(`let ${name}Inner = i32(lane) % ${inner}i;`, `let ${name}Outer = i32(lane) / ${inner}i;`);
+  const place = passes > 1 ? 'i' : `${name}Outer`;
+  const [group, p] = isDeep ? [place, `${name}Inner`] : [`${name}Inner`, place];
+  const item: Item = {
+    group,
+    p: deep === 1 ? p : `${p} * ${deep}i`,
+    widthAxes: Array.from({ length: vector }, (_, e) => firstAxis + e),
+    depthAxes: Array.from({ length: deep }, (_, t) => firstAxis + vector + t),
+  };
+  const isHoisted = passes === 1 || !isDeep;
+  if (isHoisted) defineWidths(writer, side, item);
+  const loop = `for (var i = ${name}Outer; i < ${outer}i; i += ${threads / inner}i) {`;
+  const open = passes > 1 ? loop : inner * outer < threads ? `if (${place} < ${outer}i) {` : '{';
   return {
     slice(last) {
-      for (const item of items) {
-        const body = writer.nested(() => {
-          for (const [t, n] of depthAxes.entries()) {
-            const at = `k0 + ${item.p}${t === 0 ? '' : ` + ${t}i`}`;
-            const limit = last === undefined ? undefined : deep > 1 ? last - 3 + t : last;
-            writer.line(`let d${n} = ${limit === undefined ? at : `min(${at}, ${limit}i)`};`);
-            writer.defineAxis(n, `d${n}`);
-          }
-          fetch(module, writer, side, item, depthAxes);
-        });
-        writer.line(item.guard === undefined ? '{' : `if (${item.guard}) {`, ...body, '}');
-      }
+      const body = writer.nested(() => {
+        if (!isHoisted) defineWidths(writer, side, item);
+        defineDepths(writer, item, last);
+        fetch(module, writer, side, item);
+      });
+      writer.line(`${open}\n${indent(body)}}`);
     },
   };
+}
+
+/** A thread's part of a slice: where it begins, and the axis numbers that stand for its rows or columns and its elements of the depth. */
+interface Item {
+  readonly group: string;
+  readonly p: string;
+  readonly widthAxes: readonly number[];
+  readonly depthAxes: readonly number[];
+}
+
+/** Beyond the edge any row will do: what becomes of it is never stored. */
+function defineWidths(writer: ScalarWriter, side: Side, { group, widthAxes }: Item): void {
+  const { access, size, width, vector, first } = side;
+  for (const [e, n] of widthAxes.entries()) {
+    const at = `${first} + ${group} * ${vector}i${e === 0 ? '' : ` + ${e}i`}`;
+    const limit = access.along === 'width' && access.vector !== undefined ? size - vector + e : size - 1;
+    writer.line(`let w${n} = ${size % width === 0 ? at : `min(${at}, ${limit}i)`};`);
+    writer.defineAxis(n, `w${n}`);
+  }
+}
+
+function defineDepths(writer: ScalarWriter, { p, depthAxes }: Item, last: number | undefined): void {
+  for (const [t, n] of depthAxes.entries()) {
+    const at = `k0 + ${p}${t === 0 ? '' : ` + ${t}i`}`;
+    writer.line(`let d${n} = ${last === undefined ? at : `min(${at}, ${last - depthAxes.length + 1 + t}i)`};`);
+    writer.defineAxis(n, `d${n}`);
+  }
 }
 
 /** Elements along the depth that a thread fetches at once. */
@@ -105,51 +137,15 @@ export function accessIn(found: Access, tile: Tile, width: number, vector: numbe
   return suits ? found : { along: found.along };
 }
 
-function itemsOf(
-  writer: ScalarWriter,
-  { access, size, width, vector, first, axis: widthAxis }: Side,
-  depth: number,
-  deep: number,
-  threads: number,
-  firstAxis: number,
-): readonly Item[] {
-  const groups = width / vector;
-  const steps = depth / deep;
-  const inner = access.along === 'depth' ? steps : groups;
-  const passes = Math.ceil((groups * steps) / threads);
-  const lanes = threads / inner;
-  const name = widthAxis === 1 ? 'a' : 'b';
-  writer.line(`let ${name}Inner = i32(lane) % ${inner}i;`, `let ${name}Outer = i32(lane) / ${inner}i;`);
-  return Array.from({ length: passes }, (_, pass) => {
-    const outer = pass === 0 ? `${name}Outer` : `${name}Outer + ${pass * lanes}i`;
-    const isWhole = (pass + 1) * threads <= groups * steps;
-    const [group, p] = access.along === 'depth' ? [outer, `${name}Inner`] : [`${name}Inner`, outer];
-    const bound = access.along === 'depth' ? groups : steps;
-    const isShared = access.along === 'width' && pass > 0;
-    const base = firstAxis + (isShared ? 0 : pass * vector);
-    const widthAxes = Array.from({ length: vector }, (_, e) => base + e);
-    if (!isShared) {
-      for (const [e, n] of widthAxes.entries()) {
-        const at = `${first} + (${group}) * ${vector}i${e === 0 ? '' : ` + ${e}i`}`;
-        // Beyond the edge any row will do: what becomes of it is never stored.
-        const limit = access.along === 'width' && access.vector !== undefined ? size - vector + e : size - 1;
-        writer.line(`let w${n} = ${size % width === 0 ? at : `min(${at}, ${limit}i)`};`);
-        writer.defineAxis(n, `w${n}`);
-      }
-    }
-    const place = deep === 1 ? p : `${p} * ${deep}i`;
-    return { group, p: place, guard: isWhole ? undefined : `${outer} < ${bound}i`, widthAxes };
-  });
-}
-
 const COMPONENTS = 'xyzw';
 /** WGSL's type of `n` floats. */
 export const vectorType = (n: number): string => (n === 1 ? 'f32' : `vec${n}<f32>`);
 export const component = (value: string, n: number, of: number): string =>
   of === 1 ? value : `${value}.${COMPONENTS[n]}`;
 
-function fetch(module: Module, writer: ScalarWriter, side: Side, item: Item, depthAxes: readonly number[]): void {
+function fetch(module: Module, writer: ScalarWriter, side: Side, item: Item): void {
   const { operand, axis: widthAxis, access, vector, shared, width } = side;
+  const { depthAxes } = item;
   const at = (e: number, t: number): Scalar => {
     const index: Scalar[] = [];
     index[widthAxis] = axis(item.widthAxes[e]!);

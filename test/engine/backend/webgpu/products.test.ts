@@ -70,12 +70,17 @@ describe('products', () => {
     it(`in tiles of ${tileName(tile)}`, { timeout: 300_000 }, async context => {
       const backend = gpu ?? context.skip();
       await fc.assert(
-        fc.asyncProperty(shapes(tile), fc.integer({ min: 1, max: 4 }), async (shape, splits) => {
-          const graph = product(shape);
-          const leaves = randomLeaves(graph);
-          const found = await run(backend, graph, leaves, { tiles: only(tile), splits });
-          expect(difference(found, expectedBuffers(graph, leaves).z!)).toBeLessThan(1e-4);
-        }),
+        fc.asyncProperty(
+          shapes(tile),
+          fc.integer({ min: 1, max: 4 }),
+          fc.boolean(),
+          async (shape, splits, software) => {
+            const graph = product(shape);
+            const leaves = randomLeaves(graph);
+            const found = await run(backend, graph, leaves, { tiles: only(tile), splits, software });
+            expect(difference(found, expectedBuffers(graph, leaves).z!)).toBeLessThan(1e-4);
+          },
+        ),
         rounds(3),
       );
     });
