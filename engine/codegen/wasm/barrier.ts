@@ -1,7 +1,7 @@
 /** Synchronisation of threads inside WASM: a barrier that spins briefly and then sleeps, and the words of memory it uses. */
 import { Code } from './encoder.ts';
 
-/** Byte addresses below the buffers, each in a cache line of its own. */
+/** Byte addresses below the buffers, each in a cache line of its own; `lanesBytes` is a size. */
 export const CONTROL = {
   /** Threads that have arrived at the current barrier. */
   arrived: 1024,
@@ -14,6 +14,9 @@ export const CONTROL = {
   /** What to run: index of the entry, or -1 to end. */
   entry: 1536,
   times: 1664,
+  /** Accumulators that a thread is folding, in bytes of its own. */
+  lanes: 4096,
+  lanesBytes: 256,
 } as const;
 
 /** About 50 µs of looking before sleeping: waking a sleeper costs as much, and the short kernels that one thread does alone take less. */

@@ -60,8 +60,8 @@ function pushOpcode(bytes: number[], opcode: number): void {
 
 const float = new DataView(new ArrayBuffer(8));
 
-/** Byte addresses of the constants of all functions, below the buffers. */
-const CONSTANTS = 4096;
+/** Byte addresses of the constants of all functions, below the buffers and behind what threads use (`CONTROL`). */
+const CONSTANTS = 8192;
 const CONSTANTS_END = 65536;
 
 /** The body of one function, written instruction by instruction. Methods return `this`, so short sequences read like the text format. */

@@ -24,6 +24,8 @@ export interface CompiledKernel {
   readonly touches: (places: readonly Place[]) => TouchesOf;
 }
 
+/** The function's parameter that says on which thread it runs. */
+const THREAD: Local = 2;
 const ELEMENTWISE_UNROLL = 2;
 const REDUCE_UNROLL = 4;
 /** Accumulators of sums of neighbouring columns: a row is walked several cache lines at a time. */
@@ -262,7 +264,7 @@ class LoopEmitter {
     this.emitInner(this.depth, splits, plans, mode, m => this.accumulate(accumulators, m));
     accumulators.forEach((accumulator, i) => {
       const inLanes = this.lane !== undefined && this.lane >= this.depth;
-      const locals = inLanes ? [combineLanes(this.code, accumulator)] : accumulator.results(mode.form);
+      const locals = inLanes ? [combineLanes(this.code, accumulator, THREAD)] : accumulator.results(mode.form);
       values.bindSlot(firstSlot + i, locals);
     });
   }

@@ -1,5 +1,6 @@
 /** Accumulators of reduce phases: one element, or vectors that are combined at the end in a fixed order. */
 import type { Reducer, Scalar, ScalarType } from '../../ir/scalar.ts';
+import { CONTROL } from './barrier.ts';
 import type { Code, Local } from './encoder.ts';
 import type { Opcode } from './opcodes.ts';
 import type { Form, Mode, Values } from './values.ts';
@@ -9,6 +10,8 @@ export interface Accumulator {
   readonly value: Scalar;
   readonly single: Local | undefined;
   readonly vectors: readonly Local[];
+  /** Of the vectors that are left when fewer than `vectors` remain. */
+  readonly rest: Local | undefined;
   /** Winning positions of argmax, in the same order: the single one, or those of the vectors. */
   readonly positions: readonly Local[];
   results(form: Form): readonly Local[];
@@ -29,12 +32,14 @@ export function createAccumulator(
     if (type === 'f32') code.f32(initial).set(single);
     else code.i32(initial).set(single);
   }
-  const vectors = Array.from({ length: width }, () => {
+  const vector = () => {
     const local = code.local('v128');
     if (type === 'f32') code.f32x4(initial).set(local);
     else code.i32x4(initial).set(local);
     return local;
-  });
+  };
+  const vectors = Array.from({ length: width }, vector);
+  const rest = splits.some(m => m.form === 'vector' && m.unroll < width) ? vector() : undefined;
   const positions: Local[] = [];
   if (reducer === 'argmax') {
     const kinds = width > 0 ? vectors.map(() => 'v128' as const) : ['i32' as const];
@@ -49,7 +54,7 @@ export function createAccumulator(
     if (reducer === 'argmax') return positions;
     return form === 'vector' ? vectors : [single!];
   };
-  return { reducer, value, single, vectors, positions, results };
+  return { reducer, value, single, vectors, rest, positions, results };
 }
 
 function initialValue(reducer: Reducer, type: ScalarType): number {
@@ -62,17 +67,18 @@ function initialValue(reducer: Reducer, type: ScalarType): number {
 /** Takes the current element (or elements) into the accumulator. `index` pushes the position along the inner axes. */
 export function emitAccumulate(values: Values, accumulator: Accumulator, mode: Mode, index: () => void): void {
   const { code } = values;
-  const { reducer, value, single, vectors } = accumulator;
+  const { reducer, value, single, vectors, rest } = accumulator;
   if (reducer === 'argmax') {
     emitArgmax(values, accumulator, mode, index);
     return;
   }
   if (mode.form === 'vector') {
     for (let u = 0; u < mode.unroll; u++) {
-      code.get(vectors[u]!);
+      const sum = mode.unroll < vectors.length ? rest! : vectors[u]!;
+      code.get(sum);
       values.emit(value, 'vector', u);
       emitCombine(code, reducer, value.type, 'vector');
-      code.set(vectors[u]!);
+      code.set(sum);
     }
     return;
   }
@@ -116,18 +122,23 @@ function emitArgmax(
   });
 }
 
-/** Folds the vectors, their lanes and the single element into one local. */
-export function combineLanes(code: Code, accumulator: Accumulator): Local {
-  const { reducer, value, single, vectors, positions } = accumulator;
+/**
+ * Folds the vectors, their lanes and the single element into one local. The vectors go through the thread's bytes of memory: V8 pairs
+ * vectors, and all that they are made of, where it finds neighbouring stores.
+ */
+export function combineLanes(code: Code, accumulator: Accumulator, thread: Local): Local {
+  const { reducer, value, single, vectors, rest, positions } = accumulator;
   if (reducer === 'argmax') return positions[0]!;
   if (vectors.length === 0) return single!;
   const type = value.type;
-  for (let width = vectors.length; width > 1; width = Math.ceil(width / 2)) {
+  if (vectors.length > 1) emitThroughMemory(code, vectors, thread);
+  const all = rest === undefined ? vectors : [...vectors, rest];
+  for (let width = all.length; width > 1; width = Math.ceil(width / 2)) {
     const half = Math.ceil(width / 2);
     for (let u = 0; u + half < width; u++) {
-      code.get(vectors[u]!).get(vectors[u + half]!);
+      code.get(all[u]!).get(all[u + half]!);
       emitCombine(code, reducer, type, 'vector');
-      code.set(vectors[u]!);
+      code.set(all[u]!);
     }
   }
   const total = vectors[0]!;
@@ -153,6 +164,23 @@ export function combineLanes(code: Code, accumulator: Accumulator): Local {
   }
   code.set(result);
   return result;
+}
+
+function emitThroughMemory(code: Code, vectors: readonly Local[], thread: Local): void {
+  const pointer = code.local('i32');
+  code.get(thread).i32(CONTROL.lanesBytes).op('i32.mul').set(pointer);
+  vectors.forEach((local, u) => {
+    code
+      .get(pointer)
+      .get(local)
+      .memory('v128.store', CONTROL.lanes + 16 * u, 4);
+  });
+  vectors.forEach((local, u) => {
+    code
+      .get(pointer)
+      .memory('v128.load', CONTROL.lanes + 16 * u, 4)
+      .set(local);
+  });
 }
 
 function emitCombine(code: Code, reducer: Reducer, type: ScalarType, form: Form): void {

@@ -241,6 +241,14 @@ describe('reductions', () => {
     await check(loop([n], [rows], reduce('sum', x(element), product), out(both, at([1]))), {}, 1e-4);
   });
 
+  test.each([5, 16, 17, 37, 44, 50])('of rows of %i: whole vectors, some that are left, single elements', async n => {
+    const element = x(at([n, 1]));
+    const e = f('exp', f('sub', element, reduced(0, 'f32')));
+    const both = f('add', reduced(1, 'f32'), reduced(2, 'f32'));
+    const phases = [reduce('max', element), reduce('sum', e, element), out(both, at([1]))];
+    await check(loop([7], [n], ...phases), {}, 1e-5);
+  });
+
   test('normalised columns: accumulators are vectors over outer points', async () => {
     const value = x(at([1, 20]));
     const kernel = loop(
