@@ -14,6 +14,8 @@ export interface Backend {
   readonly description: string;
   /** What it has for a run: steps that need more compute parts again instead of holding them. */
   readonly memory: DeviceMemory;
+  /** Whether f16 takes two bytes, or is rounded to its numbers in the four of f32. */
+  readonly halves: 'stored' | 'rounded';
   /** Compiles all entries ahead. Buffers of kind input, state and result with the same name are one buffer across entries and must agree in dtype and length. */
   compile(entries: readonly Schedule[]): Promise<Executable>;
   dispose(): Promise<void>;

@@ -228,6 +228,8 @@ export interface RunPlan {
   readonly clipValue?: number;
   /** Batches whose mean gradient makes one update; 1 by default. */
   readonly accumulate?: number;
+  /** `mixed`: what a training step keeps is f16 where torch.autocast has it so, under a dynamic loss scale; all f32 by default. */
+  readonly precision?: 'mixed';
   /** Decay of the moving average of the weights that evaluation uses. */
   readonly average?: number;
   /** Checkpoints kept beside the last and the best: one every `every` epochs, the newest `keep` of them. */

@@ -98,6 +98,7 @@ const runPlan = v.object({
   clip: v.optional(v.number()),
   clipValue: v.optional(v.number()),
   accumulate: v.optional(v.pipe(count, v.minValue(1))),
+  precision: v.optional(v.literal('mixed')),
   average: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   checkpoint: v.optional(
     v.object({ every: v.pipe(count, v.minValue(1)), keep: v.optional(v.pipe(count, v.minValue(1))) }),

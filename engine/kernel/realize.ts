@@ -69,7 +69,7 @@ function worthStoring(
   operand: boolean,
 ): boolean {
   const kind = flow.kind(id);
-  if (kind === 'view') return false;
+  if (kind === 'view' || isRoundedNext(flow, id)) return false;
   // Where all wait for one other value, of the same size, that one is stored instead.
   const [consumer, ...others] = flow.consumers[id]!;
   const leads = others.length === 0 && flow.kind(consumer!) === 'elementwise' && flow.size(consumer!) === flow.size(id);
@@ -82,6 +82,13 @@ function worthStoring(
   if (shared && (arithmetic >= SHARED_LIMIT || reads >= SHARED_READS)) return true;
   if (shared && kind === 'generate' && reads >= 2) return true;
   return expansion >= EXPANSION && arithmetic >= EXPANDED_LIMIT;
+}
+
+/** What ends up as f16, one elementwise operation after the other, is better stored there, in half the bytes. */
+function isRoundedNext(flow: Dataflow, id: NodeId): boolean {
+  const [consumer, ...more] = flow.consumers[id]!;
+  if (consumer === undefined || more.length > 0 || flow.kind(consumer) !== 'elementwise') return false;
+  return flow.node(consumer).op === 'to_f16' || isRoundedNext(flow, consumer);
 }
 
 /** The last of the elementwise operations that a product alone feeds, one after the other: storing it instead of the product costs nothing. */

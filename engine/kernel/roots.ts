@@ -102,7 +102,7 @@ function hasOwnPlace(flow: Dataflow, id: NodeId): boolean {
 }
 
 /** Outputs, pieces of concatenations and carries, seen through reshapes, and what loops read. */
-function pinnedNodes(flow: Dataflow): Set<NodeId> {
+export function pinnedNodes(flow: Dataflow): Set<NodeId> {
   const pinned = new Set<NodeId>();
   const pin = (value: NodeId) => {
     const owner = throughReshapes(flow, value);

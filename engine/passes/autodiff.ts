@@ -23,7 +23,7 @@ export const backpropagate: Backpropagate = (b, seeds, wrt) => {
   const adjoints = new Map<number, Value>();
   const receive = ({ id }: Value, part: Value): void => {
     const sum = adjoints.get(id);
-    adjoints.set(id, sum === undefined ? part : b.add(sum, part));
+    adjoints.set(id, sum === undefined ? part : added(b, sum, part));
   };
   for (const { value, adjoint } of seeds) receive(value, adjoint);
   for (let id = last; id >= 0; id--) {
@@ -50,6 +50,12 @@ function dependents(b: GraphBuilder, last: number, wrt: readonly Value[]): Reado
     if (isFloat(node.type) && node.inputs.some(i => active.has(i))) active.add(id);
   }
   return active;
+}
+
+/** Sums are of f32, whatever they are kept in. */
+function added(b: GraphBuilder, x: Value, y: Value): Value {
+  if (x.type.dtype !== 'f16') return b.add(x, y);
+  return b.op('to_f16', [b.add(b.op('to_f32', [x]), b.op('to_f32', [y]))]);
 }
 
 function isFloat({ dtype }: TensorType): boolean {

@@ -34,7 +34,9 @@ export function firstNonFinite(graph: Graph, leaves: Readonly<Record<string, Ten
   const outputs = graph.nodes.map((_, id) => ({ name: String(id), value: id, kind: 'result' as const }));
   const values = evaluateGraph({ ...graph, outputs }, leaves);
   const broken = graph.nodes.map((node, id) =>
-    node.type.dtype === 'f32' ? values[id]!.data.find(value => !Number.isFinite(Math.fround(value))) : undefined,
+    node.type.dtype === 'f32' || node.type.dtype === 'f16'
+      ? values[id]!.data.find(value => !Number.isFinite(Math.fround(value)))
+      : undefined,
   );
   const id = graph.nodes.findIndex(
     ({ op, inputs }, at) => broken[at] !== undefined && op !== 'constant' && inputs.every(i => broken[i] === undefined),

@@ -5,9 +5,10 @@ import { type DataPlan, statisticShape } from '../ir/program.ts';
 import { EngineError } from '../util/errors.ts';
 import { type Files, writeAtomic } from './atomicFile.ts';
 import type { Tables } from './events.ts';
-import type { Group } from './layout.ts';
+import { BUFFERS, type Group } from './layout.ts';
 import type { PlateauState } from './plateau.ts';
 import { encodeSafetensors, type NamedTensor, readSafetensors } from './safetensors.ts';
+import { SCALING_SHAPE } from './scaling.ts';
 import type { Weights } from './session.ts';
 import type { Counts, StepLayout } from './step.ts';
 import type { Patience } from './stopping.ts';
@@ -15,6 +16,7 @@ import type { Patience } from './stopping.ts';
 /** Key of the JSON text in the file's metadata. */
 const STATE_KEY = 'strata';
 const OPTIMIZER = 'optimizer.';
+const SCALING = `${OPTIMIZER}scaling`;
 /** Before the names of what transforms learnt: `data.features.standardize_1.moments`. */
 const FITTED = 'data.';
 const TRAINING = 'training.';
@@ -107,6 +109,7 @@ export function restoreWeights(checkpoint: Checkpoint, layout: StepLayout, path:
   const buffers: Record<string, Float32Array> = {};
   for (const { buffer, length } of layout.groups) buffers[buffer] = new Float32Array(length);
   for (const { buffer, group } of layout.moments) buffers[buffer] = new Float32Array(group.length);
+  if (layout.mixed) buffers[BUFFERS.scaling] = new Float32Array(SCALING_SHAPE[0]);
   for (const { name, buffer, shape, offset } of pieces) {
     const found = checkpoint.tensors.get(name);
     if (found === undefined)
@@ -159,7 +162,8 @@ interface Piece {
  * Each parameter, and each part of an optimiser's state under the name of its parameter: `optimizer.0.m.net.fc1.weight`. Where there is a
  * moving average of the weights it has their names, since it is what the model is used with, and they are `training.net.fc1.weight`.
  */
-function piecesOf({ groups, moments }: StepLayout): Piece[] {
+function piecesOf({ groups, moments, mixed }: StepLayout): Piece[] {
+  const scaling = { name: SCALING, buffer: BUFFERS.scaling, shape: SCALING_SHAPE, offset: 0, length: SCALING_SHAPE[0] };
   const pieces = (group: Group, buffer: string, prefix: string): Piece[] =>
     group.places.map(({ spec, offset, length }) => ({
       name: prefix + spec.name,
@@ -174,6 +178,7 @@ function piecesOf({ groups, moments }: StepLayout): Piece[] {
     ...moments.flatMap(({ buffer, group, objective, name, role }) =>
       role === 'average' ? [] : pieces(group, buffer, `${OPTIMIZER}${objective}.${name}.`),
     ),
+    ...(mixed ? [scaling] : []),
   ];
 }
 

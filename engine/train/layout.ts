@@ -4,6 +4,7 @@ import type { Call, CallArgument, Objective, ParameterSpec, Program } from '../i
 import type { Settings } from '../ops/library/function.ts';
 import { findFunction } from '../ops/library/library.ts';
 import { EngineError, never } from '../util/errors.ts';
+import { SCALING_SHAPE } from './scaling.ts';
 
 /** Samples in each split; `validation` and `test` may be 0. */
 export interface Counts {
@@ -80,6 +81,8 @@ export interface StepLayout {
   readonly steps: number;
   /** Batches whose gradients make one update; the last batches of an epoch make one too, however few. */
   readonly accumulate: number;
+  /** Mixed precision: `scaling` is there, and the last column of the ring is the loss scale. */
+  readonly mixed: boolean;
   /** Schedules that follow a metric, in the order of `BUFFERS.plateau`. */
   readonly plateaus: readonly Call[];
   readonly groups: readonly Group[];
@@ -107,6 +110,8 @@ export const BUFFERS = {
   evaluated: 'evaluated',
   /** f32 [plateaus] input: what each schedule that follows a metric multiplies its lr by; the host rewrites it between epochs. */
   plateau: 'plateau',
+  /** f32 [3] state: the loss scale of mixed precision, good steps since it changed, updates skipped. */
+  scaling: 'scaling',
   ring: 'ring',
   sums: 'sums',
 } as const;
@@ -277,18 +282,20 @@ export function layOut(program: Program, counts: Counts): StepLayout {
   const columns = columnsOf(metrics);
   const rates = program.objectives.map((_, at) => (at === 0 ? 'lr' : `lr_${at + 1}`));
   const moments = momentsOf(program, groups);
+  const mixed = program.run.precision === 'mixed';
   const table = {
     batch,
     counts,
     stepsPerEpoch,
     steps: program.run.steps ?? (program.run.epochs ?? 1) * stepsPerEpoch,
     accumulate: Math.min(program.run.accumulate ?? 1, stepsPerEpoch),
+    mixed,
     plateaus: plateausOf(program),
     groups,
     parameters: Object.fromEntries(groups.flatMap(g => g.places.map(p => [p.spec.name, p]))),
     moments,
     metrics,
-    ring: { rows: RING_ROWS, columns: [...columns, ...rates] },
+    ring: { rows: RING_ROWS, columns: [...columns, ...rates, ...(mixed ? ['scale'] : [])] },
     sums: { columns },
   };
   return { ...table, buffers: bufferTable(program, table) };
@@ -309,6 +316,9 @@ function bufferTable(program: Program, layout: Omit<StepLayout, 'buffers'>): rea
       initial: 'parameters' as const,
     })),
     ...layout.moments.map(m => state(m.buffer, 'f32', [m.group.length], momentDoc(m))),
+    ...(layout.mixed
+      ? [state(BUFFERS.scaling, 'f32', SCALING_SHAPE, 'loss scale, good steps since it changed, updates skipped')]
+      : []),
     state(BUFFERS.step, 'i32', [], 'steps done'),
     state(BUFFERS.bad, 'i32', [], 'step whose loss or gradient was not finite, or 0'),
     state(BUFFERS.ring, 'f32', [layout.ring.rows, layout.ring.columns.length], layout.ring.columns.join(', ')),

@@ -30,7 +30,7 @@ export interface RecorderStart {
   readonly summed: number;
 }
 
-/** A recorder for the columns of `layout`, whose first is the loss, and whose last are the learning rates. */
+/** A recorder for the columns of `layout`, whose first is the loss, and whose last are the learning rates and the loss scale. */
 export function createRecorder(layout: StepLayout, start: RecorderStart): Recorder {
   const columns = layout.ring.columns;
   const metricCount = layout.sums.columns.length;

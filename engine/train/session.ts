@@ -7,6 +7,7 @@ import { scheduleWithin } from '../kernel/rematerialize.ts';
 import { never } from '../util/errors.ts';
 import type { Metrics, Tables } from './events.ts';
 import { metricsOf, tablesOf } from './metrics.ts';
+import { FIRST_SCALING } from './scaling.ts';
 import { BUFFERS, fieldBuffer, ORDER, passOf, type SplitName, type StepLayout, type Steps } from './step.ts';
 
 /** Values of the buffers that a checkpoint keeps: the flat parameters and moments by buffer name, and the step. */
@@ -121,9 +122,9 @@ async function openDevice(backend: Backend, steps: Steps): Promise<Device> {
   };
 }
 
-/** Names of the flat buffers of parameters and moments. */
-export function weightBuffers({ groups, moments }: StepLayout): string[] {
-  return [...groups, ...moments].map(each => each.buffer);
+/** Names of the flat buffers of parameters and moments, and of the loss scale. */
+export function weightBuffers({ groups, moments, mixed }: StepLayout): string[] {
+  return [...[...groups, ...moments].map(each => each.buffer), ...(mixed ? [BUFFERS.scaling] : [])];
 }
 
 function writeInputs(device: Device, program: Program, layout: StepLayout, data: SplitData): void {
@@ -198,6 +199,7 @@ function writeWeights(device: Device, layout: StepLayout, { step, buffers }: Wei
   for (const { buffer, length } of layout.groups) device.write(buffer, buffers[buffer] ?? new Float32Array(length));
   for (const { buffer, group } of layout.moments)
     device.write(buffer, buffers[buffer] ?? new Float32Array(group.length));
+  if (layout.mixed) device.write(BUFFERS.scaling, buffers[BUFFERS.scaling] ?? Float32Array.from(FIRST_SCALING));
   device.write(BUFFERS.step, Int32Array.of(step));
   device.write(BUFFERS.bad, Int32Array.of(0));
 }

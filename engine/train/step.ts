@@ -2,8 +2,10 @@
 import { bindGraph } from '../ir/bind.ts';
 import type { Graph, TensorType } from '../ir/graph.ts';
 import type { Program } from '../ir/program.ts';
+import { withoutPassingRoundings } from '../kernel/roundings.ts';
 import { GraphBuilder, type OutputSpec, type Value } from '../ops/builder.ts';
 import { optimize } from '../passes/pipeline.ts';
+import { halve, withoutIdleRoundings } from '../passes/precision.ts';
 import {
   BUFFERS,
   type Counts,
@@ -14,6 +16,7 @@ import {
   type SplitName,
   type StepLayout,
 } from './layout.ts';
+import { canShrink, nextScaling, SCALING_SHAPE } from './scaling.ts';
 import { averaged, minimize, type Progress, progressOf, type Update, viewsOf } from './update.ts';
 
 export type { BufferSpec, Counts, ParameterPlace, SplitName, StepLayout } from './layout.ts';
@@ -54,11 +57,16 @@ export function buildSteps(program: Program, counts: Counts): Steps {
     const { full, rest } = passOf(layout, split);
     const build = split === 'train' ? trainStep : evaluateStep;
     return [
-      ...(full > 0 ? [optimize(build(program, layout, split, layout.batch, false))] : []),
-      ...(rest > 0 ? [optimize(build(program, layout, split, rest, true))] : []),
+      ...(full > 0 ? [finished(layout, build(program, layout, split, layout.batch, false))] : []),
+      ...(rest > 0 ? [finished(layout, build(program, layout, split, rest, true))] : []),
     ];
   });
   return { entries, layout };
+}
+
+/** Optimised; in mixed precision with those roundings alone that something is stored after. */
+function finished({ mixed }: StepLayout, graph: Graph): Graph {
+  return mixed ? optimize(withoutPassingRoundings(optimize(withoutIdleRoundings(graph)))) : optimize(graph);
 }
 
 /**
@@ -71,7 +79,8 @@ function trainStep(program: Program, layout: StepLayout, _: SplitName, size: num
   const progress = progressOf(b, layout, step, size);
   const fields = trainBatch(b, program, progress, size, last);
   const flat = parameterBuffers(b, layout);
-  const forward = bindGraph(program.train, { B: size });
+  const bound = bindGraph(program.train, { B: size });
+  const forward = layout.mixed ? halve(bound) : bound;
   const leaves = { ...fields, seed: b.input(BUFFERS.seed, scalar), step };
   let views = allViews(b, layout, flat);
   const first = b.inline(forward, { ...leaves, ...views });
@@ -96,17 +105,19 @@ function trainStep(program: Program, layout: StepLayout, _: SplitName, size: num
     finite.push(result.finite);
   }
   const total = losses.reduce(b.add);
-  const good = [...finite, b.isfinite(total)].reduce(b.logicalAnd);
-  const row = [...metricRow(program, losses, total, first), ...rates];
+  const verdict = judged(b, progress, finite.reduce(b.logicalAnd), b.isfinite(total));
+  const scale = progress.scaling === undefined ? [] : [progress.scaling.scale];
+  const row = [...metricRow(program, losses, total, first), ...rates, ...scale];
   const statistics = nextStatistics(b, layout, first);
   const moments = Object.assign(
     {},
     ...updates.map(u => u.moments),
     ...layout.groups.map(g => averaged(b, progress, g, current[g.buffer]!, program.run.average ?? 0)),
   );
+  const skipped = Object.assign({}, ...updates.map(u => u.skipped));
   return b.finish(
     last ? 'trainLast' : 'train',
-    guarded(b, progress, good, flat, { ...current, ...statistics }, moments, row),
+    guarded(b, progress, verdict, flat, { ...current, ...statistics }, moments, skipped, row),
   );
 }
 
@@ -188,36 +199,65 @@ function nextStatistics(b: GraphBuilder, layout: StepLayout, outputs: Values): V
   return { [group.buffer]: b.concat(parts) };
 }
 
+/** What becomes of a step, bool [] each: weights are written, or it is skipped, or else the run ends. */
+interface Verdict {
+  readonly good: Value;
+  /** Only in mixed precision. */
+  readonly skip?: Value;
+}
+
+/** A gradient that overflows is skipped while a smaller scale may help; for the loss itself none does. */
+function judged(b: GraphBuilder, { scaling }: Progress, finite: Value, loss: Value): Verdict {
+  const good = b.logicalAnd(finite, loss);
+  if (scaling === undefined) return { good };
+  return { good, skip: [b.logicalNot(finite), loss, canShrink(b, scaling)].reduce(b.logicalAnd) };
+}
+
 /** Writes nothing but the metrics where the step was not good, or an earlier one wasn't: the last good weights stay. */
 function guarded(
   b: GraphBuilder,
-  { step, layout }: Progress,
-  good: Value,
+  progress: Progress,
+  { good, skip }: Verdict,
   before: Values,
   after: Values,
   moments: Values,
+  skipped: Values,
   row: readonly Value[],
 ): readonly OutputSpec[] {
+  const { step, layout } = progress;
   const bad = b.state(BUFFERS.bad, scalar);
-  const go = b.logicalAnd(good, b.equal(bad, 0));
-  const keep = (name: string, next: Value, old: Value): OutputSpec => ({
-    name,
-    value: b.select(go, next, old),
-    kind: 'assign',
-  });
+  const alive = b.equal(bad, 0);
+  const go = b.logicalAnd(good, alive);
+  const skips = skip && b.logicalAnd(skip, alive);
+  const moves = skips === undefined ? go : b.logicalOr(go, skips);
+  const keep = (name: string, next: Value, old: Value): OutputSpec => {
+    const otherwise = skipped[name];
+    const kept = skips === undefined || otherwise === undefined ? old : b.select(skips, otherwise, old);
+    return { name, value: b.select(go, next, kept), kind: 'assign' };
+  };
   const ring = layout.ring;
   b.state(BUFFERS.ring, { dtype: 'f32', shape: [ring.rows, ring.columns.length] });
   const at = b.mul(b.mod(step, ring.rows), ring.columns.length);
-  const failed = b.select(b.equal(bad, 0), b.add(step, 1), bad);
+  const failed = b.select(alive, b.add(step, 1), bad);
+  const passes = skip === undefined ? good : b.logicalOr(good, skip);
   return [
     ...Object.entries(after)
       .filter(([name, next]) => next.id !== before[name]!.id)
       .map(([name, next]) => keep(name, next, before[name]!)),
     ...Object.entries(moments).map(([name, next]) => keep(name, next, b.state(name, next.type))),
     { name: BUFFERS.ring, value: flatRow(b, row), kind: 'write', at },
-    { name: BUFFERS.bad, value: b.select(good, bad, failed), kind: 'assign' },
-    { name: BUFFERS.step, value: b.select(go, b.add(step, 1), step), kind: 'assign' },
+    ...rescaled(b, progress, good, moves),
+    { name: BUFFERS.bad, value: b.select(passes, bad, failed), kind: 'assign' },
+    { name: BUFFERS.step, value: b.select(moves, b.add(step, 1), step), kind: 'assign' },
   ];
+}
+
+/** The loss scale of the next step. */
+function rescaled(b: GraphBuilder, { scaling, turn }: Progress, good: Value, moves: Value): readonly OutputSpec[] {
+  if (scaling === undefined) return [];
+  const old = b.state(BUFFERS.scaling, { dtype: 'f32', shape: SCALING_SHAPE });
+  const due = turn?.due ?? b.constant(1, { dtype: 'bool', shape: [] });
+  return [{ name: BUFFERS.scaling, value: b.select(moves, nextScaling(b, scaling, good, due), old), kind: 'assign' }];
 }
 
 /** The weights that the model is used with, by name: their moving average where there is one. */

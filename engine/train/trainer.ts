@@ -238,7 +238,7 @@ async function notFinite(live: Live, bad: number): Promise<EngineError> {
   const what = cause === undefined ? 'the loss or a gradient was not finite' : cause;
   return new EngineError(
     'not-finite',
-    `step ${bad}: ${what}; lower the learning rate, or clip the gradients; the weights of step ${bad - 1} are kept in ${live.options.paths.last}`,
+    `step ${bad}: ${what}; lower the learning rate, or clip the gradients${live.session.layout.mixed ? ', or train with precision float32' : ''}; the weights of step ${bad - 1} are kept in ${live.options.paths.last}`,
   );
 }
 
@@ -382,7 +382,7 @@ function startEvent({ options, session, step }: Live): RunEvent {
     run: basename(folder),
     name: program.name,
     time: Date.now(),
-    device: backend.description,
+    device: deviceOf(session),
     backend: backend.name,
     seed: program.run.seed,
     parameters: counted.reduce((sum, group) => sum + group.length, 0),
@@ -395,6 +395,11 @@ function startEvent({ options, session, step }: Live): RunEvent {
     fromStep: step,
     bytes: executable.bytes,
   };
+}
+
+/** For people, with what mixed precision comes to there. */
+function deviceOf({ backend: { description, halves }, layout }: Session): string {
+  return layout.mixed && halves === 'rounded' ? `${description}, f16 rounded in f32 storage` : description;
 }
 
 function epochEvent(live: Live, train: Metrics, validation: Metrics | undefined): RunEvent {
@@ -421,7 +426,7 @@ function doneEvent(live: Live | undefined, options: TrainerOptions, reason: Done
     step,
     epoch: live ? Math.ceil(step / live.session.layout.stepsPerEpoch) : 0,
     stepsPerSecond: live ? perSecond(live.trained, live.trainMs) : 0,
-    device: live?.session.backend.description ?? '',
+    device: live ? deviceOf(live.session) : '',
     ...(live?.saved && { checkpoint: options.paths.last }),
     metrics: live?.metrics ?? {},
     ...(live && tablesIn(live)),

@@ -5,6 +5,7 @@ import { findFunction } from '../ops/library/library.ts';
 import { gradients } from '../passes/autodiff.ts';
 import { EngineError } from '../util/errors.ts';
 import { BUFFERS, type Group, type MomentSpec, optimizerOf, type StepLayout, settings } from './layout.ts';
+import { SCALING_SHAPE, type Scaling, scalingOf } from './scaling.ts';
 
 /** Where the run stands, as values of the graph. */
 export interface Progress {
@@ -13,8 +14,10 @@ export interface Progress {
   readonly layout: StepLayout;
   /** i32 [], the step that schedules count: the first of the batches that make an update together. */
   readonly counted: Value;
-  /** f32 [], updates of the weights, from 1. */
+  /** f32 [], updates of the weights, from 1; skipped ones don't count. */
   readonly updates: Value;
+  /** Of the loss, in mixed precision. */
+  readonly scaling?: Scaling;
   /** Where gradients of several batches make an update. */
   readonly turn?: Turn;
 }
@@ -29,8 +32,15 @@ interface Turn {
 
 /** The progress of a step over `size` samples. With `accumulate`, updates don't reach over the end of an epoch. */
 export function progressOf(b: GraphBuilder, layout: StepLayout, step: Value, size: number): Progress {
-  const { accumulate, stepsPerEpoch } = layout;
-  if (accumulate === 1) return { step, layout, counted: step, updates: b.cast(b.add(step, 1), 'f32') };
+  const { accumulate, stepsPerEpoch, mixed } = layout;
+  const scaling = mixed ? scalingOf(b, b.state(BUFFERS.scaling, { dtype: 'f32', shape: SCALING_SHAPE })) : undefined;
+  const scaled = scaling && { scaling };
+  /** The number of the update that follows so many planned ones. */
+  const made = (before: Value) => {
+    const planned = b.cast(b.add(before, 1), 'f32');
+    return scaling === undefined ? planned : b.sub(planned, scaling.skipped);
+  };
+  if (accumulate === 1) return { step, layout, counted: step, updates: made(step), ...scaled };
   const batch = b.mod(step, stepsPerEpoch);
   const turn = b.mod(batch, accumulate);
   const first = b.sub(batch, turn);
@@ -44,7 +54,8 @@ export function progressOf(b: GraphBuilder, layout: StepLayout, step: Value, siz
     step,
     layout,
     counted: b.sub(step, turn),
-    updates: b.cast(b.add(before, 1), 'f32'),
+    updates: made(before),
+    ...scaled,
     turn: {
       due: b.logicalOr(b.equal(turn, accumulate - 1), b.equal(batch, stepsPerEpoch - 1)),
       share: b.div(size, samples),
@@ -58,6 +69,8 @@ export interface Update {
   readonly group: Group;
   /** New contents of the moments by buffer name. */
   readonly moments: Readonly<Record<string, Value>>;
+  /** What is in their place where the gradient overflowed; the others stay as they are. */
+  readonly skipped: Readonly<Record<string, Value>>;
 }
 
 export interface ObjectiveStep {
@@ -96,7 +109,7 @@ export function minimize(
 ): ObjectiveStep {
   const groups = progress.layout.groups.filter(g => g.objectives.includes(at));
   const moments = momentsOf(b, progress.layout, at);
-  const raw = accumulated(b, flatGradients(b, loss, groups, views), groups, moments, progress);
+  const raw = accumulated(b, flatGradients(b, loss, groups, views, progress), groups, moments, progress);
   const { gradients, finite } = limited(b, raw, limits);
   const lr = learningRate(b, objective.optimizer.args.lr, progress);
   const updates = groups.map((group, i): Update => {
@@ -109,7 +122,13 @@ export function minimize(
     const next = own.map(({ spec, value }) => [spec.buffer, whenDue(b, progress, result.state[spec.name]!, value)]);
     const sum = moments.find(m => m.spec.group === group && m.spec.role === 'gradient');
     const carried = sum === undefined ? [] : [[sum.spec.buffer, whenDue(b, progress, b.mul(raw[i]!, 0), raw[i]!)]];
-    return { next: whenDue(b, progress, result.p, p), group, moments: Object.fromEntries([...next, ...carried]) };
+    return {
+      next: whenDue(b, progress, result.p, p),
+      group,
+      moments: Object.fromEntries([...next, ...carried]),
+      // A batch that overflows is lost, and with the last one all that its update had gathered.
+      skipped: sum === undefined ? {} : { [sum.spec.buffer]: whenDue(b, progress, b.fill(0, sum.value), sum.value) },
+    };
   });
   return { updates, lr, finite };
 }
@@ -156,21 +175,23 @@ export function averaged(b: GraphBuilder, progress: Progress, { average, length 
   return { [average]: whenDue(b, progress, b.select(b.equal(progress.updates, 1), next, moved), old) };
 }
 
-/** The gradient of each group, laid out as its buffer. */
+/** The gradient of each group, laid out as its buffer; unscaled. */
 function flatGradients(
   b: GraphBuilder,
   loss: Value,
   groups: readonly Group[],
   views: Readonly<Record<string, Value>>,
+  { scaling }: Progress,
 ): readonly Value[] {
   const places = groups.flatMap(g => g.places);
   const found = gradients(
     b,
-    loss,
+    scaling === undefined ? loss : b.mul(loss, scaling.scale),
     places.map(p => views[p.spec.name]!),
   );
   const flat = new Map(places.map((p, i) => [p.spec.name, b.reshape(found[i]!, [p.length])]));
-  return groups.map(g => b.concat(g.places.map(p => flat.get(p.spec.name)!)));
+  const all = groups.map(g => b.concat(g.places.map(p => flat.get(p.spec.name)!)));
+  return scaling === undefined ? all : all.map(g => b.mul(g, b.div(1, scaling.scale)));
 }
 
 function total(b: GraphBuilder, values: readonly Value[]): Value {

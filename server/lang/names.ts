@@ -47,6 +47,14 @@ const elsewhere: Readonly<Record<string, readonly string[]>> = {
   n_epochs: ['epochs'],
   max_steps: ['steps'],
   random_state: ['seed'],
+  amp: ['precision'],
+  autocast: ['precision'],
+  fp16: ['mixed'],
+  f16: ['mixed'],
+  float16: ['mixed'],
+  half: ['mixed'],
+  fp32: ['float32'],
+  f32: ['float32'],
 };
 
 /** The names within a third of the word's length (at least one, at most three) edits of `name`, closest first, of equals the one that comes first in `names`; before them what other libraries mean by it. */

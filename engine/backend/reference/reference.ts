@@ -11,6 +11,7 @@ export function referenceBackend(): Backend {
     name: 'reference',
     description: 'CPU (reference interpreter)',
     memory: { total: Number.POSITIVE_INFINITY, arena: Number.POSITIVE_INFINITY },
+    halves: 'stored',
     compile: async entries => compileEntries(entries),
     dispose: async () => {},
   };

@@ -69,6 +69,7 @@ export async function wasmBackend(options: WasmOptions = {}): Promise<WasmBacken
     name: 'wasm',
     description: `CPU (WASM ${simd}, ${most === 1 ? '1 thread' : `up to ${most} threads`})`,
     memory: { ...CPU_MEMORY, total: Math.min(CPU_MEMORY.total, MEMORY_SHARE * totalmem()) },
+    halves: 'stored',
     async compile(entries) {
       const executable = await compile(entries, most, options.threads !== undefined, features);
       open.add(executable);

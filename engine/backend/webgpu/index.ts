@@ -49,6 +49,7 @@ export async function webgpuBackend(options: AdapterOptions = {}): Promise<Webgp
   return {
     name: 'webgpu',
     description: opened.description,
+    halves: 'rounded',
     memory: { total: Number.POSITIVE_INFINITY, arena: largestBuffer(own) },
     compile: (entries, shader) => compile({ ...own, shader: { ...own.shader, ...shader } }, entries),
     async dispose() {

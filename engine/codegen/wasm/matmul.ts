@@ -55,7 +55,7 @@ export function compileMatmul(
       ...new MatmulEmitter(product, places, context, { shared, gathered }).emit(),
     ];
   }
-  if (a.kind === 'load' && a.type === 'f32' && strideOf(a.at, M) === 1 && strideOf(a.at, K) !== undefined) {
+  if (strided && strideOf(a.at, M) === 1) {
     const { packing, packed } = packTiles(product, context, places.length);
     const all = [...places, packed];
     const emitter = new MatmulEmitter(product, all, context, { shared, packed });

@@ -8,13 +8,13 @@ import { Code, ModuleBuilder } from './encoder.ts';
 import { type Layout, layoutBuffers } from './layout.ts';
 import { Library } from './library.ts';
 import { type CompiledKernel, compileLoop } from './loop.ts';
-import { compileMatmul } from './matmul.ts';
 import { operandKey, prepared, type SharedPanels, sharedOperands } from './panels.ts';
 import { compileScatter } from './scatter.ts';
 import { arenaGaps, createScratch } from './scratch.ts';
 import { planTeam, type Share } from './team.ts';
 import { type Instance, pointersOf, type Template, templateOf, type Use, useOf } from './templates.ts';
 import type { Span, TouchesOf } from './touches.ts';
+import { compileProduct } from './widen.ts';
 import { workFunction } from './worker.ts';
 
 export interface ModuleOptions {
@@ -180,7 +180,7 @@ function compileKernel(
     case 'loop':
       return [compileLoop(kernel, places, context.library)];
     case 'matmul':
-      return compileMatmul(kernel, places, context, operand);
+      return compileProduct(kernel, places, context, operand);
     case 'scatter':
       return [compileScatter(kernel, places, context.library)];
   }

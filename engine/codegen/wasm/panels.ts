@@ -16,12 +16,13 @@ export function operandKey({ batch, n, k, b }: MatmulKernel): string {
   return `${scalarId(b)}:${batch}:${n}:${k}`;
 }
 
-/** Right operands that must be packed and that several products read from a persistent buffer which nobody writes in between; with their bytes in panels of `width` columns. */
+/** Right operands that must be packed and that several products read from a persistent buffer, or from a copy in f16, which nobody writes in between; with their bytes in panels of `width` columns. */
 export function sharedOperands({ kernels, buffers }: Schedule, width: number): ReadonlyMap<string, number> {
   const uses = new Map<string, { readonly kernel: MatmulKernel; readonly numbers: number[] }>();
   kernels.forEach((kernel, number) => {
     if (kernel.kind !== 'matmul' || kernel.b.kind !== 'load' || kernel.m === 1 || kernel.n === 1) return;
-    if (buffers[kernel.b.buffer]!.kind === 'temporary') return;
+    const { kind, dtype } = buffers[kernel.b.buffer]!;
+    if (kind === 'temporary' && dtype !== 'f16') return;
     const key = operandKey(prepared(kernel));
     const known = uses.get(key);
     if (known === undefined) uses.set(key, { kernel, numbers: [number] });

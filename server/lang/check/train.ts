@@ -37,6 +37,7 @@ export interface TrainFace {
   clipValue?: number;
   accumulate?: number;
   average?: number;
+  precision?: 'float32' | 'mixed';
   checkpoint?: { readonly every: number; readonly keep?: number };
   stop?: Call;
 }
@@ -197,9 +198,9 @@ const rules: Readonly<Record<TrainSetting, Rule>> = {
     if (value !== undefined) face.average = value;
   },
   checkpoint,
-  precision: (context, s) => {
+  precision: (context, s, face) => {
     const value = wordOf(context, s, trainSettings.precision.words);
-    if (value === 'mixed') report(context, 'unsupported', s.args[0]!, { what: 'mixed precision' });
+    if (value !== undefined) face.precision = value;
   },
   device: (context, s, face) => {
     face.device = wordOf(context, s, trainSettings.device.words) ?? face.device;

@@ -129,7 +129,8 @@ function program(snapshot: Snapshot, name: string, dataName: string, data: DataF
 }
 
 function runPlan(face: TrainFace): RunPlan {
-  const { epochs, steps, seed, device, clip, clipValue, accumulate, average, checkpoint, inits, stop } = face;
+  const { epochs, steps, seed, device, clip, clipValue, accumulate, average, precision, checkpoint, inits, stop } =
+    face;
   return {
     ...(steps !== undefined ? { steps } : { epochs: epochs ?? 1 }),
     seed,
@@ -138,6 +139,7 @@ function runPlan(face: TrainFace): RunPlan {
     ...(clipValue !== undefined && { clipValue }),
     ...(accumulate !== undefined && { accumulate }),
     ...(average !== undefined && { average }),
+    ...(precision === 'mixed' && { precision }),
     ...(checkpoint && { checkpoint }),
     ...(inits.length > 0 && { init: inits.map(({ path, from }) => ({ over: path, from })) }),
     ...(stop && {

@@ -98,8 +98,8 @@ export const trainSettings = {
     example: 'average 0.999',
   },
   precision: {
-    doc: 'What numbers are computed in: `float32`.',
-    example: 'precision float32',
+    doc: 'What a training step keeps its numbers in. `mixed` stores the operands and results of products, and what follows from them element by element, in 16 bits, as torch.autocast does; weights, sums, norms, softmax and losses stay `float32`, and a loss scale (reported as `scale`) follows what overflows. Activations take about half the memory; a step on the CPU, which converts them, takes longer.',
+    example: 'precision mixed',
     words: ['float32', 'mixed'],
   },
   device: {

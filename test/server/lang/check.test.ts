@@ -183,9 +183,7 @@ const cases: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'one model anonymously twice': train(
       `  other = image |> Net\n  third = image |> Net\n//                 ^^^ warning[unshared-weights]\n${minimize.replace('logits,', 'logits + other + third,')}`,
     ),
-    'what is not there yet says so': train(
-      `${minimize}\n  precision mixed\n//          ^^^^^ error[unsupported]: mixed`,
-    ),
+    'an unknown precision': train(`${minimize}\n  precision fp16\n//          ^^^^ error[unknown-name]: "mixed"`),
     'settings of updates': train(
       `${minimize}\n  accumulate 0\n//           ^ error[value-out-of-range]\n  average 1\n//        ^ error[value-out-of-range]\n  clip size: 1\n//     ^^^^ error[unknown-argument]: norm\n  checkpoint every: 0.5\n//                  ^^^ error[value-out-of-range]`,
     ),

@@ -115,12 +115,13 @@ describe('settings', () => {
 
   it('of the updates too', () => {
     const lines =
-      '  clip 2, value: 0.5\n  accumulate 4\n  average 0.99\n  checkpoint every: 2, keep: 3\n  precision float32';
+      '  clip 2, value: 0.5\n  accumulate 4\n  average 0.99\n  checkpoint every: 2, keep: 3\n  precision mixed';
     expect(program(model + data + train(`${usual}\n${lines}`)).run).toMatchObject({
       clip: 2,
       clipValue: 0.5,
       accumulate: 4,
       average: 0.99,
+      precision: 'mixed',
       checkpoint: { every: 2, keep: 3 },
     });
   });
