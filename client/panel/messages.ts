@@ -61,6 +61,7 @@ const done = v.object({
   checkpoint: v.exactOptional(v.string()),
   metrics,
   tables: v.exactOptional(v.record(v.string(), v.array(v.array(number)))),
+  classes: v.exactOptional(v.record(v.string(), v.array(v.string()))),
   error: v.exactOptional(v.object({ code: v.string(), message: v.string() })),
   time: number,
 });

@@ -128,6 +128,8 @@ export interface Report {
    * where there is one to `table` f32 [rows, columns], which is shown beside it.
    */
   readonly finish?: Graph;
+  /** The field of the data whose classes the rows and columns of the table are. */
+  readonly classesOf?: string;
 }
 
 export interface DataPlan {

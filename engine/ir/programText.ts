@@ -136,7 +136,14 @@ const programSchema = v.object({
   train: graph,
   evaluate: graph,
   objectives: v.array(v.object({ loss: v.string(), over: v.array(v.string()), optimizer: call })),
-  reports: v.array(v.object({ name: v.string(), better: v.picklist(['lower', 'higher']), finish: v.optional(graph) })),
+  reports: v.array(
+    v.object({
+      name: v.string(),
+      better: v.picklist(['lower', 'higher']),
+      finish: v.optional(graph),
+      classesOf: v.optional(v.string()),
+    }),
+  ),
   run: runPlan,
   infer: v.optional(graph),
   views: v.optional(v.array(view)),

@@ -1,6 +1,7 @@
 /** Measures a checkpoint on one of its splits, without training. */
 
 import { EngineError } from '../util/errors.ts';
+import { tableClasses } from './classNames.ts';
 import type { Metrics, Tables } from './events.ts';
 import { prepareTraining, type SetupOptions } from './setup.ts';
 import type { SplitName } from './step.ts';
@@ -13,6 +14,8 @@ export interface Evaluation {
   readonly metrics: Metrics;
   /** Of the reports that have one. */
   readonly tables: Tables;
+  /** Names of their rows and columns, by report, where the data has names for its classes. */
+  readonly classes: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Loss and reports of a checkpoint over `split`. Throws `split-empty` where the data has no such split, and what data, checkpoint and device may throw. */
@@ -30,7 +33,14 @@ export async function evaluateSplit(
       );
     const measured = await session.evaluate(split, async () => true);
     const { metrics = {}, tables = {} } = measured ?? {};
-    return { split, samples, device: session.backend.description, metrics, tables };
+    return {
+      split,
+      samples,
+      device: session.backend.description,
+      metrics,
+      tables,
+      classes: tableClasses(options.program),
+    };
   } finally {
     await session.dispose();
   }

@@ -111,6 +111,8 @@ export interface DoneEvent {
   readonly metrics: Metrics;
   /** Of the last validation and the test, `validation.confusion`; absent where no report has a table. */
   readonly tables?: Tables;
+  /** Names of the rows and columns of tables, by report (`confusion`), where the data has names for its classes. */
+  readonly classes?: Readonly<Record<string, readonly string[]>>;
   readonly error?: { readonly code: string; readonly message: string };
   readonly time: number;
 }

@@ -9,6 +9,7 @@ import type { DataPlan, Prediction, Program } from '../ir/program.ts';
 import { dce } from '../passes/dce.ts';
 import { EngineError } from '../util/errors.ts';
 import { restoreFitted } from './checkpoint.ts';
+import { classNames } from './classNames.ts';
 import { openInference, type TrainedModel } from './inference.ts';
 import { fieldsOf } from './layout.ts';
 import { partOf } from './show.ts';
@@ -184,12 +185,6 @@ function classesOf(numbers: readonly number[], classes: number, names: readonly 
     probability: shares[best[0]!]! / total,
     probabilities: Object.fromEntries(shares.map((share, index) => [nameOf(index), share / total])),
   };
-}
-
-/** Names of the classes of a field: those of its column, where the field is that column with as many classes. */
-function classNames({ columns, classes }: DataPlan, field: string): readonly string[] | undefined {
-  const column = columns.find(each => each.name === field);
-  return column?.classNames && column.classes === (classes?.[field] ?? column.classes) ? column.classNames : undefined;
 }
 
 /**

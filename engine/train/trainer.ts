@@ -7,6 +7,7 @@ import type { Graph } from '../ir/graph.ts';
 import { EngineError } from '../util/errors.ts';
 import { findNonFinite } from './blame.ts';
 import { type TrainingState, writeCheckpoint } from './checkpoint.ts';
+import { tableClasses } from './classNames.ts';
 import { type Control, createControl } from './control.ts';
 import type { DoneEvent, DoneReason, Metrics, RunEvent, RunState, StateEvent, Tables } from './events.ts';
 import { demandShowable, isShown, showAll } from './gallery.ts';
@@ -430,6 +431,7 @@ function doneEvent(live: Live | undefined, options: TrainerOptions, reason: Done
     ...(live?.saved && { checkpoint: options.paths.last }),
     metrics: live?.metrics ?? {},
     ...(live && tablesIn(live)),
+    ...(live && Object.keys(live.tables).length > 0 && { classes: tableClasses(options.program) }),
     ...(error !== undefined && { error: describe(error) }),
     time: Date.now(),
   };

@@ -87,15 +87,24 @@ export function metricText(name: string, value: number): string {
   return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toPrecision(4);
 }
 
-/** A confusion matrix in percent of each row, those of the targets; a row without samples is empty. */
-export function tableText(name: string, rows: readonly (readonly number[])[]): string {
-  const cell = (text: string): string => text.padStart(6);
+/** Columns are no wider, whatever classes are called. */
+const widestName = 14;
+
+/** A confusion matrix in percent of each row, those of the targets; a row without samples is empty. Classes have numbers where they have no names. */
+export function tableText(name: string, rows: readonly (readonly number[])[], classes?: readonly string[]): string {
+  const called = rows.map((_, i) => shortened(classes?.[i] ?? String(i)));
+  const width = Math.max(6, ...called.map(text => text.length + 2));
+  const cell = (text: string): string => text.padStart(width);
   const lines = rows.map((row, i) => {
     const total = row.reduce((sum, share) => sum + share, 0);
-    return cell(String(i)) + row.map(share => cell(total > 0 ? ((100 * share) / total).toFixed(1) : '')).join('');
+    return cell(called[i]!) + row.map(share => cell(total > 0 ? ((100 * share) / total).toFixed(1) : '')).join('');
   });
-  const header = cell('') + rows.map((_, i) => cell(String(i))).join('');
+  const header = cell('') + called.map(cell).join('');
   return [`${name}: targets down, predictions across, % of each target`, header, ...lines].join('\n');
+}
+
+function shortened(text: string): string {
+  return text.length <= widestName ? text : `${text.slice(0, widestName - 1)}…`;
 }
 
 export function count(n: number): string {

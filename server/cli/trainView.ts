@@ -96,7 +96,8 @@ class ProgressView {
     this.print(`${paint('bold', doneTexts[event.reason])} after ${count(event.step)} steps${speed}`);
     const final = metricsText(event.metrics);
     if (final !== '') this.print(final);
-    for (const [name, rows] of Object.entries(event.tables ?? {})) this.print(`\n${tableText(name, rows)}`);
+    for (const [name, rows] of Object.entries(event.tables ?? {}))
+      this.print(`\n${tableText(name, rows, event.classes?.[name.replace(/^.*\./, '')])}`);
   }
 }
 

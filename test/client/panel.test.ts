@@ -78,11 +78,21 @@ describe.skipIf(!chromiumPath())('the panel', () => {
         device: 'cpu',
         metrics: {},
         tables,
+        classes: { confusion: ['setosa', 'a name that is far too long for a column'] },
         time: began,
       } as const;
       await panel.post({ type: 'events', summary, events: [done] });
       expect(await panel.page.locator('.matrices td').allTextContents()).toEqual(['75.0', '25.0', '0.0', '100.0']);
       expect(await text(panel, '.matrices caption')).toContain('Confusion of test');
+      const names = ['setosa', 'a name that is far too long for a column'];
+      expect(await panel.page.locator('.matrices th').allTextContents()).toEqual(['Target', ...names, ...names]);
+      const [short, long] = await panel.page
+        .locator('.matrices th[scope=row]')
+        .evaluateAll(cells => cells.map(cell => [cell.clientWidth < cell.scrollWidth, cell.getAttribute('title')]));
+      expect([short, long]).toEqual([
+        [false, names[0]],
+        [true, names[1]],
+      ]);
     }));
 
   it('offers what the state allows, and sends it once', () =>

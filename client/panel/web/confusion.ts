@@ -20,15 +20,19 @@ export function confusionTables(): ConfusionTables {
       drawn = done;
       const tables = Object.entries(done?.tables ?? {});
       root.hidden = tables.length === 0;
-      root.replaceChildren(...tables.map(([name, rows]) => matrix(name, rows)));
+      root.replaceChildren(
+        ...tables.map(([name, rows]) => matrix(name, rows, done?.classes?.[name.replace(/^.*\./, '')])),
+      );
     },
   };
 }
 
-function matrix(name: string, rows: readonly (readonly number[])[]): HTMLElement {
-  const numbers = rows.map((_, i) => element('th', { scope: 'col' }, String(i)));
-  const head = element('thead', {}, element('tr', {}, element('th', { scope: 'col' }, t('Target')), ...numbers));
-  const body = element('tbody', {}, ...rows.map((row, i) => matrixRow(String(i), row)));
+/** `classes`: their names, where the data has them. */
+function matrix(name: string, rows: readonly (readonly number[])[], classes?: readonly string[]): HTMLElement {
+  const called = rows.map((_, i) => classes?.[i] ?? String(i));
+  const across = called.map(text => element('th', { scope: 'col', title: text }, text));
+  const head = element('thead', {}, element('tr', {}, element('th', { scope: 'col' }, t('Target')), ...across));
+  const body = element('tbody', {}, ...rows.map((row, i) => matrixRow(called[i]!, row)));
   const [split, report] = name.split('.');
   const caption = element(
     'caption',
@@ -48,5 +52,5 @@ function matrixRow(target: string, row: readonly number[]): HTMLElement {
     cell.style.setProperty('--share', `${((percent ?? 0) / 2).toFixed(0)}%`);
     return cell;
   });
-  return element('tr', {}, element('th', { scope: 'row' }, target), ...cells);
+  return element('tr', {}, element('th', { scope: 'row', title: target }, target), ...cells);
 }

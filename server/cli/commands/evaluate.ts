@@ -31,5 +31,6 @@ export async function evaluate(run: string, { split, json }: EvaluateOptions): P
   console.log(`${result.split}  ${count(result.samples)} samples on ${result.device}`);
   for (const [name, value] of Object.entries(result.metrics))
     console.log(`${name.padEnd(12)} ${metricText(name, value)}`);
-  for (const [name, rows] of Object.entries(result.tables)) console.log(`\n${tableText(name, rows)}`);
+  for (const [name, rows] of Object.entries(result.tables))
+    console.log(`\n${tableText(name, rows, result.classes[name])}`);
 }

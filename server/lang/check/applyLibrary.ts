@@ -55,7 +55,7 @@ export function applyLibrary(
     const nodes = isValue(built) ? [built] : built;
     if (fn.kind === 'loss') compared(context, fn.reads?.(args) ?? 'value', matched);
     if (fn.kind === 'metric' && fn.finish)
-      return { ...results[0]!, ...finished(build, fn, fn.finish, nodes[0]!, args) };
+      return { ...results[0]!, ...finished(build, fn, fn.finish, nodes[0]!, args, matched) };
     const result = together(results.map((r, i) => ({ ...r, node: nodes[i]! })));
     context.emission.listener?.called(fn.name, path, args, tensorsOf(matched), result);
     return result;
@@ -102,6 +102,7 @@ function finished(
   finish: NonNullable<MetricFunction['finish']>,
   means: Value,
   args: Record<string, BuildArgument>,
+  { bound }: Matched,
 ): Pick<TensorMeaning, 'node' | 'parts'> {
   const alone = new GraphBuilder();
   const input = alone.input('means', means.type);
@@ -109,7 +110,10 @@ function finished(
   if (value === input) return { node: means };
   const node = finish(b, means, args);
   const shown = table ? [{ name: 'table', value: table(alone, input, args) }] : [];
-  return { node, parts: { means, finish: alone.finish('finish', [{ name: 'value', value }, ...shown]) } };
+  const target = bound.get('target')?.meaning;
+  const field = table && target?.kind === 'tensor' ? target.field : undefined;
+  const graph = alone.finish('finish', [{ name: 'value', value }, ...shown]);
+  return { node, parts: { means, finish: graph, ...(field !== undefined && { classesOf: field }) } };
 }
 
 /** A kernel that is larger than its image leaves nothing; reported at `span`, or demanded where sizes are still open. */

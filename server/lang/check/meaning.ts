@@ -34,7 +34,7 @@ export interface TensorMeaning {
   readonly stage?: Span;
   readonly node?: Value;
   /** Of a metric that is made of several means: those, and what makes the metric of them. */
-  readonly parts?: { readonly means: Value; readonly finish: Graph };
+  readonly parts?: { readonly means: Value; readonly finish: Graph; readonly classesOf?: string };
 }
 
 /** A number known when the program is compiled. `dim`: as a size (integers, rounded down); `real`: as a real, absent while symbolic. */

@@ -121,8 +121,8 @@ function program(snapshot: Snapshot, name: string, dataName: string, data: DataF
     evaluate: graphs.evaluate,
     objectives: graphs.objectives,
     reports: face.reports.map(({ name, better, meaning }) => {
-      const finish = meaning.kind === 'tensor' ? meaning.parts?.finish : undefined;
-      return { name, better, ...(finish && { finish }) };
+      const { finish, classesOf } = (meaning.kind === 'tensor' ? meaning.parts : undefined) ?? {};
+      return { name, better, ...(finish && { finish }), ...(classesOf !== undefined && { classesOf }) };
     }),
     run: runPlan(face),
   };

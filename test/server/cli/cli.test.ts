@@ -255,6 +255,21 @@ describe('train', () => {
     expect(evaluated.out).toContain('confusion: targets down, predictions across, % of each target');
   });
 
+  it('calls the classes of a table by their names, where the data has them', async () => {
+    const table = readFileSync(join(examples, 'blossoms.strata'), 'utf8').replace('accuracy(', 'confusion(');
+    write('table.strata', table.replace('data/blossoms.csv', 'blossoms.csv'));
+    write('blossoms.csv', readFileSync(join(examples, 'data/blossoms.csv'), 'utf8'));
+    const trained = await run('train', 'table.strata', '--epochs', '1', '--device', 'cpu', '--json', '--run', 'r');
+    const done = events(trained).at(-1);
+    const names = done?.type === 'done' ? done.classes?.confusion : undefined;
+    expect(names).toEqual(['bellflower', 'daisy', 'primrose']);
+    const { out } = await run('evaluate', 'r', '--split', 'test');
+    const lines = out.slice(out.indexOf('confusion: targets')).trimEnd().split('\n');
+    expect(lines[1]!.trim().split(/ +/)).toEqual(names);
+    expect(lines.slice(2).map(line => line.trim().split(/ +/)[0])).toEqual(names);
+    expect(new Set(lines.slice(1).map(line => line.length)).size).toBe(1);
+  });
+
   it('ends quietly when its reader has seen enough', () => {
     const command = `"${process.execPath}" dist/cli.js check examples/gpt.strata --emit kernels | head -n 1`;
     const { stdout, stderr } = spawnSync('/bin/sh', ['-c', command], { cwd: join(examples, '..'), encoding: 'utf8' });
