@@ -8,7 +8,6 @@ import { dce } from './dce.ts';
 import { expand } from './expand.ts';
 import { lookups } from './lookups.ts';
 import { loops } from './loops.ts';
-import { regroup } from './regroup.ts';
 import { simplify } from './simplify.ts';
 
 interface Pass {
@@ -20,7 +19,6 @@ const passes: readonly Pass[] = [
   { name: 'expand', run: expand },
   { name: 'simplify', run: simplify },
   { name: 'lookups', run: lookups },
-  { name: 'regroup', run: regroup },
   { name: 'loops', run: graph => loops(graph, optimizeBody) },
   { name: 'cse', run: cse },
   { name: 'dce', run: dce },
