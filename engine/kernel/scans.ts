@@ -11,9 +11,21 @@ import { type Group, groupReader } from './group.ts';
 import type { Buffer, BufferId, Kernel, Phase, Store } from './kernel.ts';
 import { extentsOf, scalarsOf } from './memory.ts';
 import type { Plan, Root } from './roots.ts';
-import { add, apply, axis, children, constant, load, mapScalar, mul, walkScalar, withChildren } from './scalar.ts';
+import {
+  add,
+  apply,
+  axis,
+  children,
+  constant,
+  linear,
+  load,
+  mapScalar,
+  mul,
+  walkScalar,
+  withChildren,
+} from './scalar.ts';
 import { scanAttributes } from './scanPlaces.ts';
-import { type Simplify, simplifier } from './simplify.ts';
+import { fromLinear, type Simplify, simplifier } from './simplify.ts';
 import { loadStored } from './stored.ts';
 
 /** Stands for the number of steps done, until the kernels of a step are made; no kernel has as many axes. */
@@ -131,6 +143,7 @@ function stepsOf(kernel: Kernel): (done: number) => Kernel {
   };
   for (const s of scalarsOf(kernel)) walkScalar(s, note, seen);
   const simplify = simplifier(extentsOf(kernel));
+  const indices = new Map([...varying].map(x => [x, indexOf(x, varying)]));
   return done => {
     const known = new Map<Scalar, Scalar>();
     const at = (s: Scalar): Scalar => {
@@ -141,11 +154,42 @@ function stepsOf(kernel: Kernel): (done: number) => Kernel {
     };
     const made = (s: Scalar): Scalar => {
       if (s.kind === 'axis') return constant(done);
+      const index = indexAt(indices.get(s), at);
+      if (index !== undefined) return index;
       const same = withChildren(s, children(s).map(at));
       return same.kind === 'apply' && (same.type !== 'f32' || same.op === 'select') ? simplify(same) : same;
     };
     return mapKernel(kernel, at, (buffer, index) => ({ buffer, at: index }));
   };
+}
+
+/** An index in two parts: what is the same in all steps, and multiples of what is a number in each of them. */
+interface StepIndex {
+  readonly rest: Scalar | undefined;
+  readonly offset: number;
+  readonly varying: readonly (readonly [Scalar, number])[];
+}
+
+function indexOf(s: Scalar, varying: ReadonlySet<Scalar>): StepIndex | undefined {
+  if (s.type !== 'i32' || s.kind !== 'apply') return undefined;
+  const { offset, terms } = linear(s);
+  const parts = [...terms].filter(([atom]) => varying.has(atom));
+  if (parts.some(([atom]) => atom === s)) return undefined;
+  const rest = new Map([...terms].filter(([atom]) => !varying.has(atom)));
+  return { rest: rest.size > 0 ? fromLinear({ offset: 0, terms: rest }) : undefined, offset, varying: parts };
+}
+
+/** The index in a step; undefined where its varying part is no number there. */
+function indexAt(index: StepIndex | undefined, at: (s: Scalar) => Scalar): Scalar | undefined {
+  if (index === undefined) return undefined;
+  let offset = index.offset;
+  for (const [atom, factor] of index.varying) {
+    const value = at(atom);
+    if (value.kind !== 'constant') return undefined;
+    offset += factor * value.value;
+  }
+  if (index.rest === undefined) return constant(offset);
+  return offset === 0 ? index.rest : add(index.rest, constant(offset));
 }
 
 function mapKernel(
