@@ -1,5 +1,6 @@
 /** A trained model put to use: a graph compiled with the weights of a checkpoint in place. */
 import type { Backend, Executable, HostArray } from '../backend/backend.ts';
+import { briefly } from '../backend/flags.ts';
 import { concreteShape } from '../ir/bind.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Drawing, Program } from '../ir/program.ts';
@@ -30,7 +31,7 @@ export interface Inference {
 /** Compiles a bound graph whose states are parameters. Throws `checkpoint-mismatch` where one is not in the checkpoint. */
 export async function openInference(model: TrainedModel, graph: Graph, backend: Backend): Promise<Inference> {
   const { checkpoint, path, program } = model;
-  const schedule = scheduleGraph(optimize(graph));
+  const schedule = briefly(() => scheduleGraph(optimize(graph)));
   const executable = await backend.compile([schedule]);
   const held = new Map(schedule.buffers.flatMap(b => (b.kind === 'temporary' ? [] : [[b.name, b.kind] as const])));
   for (const { op, attributes, type } of graph.nodes) {

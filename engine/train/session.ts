@@ -3,8 +3,8 @@ import type { Backend, Executable, HostArray } from '../backend/backend.ts';
 import type { SplitData } from '../data/dataset.ts';
 import { balancedOrder, epochOrder, samplesByClass } from '../data/shuffle.ts';
 import type { Program } from '../ir/program.ts';
-import { scheduleWithin } from '../kernel/rematerialize.ts';
 import { never } from '../util/errors.ts';
+import { schedulesOf } from './compile.ts';
 import type { Metrics, Tables } from './events.ts';
 import { metricsOf, tablesOf } from './metrics.ts';
 import { FIRST_SCALING } from './scaling.ts';
@@ -106,7 +106,7 @@ interface Device {
 }
 
 async function openDevice(backend: Backend, steps: Steps): Promise<Device> {
-  const schedules = scheduleWithin(steps.entries, backend.memory);
+  const schedules = schedulesOf(steps, backend.memory);
   const executable = await backend.compile(schedules);
   const held = new Set(
     schedules.flatMap(each => each.buffers).flatMap(each => (each.kind === 'temporary' ? [] : [each.name])),

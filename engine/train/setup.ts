@@ -5,12 +5,12 @@ import type { Fitted } from '../data/fit.ts';
 import type { ResolvePath } from '../data/paths.ts';
 import type { Program } from '../ir/program.ts';
 import { type Checkpoint, demandSameData, restoreFitted, restoreWeights } from './checkpoint.ts';
+import { stepsOf } from './compile.ts';
 import { chooseDevice, type Openers, openers, type Trial } from './devices.ts';
 import { initializeFrom } from './initFrom.ts';
 import { initialParameters } from './initialize.ts';
 import { openSession, type Session, type Weights } from './session.ts';
-import { withShown } from './show.ts';
-import { buildSteps, passOf, type StepLayout, type Steps } from './step.ts';
+import { passOf, type StepLayout, type Steps } from './step.ts';
 
 export interface SetupOptions {
   readonly program: Program;
@@ -43,7 +43,7 @@ export async function prepareTraining({
   const fitted = resumeFrom && restoreFitted(resumeFrom.checkpoint, program.data, resumeFrom.path);
   const loading = { resolvePath, seed: program.run.seed, backend: host, ...(fitted && { fitted }) };
   const data = await loadData(program.data, loading);
-  const steps = withShown(program, buildSteps(program, data.counts));
+  const steps = stepsOf(program, data.counts);
   const weights = await initialWeights(program, steps.layout, data.fitted, resolvePath, resumeFrom);
   const tryOn = async (backend: Backend, measure: boolean): Promise<Trial<Session>> => {
     const session = await openSession(program, steps, data, backend);

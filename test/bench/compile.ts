@@ -7,9 +7,8 @@ import { wasmBackend } from '../../engine/backend/wasm/index.ts';
 import { loadData } from '../../engine/data/dataset.ts';
 import { workspacePaths } from '../../engine/data/paths.ts';
 import { parseProgram, printProgram } from '../../engine/ir/programText.ts';
-import { scheduleGraph } from '../../engine/kernel/schedule.ts';
-import { withShown } from '../../engine/train/show.ts';
-import { buildSteps, type StepLayout } from '../../engine/train/step.ts';
+import { schedulesOf, stepsOf } from '../../engine/train/compile.ts';
+import type { StepLayout } from '../../engine/train/step.ts';
 import { programNamed, programNames } from './programs.ts';
 
 /** Milliseconds of each stage, for all entries of a run: training, the batch at the end of an epoch, the other splits, what is shown. */
@@ -30,9 +29,9 @@ async function measure(): Promise<void> {
   const backend = await wasmBackend();
   const marks = [performance.now()];
   const mark = () => marks.push(performance.now());
-  const steps = withShown(program, buildSteps(program, counts));
+  const steps = stepsOf(program, counts);
   mark();
-  const schedules = steps.entries.map(scheduleGraph);
+  const schedules = schedulesOf(steps, backend.memory);
   mark();
   await backend.compile(schedules);
   mark();

@@ -1,7 +1,7 @@
 /** What this JavaScript engine's WebAssembly can do, found out once a process: relaxed SIMD by validation, 256-bit pairing by trial. */
-import v8 from 'node:v8';
 import type { TileOptions } from '../../codegen/wasm/context.ts';
 import { Code, ModuleBuilder } from '../../codegen/wasm/encoder.ts';
+import { withFlags } from '../flags.ts';
 import { measureTile, runProbe } from './probe.ts';
 
 export interface Features {
@@ -32,19 +32,15 @@ function knowsRevectorize(): boolean {
 }
 
 /**
- * Compiles with V8's optimising compiler at once: full speed from the first step, and the same bits throughout. The flags are
- * process-wide, so they are set back before anything else can run.
+ * Compiles with V8's optimising compiler at once: full speed from the first step, and the same bits throughout.
  */
 export function compileOptimized(binary: Uint8Array<ArrayBuffer>, wide: boolean): WebAssembly.Module {
-  const flags = ['liftoff', 'wasm-lazy-compilation'];
-  for (const flag of flags) v8.setFlagsFromString(`--no-${flag}`);
-  if (wide) v8.setFlagsFromString('--experimental-wasm-revectorize');
-  try {
-    return new WebAssembly.Module(binary);
-  } finally {
-    for (const flag of flags) v8.setFlagsFromString(`--${flag}`);
-    if (wide) v8.setFlagsFromString('--no-experimental-wasm-revectorize');
-  }
+  const flags = {
+    liftoff: false,
+    'wasm-lazy-compilation': false,
+    ...(wide && { 'experimental-wasm-revectorize': true }),
+  };
+  return withFlags(flags, () => new WebAssembly.Module(binary));
 }
 
 const known = new Map<string, Features>();

@@ -6,6 +6,7 @@ import type { Schedule } from '../../kernel/kernel.ts';
 import { EngineError, never } from '../../util/errors.ts';
 import { floatsOfHalves, halvesOf } from '../../util/half.ts';
 import { type Backend, CPU_MEMORY, type Executable, type HostArray } from '../backend.ts';
+import { briefly } from '../flags.ts';
 import { type Crew, recruit } from './crew.ts';
 import { compileOptimized, detectFeatures } from './features.ts';
 import { collectGarbage } from './garbage.ts';
@@ -90,7 +91,7 @@ async function compile(
   const worthwhile = (flops: number) => most > 1 && (forced || flops >= WORTH_THREADS);
   let recruits = worthwhile(Math.max(0, ...entries.map(productWork))) ? recruit(most) : undefined;
   try {
-    const compiled = compileModule(entries, { threads: most, tile });
+    const compiled = briefly(() => compileModule(entries, { threads: most, tile }));
     const work = [...compiled.entries.values()].map(kernels => kernels.reduce((sum, kernel) => sum + kernel.flops, 0));
     if (worthwhile(Math.max(0, ...work))) recruits ??= recruit(most);
     const memory = allocate(compiled.pages, most > 1);
