@@ -34,6 +34,10 @@ export interface WebgpuExecutable extends RunnableExecutable {
 }
 
 export interface WebgpuBackend extends Backend {
+  /** Vendor, architecture, device and driver, and the limits that measurements depend on. */
+  readonly adapter: string;
+  /** How shaders are written for the device at present. */
+  shader(): WgslOptions;
   /** `shader` replaces what the device and its measurements say of how shaders are written. */
   compile(entries: readonly Schedule[], shader?: Partial<WgslOptions>): Promise<WebgpuExecutable>;
 }
@@ -51,6 +55,8 @@ export async function webgpuBackend(options: AdapterOptions = {}): Promise<Webgp
     description: opened.description,
     halves: 'rounded',
     memory: { total: Number.POSITIVE_INFINITY, arena: largestBuffer(own) },
+    adapter: identityOf(opened.adapter),
+    shader: () => ({ ...own.shader, ...(own.tuned && { tiles: own.tuned.cache.tiles }) }),
     compile: (entries, shader) => compile({ ...own, shader: { ...own.shader, ...shader } }, entries),
     async dispose() {
       if (disposed) return;
