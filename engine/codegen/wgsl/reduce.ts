@@ -38,9 +38,11 @@ export interface Combiner {
   declarations(): string;
 }
 
-export function combiner(module: Module, kernel: LoopKernel, lanes: number): Combiner {
-  const { subgroups, workgroupBytes } = module.options;
-  const places = subgroups === undefined ? lanes : Math.ceil(lanes / subgroups.least);
+/** For workgroups of `points` points with `lanes` lanes each; the points are neighbours. Only a single point's lanes make subgroups. */
+export function combiner(module: Module, kernel: LoopKernel, lanes: number, points: number): Combiner {
+  const { workgroupBytes } = module.options;
+  const subgroups = points === 1 ? module.options.subgroups : undefined;
+  const places = subgroups === undefined ? lanes * points : Math.ceil(lanes / subgroups.least);
   const arrays = new Set<string>();
   const array = (type: ScalarType, n: number): string => {
     arrays.add(`var<workgroup> shared_${type}_${n}: array<${type}, ${places}>;\n`);
@@ -59,7 +61,9 @@ export function combiner(module: Module, kernel: LoopKernel, lanes: number): Com
       const batches = Array.from({ length: Math.ceil(slots.length / together) }, (_, n) =>
         shares.slice(n * together, (n + 1) * together),
       );
-      return batches.flatMap(batch => (subgroups === undefined ? treeLines(batch, lanes) : subgroupLines(batch)));
+      return batches.flatMap(batch =>
+        subgroups === undefined ? treeLines(batch, lanes, points) : subgroupLines(batch),
+      );
     },
     declarations: () => [...arrays].join(''),
   };
@@ -72,7 +76,7 @@ interface Share extends Slot {
 }
 
 /** Every lane halves the number of values until one is left. */
-function treeLines(shares: readonly Share[], lanes: number): readonly string[] {
+function treeLines(shares: readonly Share[], lanes: number, points: number): readonly string[] {
   const steps = shares.map(({ reducer, values, positions }) => {
     const [mine, theirs] = [`${values}[lane]`, `${values}[lane + half]`];
     if (reducer === 'sum') return `${mine} += ${theirs};`;
@@ -81,14 +85,17 @@ function treeLines(shares: readonly Share[], lanes: number): readonly string[] {
     // The first of equals wins, wherever its lane is.
     return `if (${theirs} > ${mine} || (${theirs} == ${mine} && ${other} < ${own})) { ${mine} = ${theirs}; ${own} = ${other}; }`;
   });
+  const first = points === 1 ? '0' : `lane % ${points}u`;
   return [
     'workgroupBarrier();',
     ...shares.map(({ number, values }) => `${values}[lane] = a${number};`),
     ...shares.flatMap(({ number, positions }) => (positions === undefined ? [] : `${positions}[lane] = i${number};`)),
     'workgroupBarrier();',
-    `for (var half = ${lanes / 2}u; half > 0u; half /= 2u) {\n  if (lane < half) { ${steps.join(' ')} }\n  workgroupBarrier();\n}`,
-    ...shares.map(({ number, values }) => `a${number} = ${values}[0];`),
-    ...shares.flatMap(({ number, positions }) => (positions === undefined ? [] : `i${number} = ${positions}[0];`)),
+    `for (var half = ${(lanes * points) / 2}u; half >= ${points}u; half /= 2u) {\n  if (lane < half) { ${steps.join(' ')} }\n  workgroupBarrier();\n}`,
+    ...shares.map(({ number, values }) => `a${number} = ${values}[${first}];`),
+    ...shares.flatMap(({ number, positions }) =>
+      positions === undefined ? [] : `i${number} = ${positions}[${first}];`,
+    ),
   ];
 }
 

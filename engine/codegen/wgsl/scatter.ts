@@ -2,7 +2,8 @@
 import type { ScatterKernel, Schedule } from '../../kernel/kernel.ts';
 import { rowIndex } from '../../kernel/rows.ts';
 import { constant } from '../../kernel/scalar.ts';
-import { defineAxes, product } from './loop.ts';
+import { product } from './layout.ts';
+import { defineAxes } from './loop.ts';
 import { indent, scalarWriter } from './scalarWriter.ts';
 import { finishShader, newModule, type Shader, storeText, type WgslOptions } from './shader.ts';
 

@@ -161,6 +161,36 @@ describe('webgpu', () => {
     });
   });
 
+  onDevice('reduces columns, whose neighbours share a workgroup', async backend => {
+    const shapes = fc.record({
+      length: fc.integer({ min: 65, max: 300 }),
+      columns: fc.oneof(fc.integer({ min: 8, max: 40 }), fc.constantFrom(64, 4100)),
+      software: fc.constantFrom(false, false, true),
+    });
+    await fc.assert(
+      fc.asyncProperty(shapes, async ({ length, columns, software }) => {
+        const b = new GraphBuilder();
+        const [x, w] = [b.input('x', f32(length, columns)), b.state('w', f32(columns))];
+        const axes = { axes: [0] };
+        const total = b.sum(x, { axes: [0], keep: true });
+        const graph = b.finish('columns', [
+          { name: 'w', value: b.sub(w, b.sum(b.mul(x, x), axes)), kind: 'assign' },
+          { name: 'most', value: b.max(x, axes) },
+          { name: 'at', value: b.argmax(b.floor(x), axes) },
+          { name: 'centred', value: b.sub(x, b.div(total, length)) },
+        ]);
+        const leaves = randomLeaves(graph);
+        const executable = await backend.compile([scheduleGraph(graph)], { software });
+        for (const [name, leaf] of Object.entries(leaves)) executable.write(name, hostArray(leaf));
+        executable.run('columns', 1);
+        for (const [name, values] of Object.entries(expectedBuffers(graph, leaves)))
+          expect(difference(await executable.read(name), values)).toBeLessThan(1e-4);
+        executable.dispose();
+      }),
+      rounds(12),
+    );
+  });
+
   onDevice('notices NaN and infinity, also within sums, and lets nothing through', async backend => {
     const b = new GraphBuilder();
     const [x, w] = [b.input('x', f32(200)), b.state('w', f32(200))];

@@ -98,6 +98,20 @@ describe('loops', () => {
     expect(shader!.code).toContain('workgroupBarrier();');
   });
 
+  it('columns are shared by a workgroup of neighbours, each of which has several lanes', () => {
+    const build = (columns: number) => (b: GraphBuilder) => [
+      { name: 'y', value: b.sum(b.input('x', f32(1000, columns)), { axes: [0] }) },
+    ];
+    const [few] = shaders(build(100), { ...defaultOptions, subgroups: { least: 32 } });
+    expect(few!.workgroups).toEqual([13, 1, 1]);
+    expect(few!.code).toContain('for (var e = i32(lane) / 8i; e < 1000i; e += 32i)');
+    expect(few!.code).toContain('if (lane < 8u && inside)');
+    expect(few!.code).not.toContain('subgroup');
+    expect(shaders(build(5000))[0]!.workgroups).toEqual([157, 1, 1]);
+    // Software has no memory to coalesce.
+    expect(shaders(build(100), { ...defaultOptions, software: true })[0]!.workgroups).toEqual([2, 1, 1]);
+  });
+
   it('subgroups put together what their lanes have, if there are any', () => {
     const build = (b: GraphBuilder) => [{ name: 'y', value: b.sum(b.input('x', f32(3, 1000)), { axes: [1] }) }];
     const [shader] = shaders(build, { ...defaultOptions, subgroups: { least: 32 } });
