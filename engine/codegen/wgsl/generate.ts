@@ -1,5 +1,6 @@
 /** Kernel to WGSL: the dispatches that run it. Pure text; the backend compiles and binds it. */
 import type { Kernel, Schedule } from '../../kernel/kernel.ts';
+import { longRowShaders } from './longRow.ts';
 import { loopShader } from './loop.ts';
 import { matmulShaders } from './matmul.ts';
 import { scatterShader } from './scatter.ts';
@@ -13,7 +14,7 @@ export function kernelShaders(
 ): readonly Shader[] {
   switch (kernel.kind) {
     case 'loop':
-      return [loopShader(schedule, kernel, options)];
+      return longRowShaders(schedule, kernel, options) ?? [loopShader(schedule, kernel, options)];
     case 'matmul':
       return matmulShaders(schedule, kernel, options);
     case 'scatter':

@@ -89,6 +89,11 @@ function walkInner(kernel: LoopKernel, writer: ScalarWriter, { lanes, points }: 
   writer.line(`for (var e = ${from}; e < ${product(kernel.inner)}i; e += ${lanes}i) {\n${indent(lines)}}`);
 }
 
+/** All values first: a store may overwrite what another one reads. */
+export function storeLines(module: Module, writer: ScalarWriter, phase: Extract<Phase, { kind: 'store' }>): string[] {
+  return phase.stores.map(s => storeText(module, s.buffer, writer.index(s.buffer, s.at), writer.write(s.value)));
+}
+
 function writeStores(
   module: Module,
   kernel: LoopKernel,
@@ -96,13 +101,7 @@ function writeStores(
   phase: Extract<Phase, { kind: 'store' }>,
   team: Team,
 ): void {
-  const store = () => {
-    // All values first: a store may overwrite what another one reads.
-    const texts = phase.stores.map(s =>
-      storeText(module, s.buffer, writer.index(s.buffer, s.at), writer.write(s.value)),
-    );
-    writer.line(...texts);
-  };
+  const store = () => writer.line(...storeLines(module, writer, phase));
   const { lanes, points } = team;
   if (lanes === 1) {
     if (phase.over === 'inner') walkInner(kernel, writer, team, store);

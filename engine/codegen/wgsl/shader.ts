@@ -136,10 +136,14 @@ export function newModule(
   return { ...module, bindings: [arena, ...ids.filter(id => !isTemporary(id)).map(own)] };
 }
 
-/** Whether each buffer of `kernel` can have a binding of its own, beside one for partial sums. */
-export function fitsBindings(kernel: Kernel, { storageBuffers }: WgslOptions): boolean {
+/** Whether each buffer of `kernel` can have a binding of its own, beside `more` (for partial sums). */
+export function fitsBindings(
+  kernel: Kernel,
+  { storageBuffers }: WgslOptions,
+  more = kernel.kind === 'matmul' ? 1 : 0,
+): boolean {
   const ids = new Set([...storedBuffers(kernel), ...loadedBuffers(kernel)]);
-  return ids.size + (kernel.kind === 'matmul' ? 1 : 0) <= storageBuffers;
+  return ids.size + more <= storageBuffers;
 }
 
 /** Partial sums, which the first dispatch of a product leaves to the second. */

@@ -191,6 +191,28 @@ describe('webgpu', () => {
     );
   });
 
+  onDevice('reduces few rows that are very long in parts', async backend => {
+    const b = new GraphBuilder();
+    const [x, w] = [b.input('x', f32(3, 30_000)), b.state('w', f32(3))];
+    const axes = { axes: [1] };
+    const graph = b.finish('long', [
+      { name: 'w', value: b.sub(w, b.sum(b.mul(x, x), axes)), kind: 'assign' },
+      { name: 'most', value: b.max(x, axes) },
+      { name: 'least', value: b.min(x, axes) },
+      { name: 'count', value: b.sum(b.cast(b.less(x, 0), 'i32'), axes) },
+      { name: 'all', value: b.sum(b.abs(x)) },
+    ]);
+    const leaves = randomLeaves(graph);
+    for (const options of [{ software: false }, { software: false, subgroups: undefined }, { software: true }]) {
+      const executable = await backend.compile([scheduleGraph(graph)], options);
+      for (const [name, leaf] of Object.entries(leaves)) executable.write(name, hostArray(leaf));
+      executable.run('long', 1);
+      for (const [name, values] of Object.entries(expectedBuffers(graph, leaves)))
+        expect(difference(await executable.read(name), values)).toBeLessThan(1e-4);
+      executable.dispose();
+    }
+  });
+
   onDevice('notices NaN and infinity, also within sums, and lets nothing through', async backend => {
     const b = new GraphBuilder();
     const [x, w] = [b.input('x', f32(200)), b.state('w', f32(200))];

@@ -98,6 +98,19 @@ describe('loops', () => {
     expect(shader!.code).toContain('workgroupBarrier();');
   });
 
+  it('few rows that are very long are reduced in parts, whose results a second dispatch puts together', () => {
+    const build = (b: GraphBuilder) => [{ name: 'y', value: b.sqrt(b.sum(b.input('x', f32(100_000)))) }];
+    const [parts, whole, ...more] = shaders(build);
+    expect(more).toEqual([]);
+    expect([parts!.workgroups, whole!.workgroups]).toEqual([
+      [25, 1, 1],
+      [1, 1, 1],
+    ]);
+    expect(parts!.scratchBytes).toBe(25 * 4);
+    expect(whole!.code).toContain('sqrt(');
+    expect(shaders(build, { ...defaultOptions, software: true })).toHaveLength(1);
+  });
+
   it('columns are shared by a workgroup of neighbours, each of which has several lanes', () => {
     const build = (columns: number) => (b: GraphBuilder) => [
       { name: 'y', value: b.sum(b.input('x', f32(1000, columns)), { axes: [0] }) },
