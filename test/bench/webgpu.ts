@@ -129,9 +129,9 @@ async function kernels(backend: WebgpuBackend, scale: number): Promise<void> {
   for (const [name, build] of Object.entries(families(scale))) await line(backend, name, build);
 }
 
-/** All entries of each program, compiled on a device of its own, since drivers may remember pipelines. */
+/** All entries of each program, with the time of processors that compiling takes as well as the clock's, compiled on a device of its own, since drivers may remember pipelines. */
 async function pipelines(examples: string, names: readonly string[]): Promise<void> {
-  console.log(`\n${'program'.padEnd(22)}kernels  pipelines  created in ms  dispatches a step`);
+  console.log(`\n${'program'.padEnd(22)}kernels  pipelines  created in ms  of processors  dispatches a step`);
   for (const name of names) {
     const program = await programNamed(examples, name);
     const cpu = await wasmBackend();
@@ -139,10 +139,13 @@ async function pipelines(examples: string, names: readonly string[]): Promise<vo
     const { counts } = await loadData(program.data, loading);
     const schedules = withShown(program, buildSteps(program, counts)).entries.map(scheduleGraph);
     const backend = await webgpuBackend({ tune: false });
+    const before = process.cpuUsage();
     const executable = await backend.compile(schedules);
+    const { user, system } = process.cpuUsage(before);
     const { count, milliseconds } = executable.pipelines;
     const all = schedules.reduce((n, each) => n + each.kernels.length, 0);
     const columns = [String(all).padStart(7), String(count).padStart(10), milliseconds.toFixed(0).padStart(14)];
+    columns.push(((user + system) / 1000).toFixed(0).padStart(14));
     const dispatches = String(executable.dispatches('train')).padStart(18);
     const verdict = milliseconds <= BAR_MS ? '' : `  above ${BAR_MS} ms`;
     console.log(`${name.padEnd(22)}${columns.join(' ')} ${dispatches}${verdict}`);

@@ -10,6 +10,7 @@ import { allocate, largestBuffer } from './buffers.ts';
 import { buildEntries } from './entry.ts';
 import { createExecutable, type RunnableExecutable } from './executable.ts';
 import { openTileCache, type TileCache, userCacheFolder } from './tileCache.ts';
+import { reducesRightly } from './trial.ts';
 import { measureTiles, TUNING_MS } from './tuning.ts';
 
 /** What the parts of the backend share. */
@@ -48,7 +49,7 @@ export interface WebgpuBackend extends Backend {
  */
 export async function webgpuBackend(options: AdapterOptions = {}): Promise<WebgpuBackend> {
   const opened = await openAdapter(options);
-  const own = await openDevice(opened, options);
+  const own = await withTrial(await openDevice(opened, options));
   let disposed = false;
   return {
     name: 'webgpu',
@@ -120,6 +121,14 @@ async function openDevice({ adapter, software, gpu }: OpenAdapter, options: Adap
       }
     },
   };
+}
+
+/** The device without its subgroups if they compute anything but what they should. */
+async function withTrial(own: Device): Promise<Device> {
+  if (own.shader.subgroups === undefined) return own;
+  const untuned = { ...own, tuned: undefined };
+  const works = await reducesRightly(schedule => compile(untuned, [schedule]));
+  return works ? own : { ...own, shader: { ...own.shader, subgroups: undefined } };
 }
 
 /** Subgroups whose number within the workgroup a shader can ask for. */
