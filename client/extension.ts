@@ -3,6 +3,7 @@ import * as os from 'node:os';
 import * as vscode from 'vscode';
 import { type DynamicFeature, LanguageClient, type StaticFeature, TransportKind } from 'vscode-languageclient/node';
 import { registerModels } from './commands/models.ts';
+import { contexts } from './ids.ts';
 import { isCommands } from './server.ts';
 import { type StrataApi, start } from './start.ts';
 import { registerTasks } from './tasks.ts';
@@ -18,6 +19,7 @@ class StrataClient extends LanguageClient {
 export function activate(context: vscode.ExtensionContext): StrataApi {
   const module = vscode.Uri.joinPath(context.extensionUri, 'dist/server.js').fsPath;
   context.subscriptions.push(registerTasks(context));
+  void vscode.commands.executeCommand('setContext', contexts.hasMachine, true);
   const run = { module, transport: TransportKind.ipc };
   const debug = { ...run, options: { execArgv: ['--nolazy', '--inspect=6017'] } };
   return start(context, {

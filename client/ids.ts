@@ -29,8 +29,15 @@ export const viewType = 'strata.run';
 
 export const views = { runs: 'strata.runs', model: 'strataModel' } as const;
 
-/** What `when` clauses ask for: a run is going on; a Strata source is, or was last, in front. */
-export const contexts = { hasLiveRun: 'strata.hasLiveRun', hasSource: 'strata.hasSource' } as const;
+/**
+ * What `when` clauses ask for: a run is going on; a Strata source is, or was last, in front; the extension runs on a machine, be the window
+ * in a browser (`isWeb` is true in Codespaces and tunnels too).
+ */
+export const contexts = {
+  hasLiveRun: 'strata.hasLiveRun',
+  hasSource: 'strata.hasSource',
+  hasMachine: 'strata.hasMachine',
+} as const;
 
 /** Of read-only documents: what Strata makes of a train block. */
 export const inspectScheme = 'strata-inspect';

@@ -1,5 +1,5 @@
 /** Commands that use the model of a run: text, predictions, an export. The command line does the work, in a task whose output stays. */
-import { dirname } from 'node:path';
+import { dirname, relative } from 'node:path';
 import * as vscode from 'vscode';
 import { commands, languageId, taskType } from '../ids.ts';
 import type { Runs } from '../runs.ts';
@@ -35,7 +35,13 @@ async function askFiles(folder: string): Promise<readonly string[] | undefined> 
     canSelectMany: true,
     defaultUri: vscode.Uri.file(workspaceOf(folder)),
   });
-  return files && ['predict', folder, ...files.map(file => file.fsPath)];
+  return files && ['predict', folder, ...files.map(file => shortest(file.fsPath, workspaceOf(folder)))];
+}
+
+/** Answers begin with the name of the file: one of the workspace is named as people know it. */
+function shortest(path: string, workspace: string): string {
+  const way = relative(workspace, path);
+  return way.length < path.length && !way.startsWith('..') ? way : path;
 }
 
 /** Runs lie in `.strata/runs` of their workspace folder. */
@@ -58,6 +64,11 @@ function task(program: string, name: string, folder: string, args: readonly stri
     execution,
     [],
   );
-  made.presentationOptions = { reveal: vscode.TaskRevealKind.Always, clear: true, showReuseMessage: false };
+  made.presentationOptions = {
+    reveal: vscode.TaskRevealKind.Always,
+    echo: false,
+    clear: true,
+    showReuseMessage: false,
+  };
   return made;
 }

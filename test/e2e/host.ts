@@ -85,19 +85,19 @@ export async function startHost({
   trust = false,
 }: HostOptions = {}): Promise<Host> {
   const folder = mkdtempSync(join(tmpdir(), 'strata-vscode-'));
-  const [data, extensions, log] = ['data', 'extensions', 'server.log'].map(name => join(folder, name)) as [
-    string,
-    string,
-    string,
-  ];
+  const [data, extensions, log, config] = ['data', 'extensions', 'server.log', 'config.yaml'].map(name =>
+    join(folder, name),
+  ) as [string, string, string, string];
   mkdirSync(join(data, 'User'), { recursive: true });
   mkdirSync(extensions);
+  // Not the user's own.
+  writeFileSync(config, '');
   const user = { ...quiet, 'security.workspace.trust.enabled': trust, ...settings };
   writeFileSync(join(data, 'User/settings.json'), JSON.stringify(user, null, 1));
   const common = [
     join(codeServer, 'out/node/entry.js'),
     '--config',
-    '/dev/null',
+    config,
     '--user-data-dir',
     data,
     '--extensions-dir',

@@ -1,43 +1,15 @@
 /** The main job in a real VS Code: shapes, a mistake and its fix, Train, the curve, stop, a reload in the middle of a run. */
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { launchBrowser } from './browser.ts';
+import { expect, test, vi } from 'vitest';
 import { record } from './figures.ts';
-import { type Host, installHost, root, startHost } from './host.ts';
-import { openWorkbench, type Workbench } from './workbench.ts';
-import { createWorkspace, type Workspace } from './workspace.ts';
+import { scenario } from './scenario.ts';
 
-let host: Host;
-let browser: Browser;
-let workspace: Workspace;
-let bench: Workbench;
-
-beforeAll(async () => {
-  installHost();
-  host = await startHost({ settings: { 'strata.device': 'cpu' } });
-  browser = await launchBrowser();
-  workspace = createWorkspace();
-  bench = await openWorkbench(browser, host.url, {
-    folder: workspace.folder,
-    extension: root,
-  });
-  await bench.open('first.strata');
-  await bench.theme('Dark Modern');
-});
-
-afterAll(async () => {
-  if (bench) await bench.picture('last');
-  await bench?.close();
-  await browser?.close();
-  await host?.stop();
-  workspace?.remove();
-});
+const shared = scenario({ name: 'workbench' });
 
 const number = (text: string) => Number(/-?[\d.]+(e-?\d+)?/.exec(text.replaceAll(',', ''))?.[0]);
-const tile = (id: string) => bench.panel.locator(`[data-tile=${id}] .value`);
-const lossChart = () => bench.panel.locator('[data-chart=loss] .plot');
+const tile = (id: string) => shared.bench.panel.locator(`[data-tile=${id}] .value`);
+const lossChart = () => shared.bench.panel.locator('[data-chart=loss] .plot');
 /** The lens itself, not `can't train: …`. */
-const trainLens = () => bench.page.locator('.codelens-decoration a', { hasText: /Train$/ }).first();
+const trainLens = () => shared.bench.page.locator('.codelens-decoration a', { hasText: /Train$/ }).first();
 
 /** First and last training loss from the chart's text. */
 async function lossEnds(): Promise<{ first: number; last: number; step: number }> {
@@ -48,22 +20,22 @@ async function lossEnds(): Promise<{ first: number; last: number; step: number }
 }
 
 test('the file opens with a shape after every layer', async () => {
-  const { page } = bench;
+  const { page } = shared.bench;
   await page.locator('.view-line', { hasText: '[B, 128]' }).first().waitFor({ timeout: 60_000 });
   expect(await page.locator('.squiggly-error').count()).toBe(0);
   await trainLens().waitFor({ timeout: 30_000 });
-  await bench.picture('editor-shapes');
+  await shared.bench.picture('editor-shapes');
 });
 
 test('a typed mistake is underlined, and its quick fix mends it', async () => {
-  const { page } = bench;
+  const { page } = shared.bench;
   await page.locator('.monaco-editor .view-lines').first().click();
-  await bench.goTo(6, 14); // fc1 = linea|r(128)
+  await shared.bench.goTo(6, 14); // fc1 = linea|r(128)
   await page.keyboard.press('Delete');
   const squiggle = page.locator('.squiggly-error').first();
   await squiggle.waitFor({ timeout: 20_000 });
-  await bench.picture('editor-mistake');
-  await bench.goTo(6, 12);
+  await shared.bench.picture('editor-mistake');
+  await shared.bench.goTo(6, 12);
   const fix = page.locator('.action-widget .monaco-list-row', { hasText: 'linear' }).first();
   // VS Code asks for fixes at the key press: one that comes before it has taken in the diagnostics finds none.
   const ask = async () => {
@@ -72,7 +44,7 @@ test('a typed mistake is underlined, and its quick fix mends it', async () => {
     await fix.waitFor({ timeout: 3000 });
   };
   await vi.waitFor(ask, { timeout: 30_000, interval: 100 });
-  await bench.picture('editor-quick-fix');
+  await shared.bench.picture('editor-quick-fix');
   await page.keyboard.press('Enter');
   await squiggle.waitFor({ state: 'detached', timeout: 20_000 });
   await page.locator('.view-line', { hasText: 'linear(128)' }).first().waitFor();
@@ -86,12 +58,12 @@ test('Train opens the panel, and the curve falls', async () => {
   await trainLens().click();
   await tile('loss').filter({ hasText: /\d/ }).waitFor({ timeout: 30_000 });
   record({ 'click to first loss, cold': Date.now() - clicked });
-  await bench.panel.locator('[data-state=finished]').first().waitFor({ timeout: 60_000 });
+  await shared.bench.panel.locator('[data-state=finished]').first().waitFor({ timeout: 60_000 });
   const { first, last } = await lossEnds();
   expect(first).toBeGreaterThan(2);
   expect(last).toBeLessThan(first / 4);
-  expect(await bench.panel.locator('.epochs tbody tr').count()).toBeGreaterThan(3);
-  await bench.picture('panel-finished-dark');
+  expect(await shared.bench.panel.locator('.epochs tbody tr').count()).toBeGreaterThan(3);
+  await shared.bench.picture('panel-finished-dark');
 });
 
 test('the same on a warm machine shows the first loss soon', async () => {
@@ -100,11 +72,11 @@ test('the same on a warm machine shows the first loss soon', async () => {
     await trainLens().click({ trial: true });
     const clicked = Date.now();
     await trainLens().click();
-    await bench.panel.locator('body:not([data-state=finished])').waitFor();
+    await shared.bench.panel.locator('body:not([data-state=finished])').waitFor();
     await tile('loss').filter({ hasText: /\d/ }).waitFor({ timeout: 30_000 });
     times.push(Date.now() - clicked);
-    engine.push(workspace.firstStep() - clicked);
-    await bench.panel.locator('body[data-state=finished]').waitFor({ timeout: 60_000 });
+    engine.push(shared.workspace.firstStep() - clicked);
+    await shared.bench.panel.locator('body[data-state=finished]').waitFor({ timeout: 60_000 });
   }
   const median = (values: number[]) => [...values].sort((a, b) => a - b)[1]!;
   record({ 'click to first loss, warm': median(times), 'click to first step in the engine, warm': median(engine) });
@@ -113,28 +85,28 @@ test('the same on a warm machine shows the first loss soon', async () => {
 });
 
 test('pause, continue and stop answer', async () => {
-  await bench.command('View: Close All Editors');
-  await bench.open('endless.strata');
+  await shared.bench.command('View: Close All Editors');
+  await shared.bench.open('endless.strata');
   await trainLens().click();
   await expectState('running');
-  await bench.panel.locator('[data-command=pause]').click();
+  await shared.bench.panel.locator('[data-command=pause]').click();
   await expectState('paused');
   const { step } = await lossEnds();
-  await bench.picture('panel-paused-dark');
-  await bench.panel.locator('[data-command=continue]').click();
+  await shared.bench.picture('panel-paused-dark');
+  await shared.bench.panel.locator('[data-command=continue]').click();
   await expectState('running');
   await expect.poll(async () => (await lossEnds()).step, { timeout: 20_000 }).toBeGreaterThan(step);
-  await bench.panel.locator('[data-command=stop]').click();
+  await shared.bench.panel.locator('[data-command=stop]').click();
   await expectState('stopped');
-  await bench.panel.locator('[data-command=resume]').waitFor();
+  await shared.bench.panel.locator('[data-command=resume]').waitFor();
 });
 
 test('the window is reloaded during a run, and the panel comes back with the history', async () => {
-  await bench.panel.locator('[data-command=resume]').click();
+  await shared.bench.panel.locator('[data-command=resume]').click();
   await expectState('running');
-  await bench.panel.locator('.epochs tbody tr').nth(3).waitFor({ timeout: 30_000 });
+  await shared.bench.panel.locator('.epochs tbody tr').nth(3).waitFor({ timeout: 30_000 });
   const before = await lossEnds();
-  await bench.reload();
+  await shared.bench.reload();
   const began = Date.now();
   await tile('loss').filter({ hasText: /\d/ }).waitFor({ timeout: 60_000 });
   record({ 'reload to history': Date.now() - began });
@@ -142,8 +114,8 @@ test('the window is reloaded during a run, and the panel comes back with the his
   const after = await lossEnds();
   expect(after.first).toBe(before.first);
   expect(after.step).toBeGreaterThan(before.step);
-  expect(await bench.panel.locator('.epochs tbody tr').count()).toBeGreaterThan(3);
-  await bench.picture('panel-restored-dark');
+  expect(await shared.bench.panel.locator('.epochs tbody tr').count()).toBeGreaterThan(3);
+  await shared.bench.picture('panel-restored-dark');
 });
 
 test('the panel follows the theme: light and high contrast', async () => {
@@ -151,19 +123,21 @@ test('the panel follows the theme: light and high contrast', async () => {
     ['Light Modern', 'light', 'vscode-light'],
     ['Dark High Contrast', 'contrast', 'vscode-high-contrast'],
   ] as const) {
-    await bench.theme(theme);
-    await bench.panel.locator(`body.${className}`).waitFor({ timeout: 60_000 });
+    await shared.bench.theme(theme);
+    await shared.bench.panel.locator(`body.${className}`).waitFor({ timeout: 60_000 });
     await expectState('running');
-    await bench.picture(`panel-running-${name}`);
+    await shared.bench.picture(`panel-running-${name}`);
   }
-  await bench.panel.locator('[data-command=stop]').click();
+  await shared.bench.panel.locator('[data-command=stop]').click();
   await expectState('stopped');
 });
 
 test('the view of runs lists them, newest first', async () => {
-  await bench.page.locator('.activitybar .action-item', { has: bench.page.locator('[aria-label^="Strata"]') }).click();
+  await shared.bench.page
+    .locator('.activitybar .action-item', { has: shared.bench.page.locator('[aria-label^="Strata"]') })
+    .click();
   const view = (name: string) =>
-    bench.page.locator('.pane', { has: bench.page.locator('.pane-header', { hasText: name }) });
+    shared.bench.page.locator('.pane', { has: shared.bench.page.locator('.pane-header', { hasText: name }) });
   const rows = view('Runs').locator('.monaco-list-row', { hasText: 'digits' });
   await expect.poll(() => rows.count(), { timeout: 20_000 }).toBe(5);
   await rows.first().hover();
@@ -171,18 +145,20 @@ test('the view of runs lists them, newest first', async () => {
   await rows.first().locator('[aria-label^="Resume Training"]').waitFor();
   // After the reload the panel was in front; the source beside it is shown all the same.
   await view('Model').locator('.monaco-list-row', { hasText: 'SimpleNet' }).waitFor({ timeout: 20_000 });
-  await bench.picture('runs-view');
+  await shared.bench.picture('runs-view');
 });
 
 test('the walkthrough opens', async () => {
-  await bench.command('Welcome: Open Walkthrough...');
-  await bench.page.locator('.quick-input-widget input').first().fill('Train your first network');
-  await bench.page.locator('.quick-input-list .monaco-list-row', { hasText: 'Train your first network' }).waitFor();
-  await bench.page.keyboard.press('Enter');
-  await bench.page.locator('.getting-started-step', { hasText: 'See every shape' }).waitFor({ timeout: 20_000 });
-  await bench.picture('walkthrough');
+  await shared.bench.command('Welcome: Open Walkthrough...');
+  await shared.bench.page.locator('.quick-input-widget input').first().fill('Train your first network');
+  await shared.bench.page
+    .locator('.quick-input-list .monaco-list-row', { hasText: 'Train your first network' })
+    .waitFor();
+  await shared.bench.page.keyboard.press('Enter');
+  await shared.bench.page.locator('.getting-started-step', { hasText: 'See every shape' }).waitFor({ timeout: 20_000 });
+  await shared.bench.picture('walkthrough');
 });
 
 async function expectState(state: string): Promise<void> {
-  await bench.panel.locator(`.state[data-state=${state}]`).waitFor({ timeout: 30_000 });
+  await shared.bench.panel.locator(`.state[data-state=${state}]`).waitFor({ timeout: 30_000 });
 }
