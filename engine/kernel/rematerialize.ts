@@ -47,7 +47,8 @@ function within(graph: Graph, plain: Schedule, limit: number): Schedule {
     if (over(found) < over(best)) best = found;
     // Of a forecast that promised too much more is asked; behind one that could do no better stands the next peak.
     if (choice.saved >= wanted) wanted += over(found);
-    else [from, wanted] = [best, over(best)];
+    else if (best !== from) [from, wanted] = [best, over(best)];
+    else break;
   }
   if (best.schedule === plain) return plain;
   return { ...best.schedule, again: { flops: best.flops, arenaBytes: plain.arenaBytes } };
