@@ -32,7 +32,7 @@ export function holdings(plan: Plan, order: Order): Holdings {
       reads.set(key, [...(reads.get(key) ?? []), reader.node]);
   }
   const bytes = (key: Root | BufferId): number => {
-    if (typeof key !== 'number') return plan.flow.size(key.node) * bytesOf('f32');
+    if (typeof key !== 'number') return plan.flow.size(key.node) * bytesOf(plan.flow.node(key.node).type.dtype);
     const { kind, length, dtype } = plan.buffers[key]!;
     return kind === 'temporary' ? length * bytesOf(dtype) : 0;
   };

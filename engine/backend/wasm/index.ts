@@ -69,7 +69,7 @@ export async function wasmBackend(options: WasmOptions = {}): Promise<WasmBacken
   return {
     name: 'wasm',
     description: `CPU (WASM ${simd}, ${most === 1 ? '1 thread' : `up to ${most} threads`})`,
-    memory: { ...CPU_MEMORY, total: Math.min(CPU_MEMORY.total, MEMORY_SHARE * totalmem()) },
+    memory: { ...CPU_MEMORY, total: Math.min(CPU_MEMORY.total, MEMORY_SHARE * machineMemory()) },
     halves: 'stored',
     async compile(entries) {
       const executable = await compile(entries, most, options.threads !== undefined, features);
@@ -80,6 +80,12 @@ export async function wasmBackend(options: WasmOptions = {}): Promise<WasmBacken
       for (const executable of open) executable.dispose();
     },
   };
+}
+
+/** Bytes of the machine, or of the container that the process runs in. */
+function machineMemory(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
 }
 
 async function compile(

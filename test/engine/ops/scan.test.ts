@@ -176,8 +176,9 @@ describe.each(Object.entries(cases))('%s', (_, each) => {
     const one = await runGraph(await wasmBackend({ threads: 1 }), optimize(graph), leaves);
     const two = await runGraph(await wasmBackend({ threads: 2 }), optimize(graph), leaves);
     for (const [name, { data }] of Object.entries(expected)) {
-      expect(difference(reference[name]!, data), name).toBeLessThan(1e-5);
-      expect(difference(one[name]!, data), name).toBeLessThan(1e-5);
+      // f32 against f64, through gradients that grow to hundreds.
+      expect(difference(reference[name]!, data), name).toBeLessThan(5e-5);
+      expect(difference(one[name]!, data), name).toBeLessThan(5e-5);
       expect([...two[name]!], name).toEqual([...one[name]!]);
     }
   });

@@ -217,7 +217,7 @@ describe('the same curve on every backend', () => {
   });
 });
 
-it('what a training step of gpt-tiny keeps takes less than 0.72 of the memory, of lenet less than 0.85', () => {
+it('what a training step of gpt-tiny keeps takes less than 0.75 of the memory, of lenet less than 0.85', () => {
   const arenaOf = (name: string, precision?: 'mixed') => {
     const program = workloadProgram(name);
     const mixed = { ...program, run: { ...program.run, ...(precision && { precision }) } };
@@ -226,7 +226,7 @@ it('what a training step of gpt-tiny keeps takes less than 0.72 of the memory, o
     return scheduleGraph(entry!).arenaBytes;
   };
   for (const [name, most] of [
-    ['gpt-tiny', 0.72],
+    ['gpt-tiny', 0.75],
     ['lenet', 0.85],
   ] as const) {
     const [full, mixed] = [arenaOf(name), arenaOf(name, 'mixed')];
