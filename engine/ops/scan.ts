@@ -34,7 +34,7 @@ export interface ScanResults {
 
 /**
  * Runs `step` once, on `b` itself, takes what it built there back, and makes a loop of it: what depends on neither carries nor sequences is
- * computed once, outside. Undefined, with `b` as it was, if a result of the step is no f32, or a carry comes out of another type.
+ * computed once, outside, and so are products of sequences with what is constant, and rows looked up by them: one for all steps. Undefined, with `b` as it was, if a result of the step is no f32, or a carry comes out of another type.
  */
 export function buildScan(
   b: GraphBuilder,
@@ -60,7 +60,7 @@ export function buildScan(
     b.rewind(mark);
   }
   if (result === undefined || !isLoop(carries, result)) return undefined;
-  const extracted = new Extraction(b, traced, mark, leaves);
+  const extracted = new Extraction(b, traced, mark, leaves, sequences);
   const own = result.outputs.filter(({ id }) => !result.carries.some(carry => carry.id === id));
   extracted.take([...result.carries, ...result.outputs].map(({ id }) => id));
   const named = (kind: string, values: readonly Value[]) =>
@@ -72,11 +72,11 @@ export function buildScan(
     body: extracted.body.finish('step', outputs),
     length,
     carries: carries.length,
-    sequences: sequences.length,
+    sequences: extracted.sequences.length,
     reverse,
     last: [],
   };
-  const flat = b.op('scan', [...carries, ...sequences, ...extracted.constants], attributes);
+  const flat = b.op('scan', [...carries, ...extracted.sequences, ...extracted.constants], attributes);
   const layout = scanParts(attributes);
   const after = carries.map((_, i) => slotsOf(b, flat, layout[i]!, reverse ? 0 : 1, length));
   return {
@@ -100,6 +100,8 @@ class Extraction {
   readonly body: GraphBuilder;
   /** Of the graph around the loop, in the order of the leaves `constant0` …. */
   readonly constants: Value[] = [];
+  /** Those that were given, then what is computed from them ahead of the loop. */
+  readonly sequences: Value[];
   private readonly copies = new Map<NodeId, Value>();
   private readonly outside = new Map<NodeId, Value>();
   private readonly varying: ReadonlySet<NodeId>;
@@ -109,7 +111,9 @@ class Extraction {
     private readonly traced: GraphBuilder,
     private readonly mark: number,
     private readonly leaves: ReadonlyMap<NodeId, string>,
+    sequences: readonly Value[],
   ) {
+    this.sequences = [...sequences];
     this.body = b.fresh();
     const varying = new Set(leaves.keys());
     for (let id = mark; id < traced.size; id++)
@@ -120,7 +124,9 @@ class Extraction {
   /** Copies what `results` need, in the order in which it was built. */
   take(results: readonly NodeId[]): void {
     const needed = new Set(results);
-    for (const id of needed) if (this.isOwn(id)) for (const input of this.traced.node(id).inputs) needed.add(input);
+    for (const id of needed)
+      if (this.isOwn(id) && this.ahead(id) === undefined)
+        for (const input of this.traced.node(id).inputs) needed.add(input);
     for (const id of [...needed].sort((x, y) => x - y)) if (this.isOwn(id)) this.inBody(id);
   }
 
@@ -140,6 +146,8 @@ class Extraction {
     const node = this.traced.node(id);
     const name = this.leaves.get(id);
     if (name !== undefined) return this.body.input(name, node.type);
+    const early = node.op === 'matmul' || node.op === 'take' ? this.ahead(id) : undefined;
+    if (early !== undefined) return this.body.input(`sequence${this.sequences.push(early) - 1}`, node.type);
     if (this.isOwn(id))
       return this.body.copy(
         node,
@@ -147,6 +155,21 @@ class Extraction {
       );
     const at = this.constants.push(this.fromOutside(id)) - 1;
     return this.body.input(`constant${at}`, node.type);
+  }
+
+  /** A value of all steps at once, [T, …], where it is a sequence, or a product with or row of something constant. */
+  private ahead(id: NodeId): Value | undefined {
+    const { op, inputs, attributes, label } = this.traced.node(id);
+    const given = /^sequence(\d+)$/.exec(this.leaves.get(id) ?? '');
+    if (given !== null) return this.sequences[Number(given[1])];
+    const [x, y] = op === 'take' ? [inputs[1], inputs[0]] : inputs;
+    if ((op !== 'take' && op !== 'matmul') || this.varying.has(y!) || attributes.transposeA === true) return undefined;
+    if (op === 'matmul' && this.traced.value(y!).type.shape.length !== 2) return undefined;
+    const steps = this.ahead(x!);
+    if (steps === undefined) return undefined;
+    const constant = this.fromOutside(y!);
+    const build = () => (op === 'take' ? this.b.take(constant, steps) : this.b.matmul(steps, constant, attributes));
+    return label === undefined ? build() : this.b.scoped(label, build);
   }
 
   private fromOutside(id: NodeId): Value {

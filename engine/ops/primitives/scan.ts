@@ -17,7 +17,11 @@ function scanType(inputs: readonly TensorType[], attributes: ScanAttributes): Te
   };
   for (const { op, attributes, type } of body.nodes) {
     const match = op === 'input' ? /^(carry|sequence|constant)(\d+)$/.exec(String(attributes.name)) : null;
-    if (match === null) continue;
+    if (match === null && op !== 'input' && op !== 'state') continue;
+    if (match === null) {
+      const expected = 'leaves named carry0, sequence0 or constant0 and so on';
+      throw new ShapeError({ code: 'bad-attribute', op: 'scan', expected, found: String(attributes.name) });
+    }
     const first = { carry: 0, sequence: carries, constant: carries + sequences }[match[1]!]!;
     const at = first + Number(match[2]);
     const found = inputs[at];
@@ -25,8 +29,10 @@ function scanType(inputs: readonly TensorType[], attributes: ScanAttributes): Te
     if (found?.dtype === type.dtype && sameShape(found.shape, shape)) continue;
     refuse(at, type.dtype + showShape(shape), found ?? type);
   }
-  for (const [i, { value }] of body.outputs.entries()) {
+  for (const [i, { name, value }] of body.outputs.entries()) {
     const { type } = body.nodes[value]!;
+    const own = i < carries ? `carry${i}` : `output${i - carries}`;
+    if (name !== own) throw new ShapeError({ code: 'bad-attribute', op: 'scan', expected: own, found: name });
     const expected: TensorType = i < carries ? inputs[i]! : { ...type, dtype: 'f32' };
     if (type.dtype !== 'f32' || !sameShape(type.shape, expected.shape))
       refuse(Math.min(i, inputs.length - 1), `f32${showShape(expected.shape)}`, type);

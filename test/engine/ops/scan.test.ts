@@ -12,35 +12,12 @@ import { scheduleGraph } from '../../../engine/kernel/schedule.ts';
 import { GraphBuilder, type Value } from '../../../engine/ops/builder.ts';
 import { flopsOf } from '../../../engine/ops/flops.ts';
 import type { ScanAttributes } from '../../../engine/ops/primitives/scanParts.ts';
-import { buildScan, type ScanResults, type ScanSpec, type ScanStep } from '../../../engine/ops/scan.ts';
+import { buildScan } from '../../../engine/ops/scan.ts';
 import { gradients } from '../../../engine/passes/autodiff.ts';
 import { optimize } from '../../../engine/passes/pipeline.ts';
+import { type Loop, looped, unrolled } from '../../support/loops.ts';
 import { runGraph } from '../../support/runGraph.ts';
 import { difference, randomTensor, type Tensors, typeOfText } from '../../support/samples.ts';
-
-type Step = (carries: readonly Value[], steps: readonly Value[]) => ScanStep;
-type Loop = (b: GraphBuilder, spec: ScanSpec, step: Step) => ScanResults;
-
-const looped: Loop = (b, spec, step) => buildScan(b, spec, step)!;
-
-/** What a loop means. */
-const unrolled: Loop = (b, { carries, sequences, length, reverse = false }, step) => {
-  const times = [...Array(length).keys()];
-  const results: ScanStep[] = [];
-  let current = carries;
-  for (const t of reverse ? times.toReversed() : times) {
-    const result = step(
-      current,
-      sequences.map(s => b.squeeze(b.sliceAxis(s, 0, t, 1), [0])),
-    );
-    results.push(result);
-    current = result.carries;
-  }
-  const ordered = reverse ? results.toReversed() : results;
-  const stacked = (pick: (r: ScanStep) => readonly Value[]) =>
-    pick(ordered[0]!).map((_, i) => b.stack(ordered.map(r => pick(r)[i]!)));
-  return { carries: stacked(r => r.carries), last: current, outputs: stacked(r => r.outputs) };
-};
 
 /** A network with a loop: its results, all of which the gradient is taken of, from leaves of these types. */
 interface Case {
@@ -218,6 +195,22 @@ describe('a loop', () => {
     expect(backward!.body.outputs).toHaveLength(2);
     const products = graph.nodes.filter(({ op }) => op === 'matmul');
     expect(products.map(({ type }) => type.shape)).toEqual([[3, 3]]);
+  });
+
+  it('does ahead, for all steps at once, what waits for no carry', () => {
+    const b = new GraphBuilder();
+    const leaf = (name: string, type: string) => b.input(name, typeOfText(type));
+    const [tokens, h] = [leaf('tokens', 'i32[6, 2]'), leaf('h', 'f32[2, 3]')];
+    const [table, w, u] = [leaf('table', 'f32[5, 4]'), leaf('w', 'f32[4, 3]'), leaf('u', 'f32[3, 3]')];
+    const { last } = looped(b, { carries: [h], sequences: [tokens], length: 6 }, ([before], [token]) => {
+      const fromInput = b.matmul(b.take(table, token!), w);
+      return { carries: [b.tanh(b.add(fromInput, b.matmul(before!, u)))], outputs: [] };
+    });
+    const graph = optimize(b.finish('g', [{ name: 'y', value: last[0]! }]));
+    const [loop] = scansOf(graph);
+    expect(loop!.body.nodes.filter(({ op }) => op === 'matmul' || op === 'take')).toHaveLength(1);
+    const product = graph.nodes.find(({ op }) => op === 'matmul');
+    expect(product!.type.shape).toEqual([5, 3]);
   });
 
   it('takes nodes of the graph independent of its length, and the kernels of a step for each', () => {
