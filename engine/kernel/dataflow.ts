@@ -15,7 +15,7 @@ export interface Dataflow {
   node(id: NodeId): GraphNode;
   shape(id: NodeId): readonly number[];
   size(id: NodeId): number;
-  /** The primitive's lowering; a reduction over axes of size 1 alone counts as a view of its input. */
+  /** The primitive's lowering; a reduction over axes of size 1 alone counts as a view of its input, and so does what f16 is in f32. */
   kind(id: NodeId): LoweringKind;
 }
 
@@ -52,7 +52,7 @@ export function dataflow(graph: Graph): Dataflow {
     return found;
   };
   const kinds = graph.nodes.map((n, id): LoweringKind => {
-    const kind = primitive(n.op).lowering.kind;
+    const kind = n.op === 'to_f32' ? 'view' : primitive(n.op).lowering.kind;
     return kind === 'reduce' && live[id] && product(shapes[n.inputs[0]!]!) === product(shapes[id]!) ? 'view' : kind;
   });
   return {

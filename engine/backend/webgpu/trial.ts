@@ -1,7 +1,7 @@
 /** Whether subgroups of this device compute what they should: a kernel whose results are known, before any other relies on them. */
 import type { ScalarType } from '../../ir/scalar.ts';
 import type { Buffer, LoopKernel, Schedule } from '../../kernel/kernel.ts';
-import { apply, axis, constant, mul } from '../../kernel/scalar.ts';
+import { apply, axis, constant, mul, reduced } from '../../kernel/scalar.ts';
 import type { Executable } from '../backend.ts';
 
 /** A row that no number of lanes divides, with each value twice or more, so that positions are put to the test. */
@@ -34,7 +34,7 @@ function trialSchedule(): Schedule {
         stores: reducers.map((_, slot) => ({
           buffer: slot,
           at: constant(0),
-          value: { kind: 'reduced', slot, type: types[slot]! },
+          value: reduced(slot, types[slot]!),
         })),
       },
     ],
