@@ -10,10 +10,17 @@ class StrataClient extends LanguageClient {
   }
 }
 
-export function activate(context: vscode.ExtensionContext): StrataApi {
-  const script = vscode.Uri.joinPath(context.extensionUri, 'dist/serverWorker.js').toString(true);
+export async function activate(context: vscode.ExtensionContext): Promise<StrataApi> {
+  const script = await loadable(vscode.Uri.joinPath(context.extensionUri, 'dist/serverWorker.js'));
   return start(context, {
     makeClient: (id, name, options) => new StrataClient(id, name, new Worker(script), options),
     machine: () => ['Extension host: a browser'],
   });
+}
+
+/** A worker is made of what lies on the web; an extension that a remote machine has sent into the browser lies behind VS Code's files. */
+async function loadable(script: vscode.Uri): Promise<string> {
+  if (/^https?$/.test(script.scheme)) return script.toString(true);
+  const code = await vscode.workspace.fs.readFile(script);
+  return URL.createObjectURL(new Blob([Uint8Array.from(code)], { type: 'text/javascript' }));
 }
