@@ -1,5 +1,4 @@
 /** Refactorings: what they make of a text, that none adds a diagnostic, and that the program stays what it was where that is promised. */
-import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -12,6 +11,7 @@ import type { Analysis } from '../../../server/lang/api.ts';
 import { lower } from '../../../server/lang/lower/lower.ts';
 import { applyEdits } from '../../../server/lang/text.ts';
 import { analyzeSettled, createLangHost } from '../../../server/runs/langHost.ts';
+import { orderless } from '../../support/orderless.ts';
 import { body, digits, host, program } from './fixture.ts';
 
 /** The text with `«…»` selected (or `$0`, the cursor), and what the first action of that kind whose title matches makes of it. */
@@ -174,21 +174,6 @@ describe('imports', () => {
 
 const root = fileURLToPath(new URL('../../../examples/', import.meta.url));
 const examples = readdirSync(root).filter(name => name.endsWith('.strata'));
-
-/** Nodes of graphs named by what they compute instead of by number, and sorted: graphs that differ in the order of their nodes alone are equal. */
-function orderless(text: string): string {
-  const names = new Map<string, string>();
-  const nodes: string[] = [];
-  const lines = text.split('\n').flatMap(line => {
-    const [, name, value] = /^\W*(%\d+) = (.*)$/.exec(line) ?? [];
-    const known = (value ?? line).replaceAll(/%\d+/g, ref => names.get(ref) ?? ref);
-    if (name === undefined) return [...nodes.splice(0).sort(), known];
-    names.set(name, `%${createHash('sha1').update(known).digest('base64url')}`);
-    nodes.push(known);
-    return [];
-  });
-  return [...lines, ...nodes.sort()].join('\n');
-}
 
 /** Programs of all train blocks, with weights told by their order alone where `anonymous`. */
 function programs(analysis: Analysis, anonymous: boolean): readonly string[] {
