@@ -7,8 +7,8 @@ import { add, apply, axis, constant, load, mul, reduced } from '../../kernel/sca
 type Compile = (binary: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
 
 const [ROWS, COLUMNS, INNER] = [64, 80, 96];
-const TRIALS = 8;
-const RUNS = 16;
+const TRIALS = 4;
+const RUNS = 8;
 
 /** C = relu(A B^T + bias), then softmax over the rows, then an update with square roots and divisions. */
 function probeSchedule(): Schedule {

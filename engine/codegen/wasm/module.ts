@@ -121,7 +121,7 @@ function planEntries(
       panels.set(key, { base: scratch.keep(bytes), isPacked: false });
     const { kept } = scratch;
     const operandOf = (kernel: Kernel) =>
-      kernel.kind === 'matmul' ? panels.get(operandKey(prepared(kernel))) : undefined;
+      kernel.kind === 'matmul' && panels.size > 0 ? panels.get(operandKey(prepared(kernel))) : undefined;
     const uses = schedule.kernels.map(kernel => useOf(kernel, places, operandOf(kernel), kept, classes));
     return { schedule, places, uses, kept };
   });
