@@ -59,7 +59,11 @@ function peerFinder({ roots }: Plan, order: Order, sequence: Sequence): (root: R
   const domain = (root: Root) => squeeze(root.shape).join();
   const readers = new Map<string, Root[]>();
   for (const root of roots) {
-    for (const key of readKeys(order, root, domain(root))) readers.set(key, [...(readers.get(key) ?? []), root]);
+    for (const key of readKeys(order, root, domain(root))) {
+      const known = readers.get(key);
+      if (known === undefined) readers.set(key, [root]);
+      else known.push(root);
+    }
   }
   return root => {
     const peers = new Set(readKeys(order, root, domain(root)).flatMap(key => readers.get(key)!));

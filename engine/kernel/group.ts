@@ -98,12 +98,11 @@ export function groupReader(
 ): GroupReader {
   let illegal = false;
   const { flow, rootOf, concats } = plan;
-  const writers = new Map([...concats].map(([id, c]) => [id, c.writers]));
   const stored = (node: NodeId, flat: Scalar): Scalar | undefined => {
     const { op, type, attributes } = flow.node(node);
     if (op === 'input' || op === 'state')
       return load(plan.leaves.get(String(attributes.name))!, flat, scalarType(type.dtype));
-    if (writers.get(node)?.some(w => group.members.has(w))) illegal = true;
+    if (concats.get(node)?.writers.some(w => group.members.has(w))) illegal = true;
     const root = rootOf.get(node);
     if (!root) return concats.has(node) ? base.simplify(primary(node, flat)) : undefined;
     const member = group.members.get(root);
