@@ -91,16 +91,22 @@ export function rankedTiles(shape: Shape, splits: number, options: WgslOptions):
 
 /** Parts of the depth begin at multiples of the deepest slice, so that they are the same for all tiles. */
 export const SPLIT_ALIGNMENT = 32;
-/** A block of this size would leave a GPU idle if there were fewer than so many of it; a part of the depth is no shorter than this. */
+/**
+ * A block of this size would leave a GPU idle if there were fewer than so many of it; a part of the depth is no shorter than this, and two
+ * of them don't make up for the second dispatch.
+ */
 const NOMINAL_BLOCK = 32;
 const ENOUGH_BLOCKS = 64;
-const SHORTEST_PART = 128;
+const SHORTEST_PART = 192;
+const FEWEST_PARTS = 3;
 const MOST_PARTS = 32;
 
 /** Depth of each part of the product; `k` itself where it isn't split. Depends on the shape alone, since it changes the order of the sum. */
 export function partDepth({ batch, m, n, k }: Shape, { software, splits }: WgslOptions): number {
   const blocks = Math.ceil(m / NOMINAL_BLOCK) * Math.ceil(n / NOMINAL_BLOCK) * batch;
   const wanted = splits ?? (software ? 1 : Math.min(ENOUGH_BLOCKS / blocks, k / SHORTEST_PART, MOST_PARTS));
-  const parts = Math.max(1, Math.floor(wanted));
-  return parts === 1 ? k : Math.min(k, Math.ceil(k / parts / SPLIT_ALIGNMENT) * SPLIT_ALIGNMENT);
+  const parts = Math.floor(wanted);
+  return parts < (splits === undefined ? FEWEST_PARTS : 2)
+    ? k
+    : Math.min(k, Math.ceil(k / parts / SPLIT_ALIGNMENT) * SPLIT_ALIGNMENT);
 }

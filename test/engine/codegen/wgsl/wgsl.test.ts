@@ -226,10 +226,10 @@ describe('products', () => {
     ];
     const [parts, sum, ...more] = shaders(build);
     expect(more).toEqual([]);
-    expect(parts!.workgroups[2]).toBe(5);
-    expect(parts!.scratchBytes).toBe(5 * 64 * 128 * 4);
-    expect(parts!.code).toContain('(i32(group.z) % 5i) * 160i');
-    expect(sum!.code).toContain('for (var s = 1i; s < 5i; s++)');
+    expect(parts!.workgroups[2]).toBe(4);
+    expect(parts!.scratchBytes).toBe(4 * 64 * 128 * 4);
+    expect(parts!.code).toContain('(i32(group.z) % 4i) * 224i');
+    expect(sum!.code).toContain('for (var s = 1i; s < 4i; s++)');
     expect(shaders(build, { ...defaultOptions, software: true })).toHaveLength(1);
   });
 
@@ -277,6 +277,16 @@ describe('dispatches', () => {
     expect(dispatches(b => sums(b, 1000, 1000))).toHaveLength(2);
     // Four bindings are more than three.
     expect(dispatches(b => sums(b, 3, 1000), { ...defaultOptions, storageBuffers: 3 })).toHaveLength(2);
+  });
+
+  it.each([
+    ['charlstm', 30],
+    ['gpt-tiny', 50],
+  ])('a step of %s needs at most %i pipelines, since equal kernels share theirs', (name, most) => {
+    const steps = buildSteps(workloadProgram(name), { train: 4096, validation: 0, test: 0 });
+    const train = scheduleShaders(scheduleGraph(steps.entries.find(entry => entry.name === 'train')!));
+    expect(train.length).toBeGreaterThan(2 * most);
+    expect(new Set(train.map(({ shader }) => shader.template)).size).toBeLessThanOrEqual(most);
   });
 
   it('a step of simplenet takes at most 12 on a GPU, parts of the depth included', () => {
