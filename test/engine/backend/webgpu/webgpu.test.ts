@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend, Executable } from '../../../../engine/backend/backend.ts';
 import { referenceBackend } from '../../../../engine/backend/reference/reference.ts';
 import type { WebgpuBackend } from '../../../../engine/backend/webgpu/index.ts';
+import { defaultOptions } from '../../../../engine/codegen/wgsl/shader.ts';
 import type { Schedule } from '../../../../engine/kernel/kernel.ts';
 import { scheduleGraph } from '../../../../engine/kernel/schedule.ts';
 import { GraphBuilder } from '../../../../engine/ops/builder.ts';
@@ -43,9 +44,17 @@ describe('webgpu', () => {
     expect(wrong).toEqual([]);
   });
 
-  onDevice('computes random schedules', async backend => {
+  /** The device with shaders as a GPU of the least limits gets them. */
+  const asHardware = (backend: WebgpuBackend): Backend => ({
+    ...backend,
+    compile: entries => backend.compile(entries, { ...defaultOptions, subgroups: undefined }),
+  });
+
+  onDevice('computes random schedules, as software and as hardware', async software => {
+    const hardware = asHardware(software);
     await fc.assert(
-      fc.asyncProperty(randomGraphs(), async graph => {
+      fc.asyncProperty(randomGraphs(), fc.boolean(), async (graph, isHardware) => {
+        const backend = isHardware ? hardware : software;
         const leaves = randomLeaves(graph);
         const expected = expectedBuffers(graph, leaves);
         const found = await runSchedule(backend, scheduleGraph(graph), leaves, Object.keys(expected));
@@ -238,9 +247,11 @@ describe('webgpu', () => {
       { train: 30, validation: 10, test: 0 },
     );
     const schedules = steps.entries.map(scheduleGraph);
-    const runs = await Promise.all([backend, referenceBackend()].map(b => train(b, schedules, steps.layout.buffers)));
-    const [found, expected] = runs as [Float32Array, Float32Array];
+    const backends = [backend, asHardware(backend), referenceBackend()];
+    const runs = await Promise.all(backends.map(b => train(b, schedules, steps.layout.buffers)));
+    const [found, hardware, expected] = runs as [Float32Array, Float32Array, Float32Array];
     expect(difference(found, expected)).toBeLessThan(1e-3);
+    expect(difference(hardware, expected)).toBeLessThan(1e-3);
     expect(await train(backend, schedules, steps.layout.buffers)).toEqual(found);
   });
 
