@@ -64,9 +64,11 @@ function layerItem({ id, layer }: Extract<Element, { kind: 'layer' }>): vscode.T
   item.iconPath = new vscode.ThemeIcon(layer.children.length > 0 ? 'symbol-class' : 'symbol-field');
   const kind = layer.kind === '' || layer.kind === layer.name ? [] : [layer.kind];
   const weights = layer.weights === 0 ? [] : [weightsText(layer.weights)];
-  item.description = [layer.output, ...kind, ...weights].join(' · ');
+  // `[]`, the shape of one number, looks like something missing.
+  const output = layer.output === '[]' ? [] : [layer.output];
+  item.description = [...output, ...kind, ...weights].join(' · ');
   item.tooltip = summary(`${layer.path} ${layer.output}`, layer.weights, layer.flops);
-  item.accessibilityInformation = { label: `${layer.name}, ${item.description}` };
+  item.accessibilityInformation = { label: [layer.name, ...output, ...kind, ...weights].join(', ') };
   if (layer.location) item.command = openAt(vscode.Uri.parse(layer.location.uri), layer.location.range);
   return item;
 }

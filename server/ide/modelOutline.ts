@@ -1,7 +1,7 @@
 /** The layers of a train block as a tree: shapes, weights and floating-point operations, told by the graph that is trained. */
 import { showShape } from '../../engine/dim/dim.ts';
 import { bindGraph } from '../../engine/ir/bind.ts';
-import type { TensorType } from '../../engine/ir/graph.ts';
+import type { GraphNode, TensorType } from '../../engine/ir/graph.ts';
 import type { Program } from '../../engine/ir/program.ts';
 import { type Work, workOf } from '../../engine/ops/flops.ts';
 import type { Analysis, Location, MadeLayer } from '../lang/api.ts';
@@ -67,14 +67,24 @@ function perSample({ train }: Program): readonly Work[] {
 /** Layers in order of computation. A function without weights that is applied again further on is listed again. */
 function grow(root: Draft, program: Program): void {
   const owners = new Set(program.parameters.map(p => p.name.slice(0, p.name.lastIndexOf('.'))));
+  const means = meansOf(program);
   let path: readonly Draft[] = [];
   const work = perSample(program);
   for (const [at, { node }] of [...workOf(program.train)].entries()) {
     if (node.label === undefined || node.op === 'input' || node.op === 'constant') continue;
     if (path.at(-1)?.path !== node.label) path = pathTo(root, node.label, owners.has(node.label));
     path.at(-1)!.flops += Number(work[at]!.flops);
-    for (const layer of path) layer.output = node.type;
+    const type = means.has(node) ? scalar : node.type;
+    for (const layer of path) layer.output = type;
   }
+}
+
+/** What people see of a metric that is finished from means. */
+const scalar: TensorType = { dtype: 'f32', shape: [] };
+
+function meansOf({ train, reports }: Program): ReadonlySet<GraphNode> {
+  const finished = new Set(reports.filter(r => r.finish).map(r => r.name));
+  return new Set(train.outputs.filter(o => finished.has(o.name)).map(o => train.nodes[o.value]!));
 }
 
 /** The layers of that path, made where they are not there yet. */

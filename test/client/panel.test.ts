@@ -59,6 +59,15 @@ describe.skipIf(!chromiumPath())('the panel', () => {
       expect(await panel.saved()).toMatchObject({ folder: summary.folder });
     }));
 
+  it('has no switch for a curve that a run without validation never gets', () =>
+    withPanel({}, async panel => {
+      const entries = () => panel.page.locator('[data-chart=loss] .entry:visible').allTextContents();
+      await panel.post({ type: 'events', summary, events: [start, ...stretch(1, 20)] });
+      expect((await entries()).map(entry => entry.replace(/[\d.–]+$/, ''))).toEqual(['Training', 'Validation']);
+      await panel.post({ type: 'history', history: { ...history(20), events: [{ ...start, validationSamples: 0 }] } });
+      await expect.poll(async () => (await entries()).length).toBe(1);
+    }));
+
   it('shows the tables of a run that has ended', () =>
     withPanel({}, async panel => {
       await panel.post(running);

@@ -70,7 +70,7 @@ export function createChart(name: string, heading: string, onToggle: (key: Legen
       const both = options.smoothing > 0 && !options.hidden.has('train');
       plot!.series[row.raw]!.alpha = both ? 0.28 : 1;
     });
-    key.update(lastValues(name, series), options.hidden);
+    key.update(lastValues(store, name, series), options.hidden);
     plotHost.setAttribute('aria-label', chartSummary(store, name));
     showEmpty(plotHost, x.length === 0, store);
   };
@@ -111,10 +111,11 @@ function curves(store: RunStore, name: string, smoothed: Smoothing, buckets: num
   return [raw, drawable({ x, y: picked.map(index => mean.values[index]!) }), validation];
 }
 
-function lastValues(name: string, series: readonly Points[]): Record<LegendKey, string> {
+function lastValues(store: RunStore, name: string, series: readonly Points[]): Partial<Record<LegendKey, string>> {
   const train = series[row.smooth - 1]!.y.at(-1) ?? series[row.raw - 1]!.y.at(-1);
   const validation = series[row.validation - 1]!.y.at(-1);
-  return { train: formatMetric(name, train), validation: formatMetric(name, validation) };
+  const validated = store.start?.validationSamples !== 0;
+  return { train: formatMetric(name, train), ...(validated && { validation: formatMetric(name, validation) }) };
 }
 
 function plotOptions(name: string, log: boolean, width: number, theme: () => Theme, tip: uPlot.Plugin): uPlot.Options {

@@ -7,7 +7,8 @@ export type LegendKey = 'train' | 'validation';
 
 export interface Legend {
   readonly root: HTMLElement;
-  update(values: Readonly<Record<LegendKey, string>>, hidden: ReadonlySet<LegendKey>): void;
+  /** A curve without a value here is not there, and has no switch. */
+  update(values: Readonly<Partial<Record<LegendKey, string>>>, hidden: ReadonlySet<LegendKey>): void;
 }
 
 const labels: Readonly<Record<LegendKey, string>> = { train: t('Training'), validation: t('Validation') };
@@ -39,7 +40,8 @@ export function legend(heading: string, onToggle: (key: LegendKey) => void): Leg
     root,
     update(values, hidden) {
       for (const { key, value, button } of entries) {
-        setText(value, hidden.has(key) ? '' : values[key]);
+        button.hidden = values[key] === undefined;
+        setText(value, hidden.has(key) ? '' : (values[key] ?? ''));
         button.setAttribute('aria-pressed', String(!hidden.has(key)));
       }
     },

@@ -36,6 +36,10 @@ describe('the layers of a train block', () => {
         .children.map(c => c.name),
     ).toEqual(['linear_1', 'relu', 'linear_2']);
   });
+  it('are one number for a metric, whatever it is made of', () => {
+    expect(find(program('report confusion(logits, label)'), 'confusion')).toMatchObject({ output: '[]' });
+    expect(find(program('report accuracy(logits, label)'), 'accuracy')).toMatchObject({ output: '[]' });
+  });
   it('lie where they are named, or called', () => {
     const text = `${body('  x |> Two |> linear(10)')}
 model Two(x: [B, D]) -> [B, D] {
