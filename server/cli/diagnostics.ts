@@ -77,8 +77,7 @@ function print(
  *   help: …
  */
 function textOf(d: Diagnostic, source: Source, stream: NodeJS.WriteStream): string {
-  const style =
-    d.severity === 'error' ? ('red' as const) : d.severity === 'warning' ? ('yellow' as const) : ('blue' as const);
+  const style = d.severity === 'error' ? ('red' as const) : ('yellow' as const);
   const head = `${paint(['bold', style], `${d.severity}[${d.code}]`, stream)}: ${paint('bold', d.message, stream)}`;
   const places = [
     frame(source.name, source.text, source.analysis.lines, d.span, mark => paint(style, mark, stream), stream),

@@ -1,4 +1,4 @@
-/** Diagnostic facts: what is wrong, as data. `server/ide/diagnostics` turns each code into a message, a severity, a page and fixes. */
+/** Diagnostic facts: what is wrong, as data. `server/ide/diagnostics` turns each code into a message, a page and fixes. */
 import type { Location, Span, TextEdit } from './text.ts';
 
 /** Another place that explains the mistake. */
@@ -156,3 +156,24 @@ export type DiagnosticFact = {
     readonly fix?: readonly TextEdit[];
   };
 }[FactCode];
+
+/** Facts that keep nobody from training. */
+const warnings: ReadonlySet<FactCode> = new Set<FactCode>([
+  'unused-binding',
+  'softmax-before-cross-entropy',
+  'unshared-weights',
+  'broadcast-target',
+  'opposing-objectives',
+  'untrained-layer',
+  'batch-of-one',
+]);
+
+export type Severity = 'error' | 'warning';
+
+export function severityOf(code: FactCode): Severity {
+  return warnings.has(code) ? 'warning' : 'error';
+}
+
+export function isError({ code }: Pick<DiagnosticFact, 'code'>): boolean {
+  return severityOf(code) === 'error';
+}

@@ -37,10 +37,7 @@ export function createConvert(encoding: Encoding, spelled: (uri: string) => stri
 }
 
 /** LSP numbers these; the names say which. */
-const severities = { error: 1, warning: 2, information: 3, hint: 4 } as const satisfies Record<
-  string,
-  DiagnosticSeverity
->;
+const severities = { error: 1, warning: 2 } as const satisfies Record<string, DiagnosticSeverity>;
 
 const suggestionKinds: Readonly<Record<Suggestion['kind'], CompletionItemKind>> = {
   file: 17,

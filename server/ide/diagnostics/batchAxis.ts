@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const batchAxis: Rule<'batch-axis'> = {
-  severity: 'error',
   message: ({ callee, axis, size }) =>
     `expected a size known before training for ${axis} of ${callee}, found ${size}, which the batch decides`,
   help: ({ at }) => (at === undefined ? 'let the batch be the first axis' : `put the batch first: transpose(0, ${at})`),

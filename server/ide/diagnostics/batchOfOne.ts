@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const batchOfOne: Rule<'batch-of-one'> = {
-  severity: 'warning',
   message: ({ callee, batch, samples }) =>
     samples === undefined
       ? `expected several values a channel for ${callee}, found batches of one sample`

@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const batchTooLarge: Rule<'batch-too-large'> = {
-  severity: 'error',
   message: ({ batch, samples }) =>
     `expected a batch of at most ${samples.toLocaleString('en')}, the training samples there are, found ${batch.toLocaleString('en')}`,
   fixTitle: ({ samples }) => `make the batch ${samples}`,

@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const broadcastTarget: Rule<'broadcast-target'> = {
-  severity: 'warning',
   message: ({ callee, prediction, target }) =>
     `expected prediction and target of one shape in ${callee}, found ${prediction} and ${target}, which broadcast`,
   page: {

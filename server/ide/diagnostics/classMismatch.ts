@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const classMismatch: Rule<'class-mismatch'> = {
-  severity: 'error',
   message: ({ classes, logits, callee }) =>
     `expected ${classes} logits for labels of ${classes} classes in ${callee}, found ${logits}`,
   help: ({ classes }) => `let the last layer give ${classes} outputs`,

@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const dataMalformed: Rule<'data-malformed'> = {
-  severity: 'error',
   message: ({ message }) => message,
   page: {
     title: 'data that can not be read',

@@ -3,7 +3,6 @@ import { isAddress } from '../../../engine/util/address.ts';
 import type { Rule } from './rule.ts';
 
 export const dataMissing: Rule<'data-missing'> = {
-  severity: 'error',
   message: ({ message }) => message,
   help: ({ path }) => {
     if (isAddress(path))

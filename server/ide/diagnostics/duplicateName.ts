@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const duplicateName: Rule<'duplicate-name'> = {
-  severity: 'error',
   message: ({ name, what }) => `expected each ${what} once, found ${name} again`,
   help: () => 'rename or remove one of them',
   page: {

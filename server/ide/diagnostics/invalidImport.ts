@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const invalidImport: Rule<'invalid-import'> = {
-  severity: 'error',
   message: ({ path, reason }) =>
     reason === 'cycle' ? `${path} imports this file, directly or not` : `no file ${path} can be read`,
   page: {

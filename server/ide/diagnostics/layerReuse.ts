@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const layerReuse: Rule<'layer-reuse'> = {
-  severity: 'error',
   message: ({ layer, expected, found }) => `expected ${expected}, for which ${layer} has its weights, found ${found}`,
   help: ({ layer }) => `bind a second layer instead of applying ${layer} again`,
   page: {

@@ -10,7 +10,6 @@ const units = {
 } as const;
 
 export const limitExceeded: Rule<'limit-exceeded'> = {
-  severity: 'error',
   message: ({ what, limit }) =>
     `expected at most ${limit.toLocaleString('en')} ${units[what]}, so the rest is not checked`,
   help: () => 'split the file and import its parts',

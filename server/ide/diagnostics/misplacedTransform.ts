@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const misplacedTransform: Rule<'misplaced-transform'> = {
-  severity: 'error',
   message: ({ where }) =>
     where === 'augment'
       ? 'expected a random transform that keeps the shape in augment, found a fixed one'

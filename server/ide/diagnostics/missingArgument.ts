@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const missingArgument: Rule<'missing-argument'> = {
-  severity: 'error',
   message: ({ callee, parameter, type }) => `expected ${parameter}: ${type} in the call of ${callee}`,
   help: ({ signature }) => signature,
   fixTitle: ({ parameter }) => `add ${parameter}`,

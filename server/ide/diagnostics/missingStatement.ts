@@ -9,7 +9,6 @@ const remedies: Readonly<Record<string, string>> = {
 };
 
 export const missingStatement: Rule<'missing-statement'> = {
-  severity: 'error',
   message: ({ block, statement }) => `expected ${statement} in ${block}`,
   help: ({ statement }) => remedies[statement],
   fixTitle: ({ statement }) => `add ${statement}`,

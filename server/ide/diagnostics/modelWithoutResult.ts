@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const modelWithoutResult: Rule<'model-without-result'> = {
-  severity: 'error',
   message: ({ model }) => `expected an expression at the end of ${model}: its result`,
   page: {
     title: 'a model without a result',

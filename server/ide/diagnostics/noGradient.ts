@@ -5,7 +5,6 @@ import type { Rule } from './rule.ts';
 const discriminator = 'minimize bce(d(image), 1) + bce(fake |> detach |> d, 0) over d';
 
 export const noGradient: Rule<'no-gradient'> = {
-  severity: 'error',
   message: ({ layer }) => `expected a loss whose gradient reaches ${layer ?? 'weights'}, found one that stops before`,
   help: ({ layer }) =>
     layer === undefined

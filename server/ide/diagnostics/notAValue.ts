@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const notAValue: Rule<'not-a-value'> = {
-  severity: 'error',
   message: ({ name, found }) => `${name} is ${found}, which can't stand here`,
   page: {
     title: 'not a value here',

@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const notCallable: Rule<'not-callable'> = {
-  severity: 'error',
   message: ({ found }) => `expected a function, layer or model to call, found ${found}`,
   page: {
     title: 'not something to call',

@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const notConstant: Rule<'not-constant'> = {
-  severity: 'error',
   message: ({ subject }) => `expected a value known before training for ${subject}`,
   page: {
     title: 'not known before training',

@@ -5,7 +5,6 @@ import type { Rule } from './rule.ts';
 const generator = 'minimize bce(d(fake), 1) over g';
 
 export const opposingObjectives: Rule<'opposing-objectives'> = {
-  severity: 'warning',
   message: ({ weights }) => `this loss and its opposite both move ${weights.join(' and ')}`,
   help: ({ over }) =>
     over.length > 0

@@ -1,5 +1,6 @@
 /** The documentation page of each diagnostic code, as Markdown; `codeDescription` links there. */
 import type { FactCode } from '../../lang/api.ts';
+import { severityOf } from '../../lang/facts.ts';
 import { rules } from './registry.ts';
 import type { Page } from './rule.ts';
 
@@ -12,7 +13,7 @@ export function diagnosticPages(): ReadonlyMap<string, string> {
 }
 
 function page(code: FactCode, { title, about, example }: Page): string {
-  const parts = [`# ${title}`, `\`strata(${code})\`, ${article(rules[code].severity)}`, about];
+  const parts = [`# ${title}`, `\`strata(${code})\`, ${article(severityOf(code))}`, about];
   if (example) parts.push('## Example', fence(example.wrong), 'Mended:', fence(example.right));
   return `${parts.join('\n\n')}\n`;
 }

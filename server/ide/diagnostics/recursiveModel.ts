@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const recursiveModel: Rule<'recursive-model'> = {
-  severity: 'error',
   message: ({ model, through }) =>
     through.length === 0
       ? `${model} can't contain itself`

@@ -1,5 +1,6 @@
 /** All diagnostic codes, and how a fact becomes what an editor or terminal shows. */
 import type { Analysis, DiagnosticFact, FactCode, Location, Related, Span } from '../../lang/api.ts';
+import { type Severity, severityOf } from '../../lang/facts.ts';
 import { batchAxis } from './batchAxis.ts';
 import { batchOfOne } from './batchOfOne.ts';
 import { batchTooLarge } from './batchTooLarge.ts';
@@ -23,7 +24,7 @@ import { notConstant } from './notConstant.ts';
 import { opposingObjectives } from './opposingObjectives.ts';
 import { recursiveModel } from './recursiveModel.ts';
 import { requirementFailed } from './requirementFailed.ts';
-import type { Fix, Rule, Rules, Severity } from './rule.ts';
+import type { Fix, Rule, Rules } from './rule.ts';
 import { shapeMismatch } from './shapeMismatch.ts';
 import { softmaxBeforeCrossEntropy } from './softmaxBeforeCrossEntropy.ts';
 import { splitOutOfRange } from './splitOutOfRange.ts';
@@ -76,7 +77,7 @@ export const rules: Rules = {
   'opposing-objectives': opposingObjectives,
 };
 
-export type { Severity } from './rule.ts';
+export type { Severity } from '../../lang/facts.ts';
 
 /** A diagnostic in words. */
 export interface Diagnostic {
@@ -97,7 +98,7 @@ export function renderFact(fact: DiagnosticFact): Diagnostic {
   const help = helpOf(fact);
   return {
     code: fact.code,
-    severity: rules[fact.code].severity,
+    severity: severityOf(fact.code),
     span: fact.span,
     message: withRule(fact, (rule, data) => rule.message(data)),
     ...(help === undefined ? {} : { help }),

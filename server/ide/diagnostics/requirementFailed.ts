@@ -2,7 +2,6 @@
 import type { FactData, Rule } from './rule.ts';
 
 export const requirementFailed: Rule<'requirement-failed'> = {
-  severity: 'error',
   message: data => `${data.callee} requires ${data.requirement}, but ${failure(data)}`,
   page: {
     title: 'a requirement that does not hold',

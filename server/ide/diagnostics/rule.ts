@@ -1,7 +1,5 @@
-/** What a diagnostic code declares: the words, the weight, the fixes and the page of documentation, all in one file a code. */
+/** What a diagnostic code declares: the words, the fixes and the page of documentation, all in one file a code. */
 import type { DiagnosticFact, FactCode, FactData, Span, TextEdit } from '../../lang/api.ts';
-
-export type Severity = 'error' | 'warning' | 'information' | 'hint';
 
 export interface Fix {
   /** What happens, lower case, as the light bulb shows it. */
@@ -23,7 +21,6 @@ export interface Page {
 }
 
 export interface Rule<C extends FactCode> {
-  readonly severity: Severity;
   /** What is wrong: lower case, one sentence, expected before found, not repeating what is underlined. */
   readonly message: (data: FactData[C]) => string;
   /** How to mend it, in the same style. */

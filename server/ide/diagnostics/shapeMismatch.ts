@@ -5,7 +5,6 @@ type Data = FactData['shape-mismatch'];
 const flatten = 'flatten the axes after the first';
 
 export const shapeMismatch: Rule<'shape-mismatch'> = {
-  severity: 'error',
   message: data => {
     const { expected, found } = data;
     return `expected ${expected}${place(data)}, found ${found}${axis(data)}`;

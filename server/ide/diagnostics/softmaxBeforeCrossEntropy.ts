@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const softmaxBeforeCrossEntropy: Rule<'softmax-before-cross-entropy'> = {
-  severity: 'warning',
   message: ({ callee }) => `${callee} takes logits and applies softmax itself`,
   help: () => 'remove the softmax',
   fixTitle: () => 'remove the softmax',

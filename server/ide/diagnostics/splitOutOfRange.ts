@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const splitOutOfRange: Rule<'split-out-of-range'> = {
-  severity: 'error',
   message: ({ split, value, expected }) => `expected ${expected} for the ${split} split, found ${value}`,
   page: {
     title: 'an empty split',

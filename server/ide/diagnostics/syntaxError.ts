@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const syntaxError: Rule<'syntax-error'> = {
-  severity: 'error',
   message: ({ expected, found }) => `expected ${expected}, found ${found === '' ? 'nothing' : name(found)}`,
   fixTitle: ({ expected }) => `insert ${expected}`,
   page: {

@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const tooManyArguments: Rule<'too-many-arguments'> = {
-  severity: 'error',
   message: ({ callee, most, found }) =>
     `expected at most ${most} ${most === 1 ? 'argument' : 'arguments'} for ${callee}, found ${found}`,
   page: {

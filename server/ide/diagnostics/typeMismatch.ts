@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const typeMismatch: Rule<'type-mismatch'> = {
-  severity: 'error',
   message: ({ subject, callee, expected, found }) =>
     `expected ${expected} for ${subject}${callee === undefined ? '' : ` of ${callee}`}, found ${found}`,
   help: ({ expected, found }) => {

@@ -2,7 +2,6 @@
 import { didYouMean, type Rule, renames } from './rule.ts';
 
 export const unknownArgument: Rule<'unknown-argument'> = {
-  severity: 'error',
   message: ({ callee, name }) => `${callee} has no parameter ${name}`,
   help: ({ candidates }) => didYouMean(candidates),
   fixTitle: ({ candidates }) => `change to ${candidates[0]}`,

@@ -22,7 +22,6 @@ const nouns: Readonly<Record<NameKind, string>> = {
 };
 
 export const unknownName: Rule<'unknown-name'> = {
-  severity: 'error',
   message: ({ name, kind }) =>
     kind === 'value' ? `nothing here is called ${name}` : `no ${nouns[kind]} is called ${name}`,
   help: ({ candidates }) => didYouMean(candidates),

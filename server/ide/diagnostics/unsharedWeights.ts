@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const unsharedWeights: Rule<'unshared-weights'> = {
-  severity: 'warning',
   message: ({ model }) => `each anonymous ${model} has weights of its own`,
   help: ({ model }) => `bind it once to share them: net = ${model}()`,
   page: {

@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const unsupported: Rule<'unsupported'> = {
-  severity: 'error',
   message: ({ what }) => `${what} is not supported yet`,
   page: {
     title: 'not supported yet',

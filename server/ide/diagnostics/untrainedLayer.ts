@@ -5,7 +5,6 @@ import type { Rule } from './rule.ts';
 const discriminator = 'minimize bce(d(image), 1) + bce(fake |> detach |> d, 0) over d';
 
 export const untrainedLayer: Rule<'untrained-layer'> = {
-  severity: 'warning',
   message: ({ layer }) => `expected a minimize that moves the weights of ${layer}, found none`,
   help: ({ layer }) => `minimize a loss over ${layer}, or say that it stays as it is: freeze ${layer}`,
   page: {

@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const unusedBinding: Rule<'unused-binding'> = {
-  severity: 'warning',
   message: ({ name, what }) => (what === 'layer' ? `layer ${name} is never applied` : `${what} ${name} is never read`),
   fixTitle: ({ name }) => `remove ${name}`,
   unnecessary: true,

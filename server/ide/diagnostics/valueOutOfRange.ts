@@ -2,7 +2,6 @@
 import type { Rule } from './rule.ts';
 
 export const valueOutOfRange: Rule<'value-out-of-range'> = {
-  severity: 'error',
   message: ({ subject, expected, found }) => `expected ${expected} for ${subject}, found ${found}`,
   page: {
     title: 'a number out of range',

@@ -10,7 +10,7 @@ import type { LayerSite, Sheet } from '../check/records.ts';
 import { choicesOf } from '../check/sweep.ts';
 import type { TrainFace } from '../check/train.ts';
 import type { DiagnosticFact } from '../facts.ts';
-import { isError } from '../snapshot/facts.ts';
+import { isError } from '../facts.ts';
 import { dependencies } from '../snapshot/outline.ts';
 import { absolute, locate, type Part, parts, type Snapshot } from '../snapshot/snapshot.ts';
 import type { TrainDeclaration } from '../syntax/ast.ts';

@@ -8,21 +8,6 @@ import { type Span, shiftSpan } from '../text.ts';
 import { withoutEchoes } from './echoes.ts';
 import { absolute, locate, type Part, parts, type Snapshot } from './snapshot.ts';
 
-/** Facts that keep nobody from training. */
-const lints: ReadonlySet<DiagnosticFact['code']> = new Set<DiagnosticFact['code']>([
-  'unused-binding',
-  'softmax-before-cross-entropy',
-  'unshared-weights',
-  'broadcast-target',
-  'opposing-objectives',
-  'untrained-layer',
-  'batch-of-one',
-]);
-
-export function isError(fact: Pick<DiagnosticFact, 'code'>): boolean {
-  return !lints.has(fact.code);
-}
-
 export function allFacts(snapshot: Snapshot): readonly DiagnosticFact[] {
   const { tree } = snapshot.world;
   const whole: Span = { start: 0, end: Math.min(snapshot.text.length, 1) };

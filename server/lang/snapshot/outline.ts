@@ -2,9 +2,9 @@
 import type { DataBlock, Declaration, DiagnosticFact, Fold, OutlineItem, TrainBlock } from '../api.ts';
 import { showMeaning } from '../check/meaning.ts';
 import { runsOf } from '../check/sweep.ts';
+import { isError } from '../facts.ts';
 import type { DeclarationNode, Statement } from '../syntax/ast.ts';
 import { walk } from '../syntax/ast.ts';
-import { isError } from './facts.ts';
 import { absolute, type Part, partOf, parts, type Snapshot } from './snapshot.ts';
 
 export function declarations(snapshot: Snapshot): readonly Declaration[] {

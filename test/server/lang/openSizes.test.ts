@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { analyze } from '../../../server/lang/analyze.ts';
+import { isError } from '../../../server/lang/facts.ts';
 import { lower } from '../../../server/lang/lower/lower.ts';
-import { isError } from '../../../server/lang/snapshot/facts.ts';
 import { expectMarked, fixture, testHost } from '../../support/fixture.ts';
 import { rounds, seconds } from '../../support/fuzz.ts';
 
