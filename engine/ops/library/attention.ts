@@ -18,7 +18,7 @@ function splitHeads(context: BuildContext, x: Value, heads: number): Value {
  * Scores of a head from which on they are computed by blocks, and again for the gradient: where the half that a causal mask hides is
  * worth more time than that, and where memory falls to less than half (docs/performance.md).
  */
-const MANY_SCORES = { causal: 192 * 192, all: 512 * 512 };
+const MANY_SCORES = { causal: 192 * 192, all: 1024 * 1024 };
 
 /** softmax(Q K^T / sqrt(D)) V for each head: q [B, heads, T, D], k [B, heads, S, D], v [B, heads, S, E] give [B, heads, T, E]. */
 function attend({ b }: BuildContext, q: Value, k: Value, v: Value, masks: Masks): Value {
