@@ -39,6 +39,24 @@ async function expectDied(running: Running, run: string): Promise<void> {
   expect(err).toContain(`strata resume ${run}`);
 }
 
+it('killed in mixed precision, whose scale has fallen by then', async () => {
+  const file = join(folder.path, 'a.strata');
+  const text = readFileSync(file, 'utf8').replace(
+    /minimize cross_entropy/,
+    'precision mixed\n  minimize 3000 * cross_entropy',
+  );
+  writeFileSync(file, text);
+  expect(await strata(train('whole'), folder.path)).toMatchObject({ code: 0 });
+  const before = start(train('r'), folder.path);
+  await before.event('epoch', event => event.epoch >= 2);
+  kill('r');
+  await expectDied(before, 'r');
+  expect(await strata(['resume', 'r', '--json'], folder.path)).toMatchObject({ code: 0 });
+  expect(result('r')).toEqual(result('whole'));
+  const scales = result('r').steps.map(([, , , metrics]) => (metrics as Record<string, number>).scale!);
+  expect(Math.min(...scales)).toBeLessThan(65536);
+}, 120_000);
+
 it('killed in the first epoch, then after some, then while checkpoints are written', async () => {
   expect(await strata(train('whole'), folder.path)).toMatchObject({ code: 0 });
   const before = start(train('r'), folder.path);

@@ -56,6 +56,13 @@ describe('digits()', () => {
     expect(done.metrics['test.accuracy']).toBeGreaterThan(0.95);
   });
 
+  it.each(['1', '2', '3'])('SimpleNet passes 0.95 in mixed precision with seed %s', async seed => {
+    const text = example('first.strata').replace(/( {2})(seed .*)/, '$1$2\n$1precision mixed');
+    const { events: all, done } = await train(text, '--seed', seed);
+    expect(all.find(event => event.type === 'step')).toMatchObject({ metrics: { scale: 65536 } });
+    expect(done.metrics['test.accuracy']).toBeGreaterThan(0.95);
+  });
+
   it('a linear model stays under 90%, however long it trains', async () => {
     const linear = example('first.strata')
       .replace(/ {2}fc1 = .*\n/, '')

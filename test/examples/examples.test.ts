@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { workspacePaths } from '../../engine/data/paths.ts';
+import type { RunPlan } from '../../engine/ir/program.ts';
 import { parseProgram, printProgram } from '../../engine/ir/programText.ts';
 import { prepareTraining } from '../../engine/train/setup.ts';
 import { runSchemaJob } from '../../server/data/schemaJob.ts';
@@ -88,8 +89,25 @@ const bars: Readonly<Record<string, readonly [steps: number, share: number]>> = 
   gan: [30, 0.9],
 };
 test.each(Object.entries(bars))('%s: the loss falls', { timeout: 60_000 }, async (name, [steps, share]) => {
+  const losses = await lossesOf(name, steps);
+  const last = losses.slice(-4).reduce((sum, loss) => sum + loss / 4, 0);
+  expect(last).toBeLessThan(share * losses[0]!);
+});
+
+test.each(['first', 'lenet', 'gpt', 'vae', 'gan'])(
+  '%s: in mixed precision as in f32',
+  { timeout: 60_000 },
+  async name => {
+    const [full, mixed] = [await lossesOf(name, 20), await lossesOf(name, 20, { precision: 'mixed' })];
+    expect(mixed).not.toEqual(full);
+    for (const [step, loss] of full.entries())
+      expect(Math.abs(mixed[step]! / loss - 1), String(step)).toBeLessThan(0.02);
+  },
+);
+
+async function lossesOf(name: string, steps: number, settings: Partial<RunPlan> = {}): Promise<readonly number[]> {
   const program = await programOf(`${name}.strata`);
-  const run = { ...program.run, device: 'cpu' } as const;
+  const run = { ...program.run, device: 'cpu', ...settings } as const;
   const { session } = await prepareTraining({ program: { ...program, run }, resolvePath: workspacePaths(folder) });
   session.setOrder(0);
   session.train(0, steps);
@@ -98,6 +116,5 @@ test.each(Object.entries(bars))('%s: the loss falls', { timeout: 60_000 }, async
   const rows = await session.readRows(0, steps);
   const losses = Array.from({ length: steps }, (_, step) => rows[step * columns.length]!);
   await session.dispose();
-  const last = losses.slice(-4).reduce((sum, loss) => sum + loss / 4, 0);
-  expect(last).toBeLessThan(share * losses[0]!);
-});
+  return losses;
+}

@@ -114,3 +114,11 @@ export function encodeVectorFunction(): Code {
   }
   return code.op('i16x8.narrow_i32x4_u');
 }
+
+/** (v128) -> v128: four f32 to the nearest values of f16. */
+export function roundVectorFunction(): Code {
+  const code = new Code(['v128'], ['v128']);
+  code.get(0);
+  emitRoundHalf(code);
+  return code;
+}

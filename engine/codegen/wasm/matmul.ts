@@ -13,7 +13,7 @@ import { emitPackTransposed } from './pack.ts';
 import { prepared, type SharedPanels } from './panels.ts';
 import { type ProductMemory, touchesByColumns, touchesByRows } from './productTouches.ts';
 import { emitTile, type TileRows } from './tile.ts';
-import { accessesOf, spanOf, touchesOf } from './touches.ts';
+import { accessesOf, movedTo, spanOf, touchesOf } from './touches.ts';
 import { type Nest, Values } from './values.ts';
 
 /** Parameters of fragments: thread, batch, first row, first column; and the number of the panel, which only the product knows. */
@@ -192,8 +192,8 @@ class MatmulEmitter {
     );
     const accesses = accessesOf([this.kernel.b], []);
     const extents = [batch, 1, this.kernel.n, k];
-    const writes = [spanOf(this.panel!)];
-    const touches = (own: readonly Place[]) => () => ({ reads: touchesOf(accesses, own, extents, []).reads, writes });
+    const reads = (own: readonly Place[]) => touchesOf(accesses, movedTo(own, this.places), extents, []).reads;
+    const touches = (own: readonly Place[]) => () => ({ reads: reads(own), writes: [spanOf(this.panel!)] });
     return { code, points: batch * panels, granule: 1, touches };
   }
 
