@@ -10,6 +10,7 @@ import { productKey, tileOf } from '../../engine/codegen/wgsl/matmul.ts';
 import { tileName } from '../../engine/codegen/wgsl/tiles.ts';
 import { loadData } from '../../engine/data/dataset.ts';
 import { workspacePaths } from '../../engine/data/paths.ts';
+import type { Schedule } from '../../engine/kernel/kernel.ts';
 import { kernelWork } from '../../engine/kernel/print.ts';
 import { scheduleGraph } from '../../engine/kernel/schedule.ts';
 import { GraphBuilder, type Value } from '../../engine/ops/builder.ts';
@@ -129,30 +130,36 @@ async function kernels(backend: WebgpuBackend, scale: number): Promise<void> {
   for (const [name, build] of Object.entries(families(scale))) await line(backend, name, build);
 }
 
-/** All entries of each program, with the time of processors that compiling takes as well as the clock's, compiled on a device of its own, since drivers may remember pipelines. */
+/** The training step of each program alone, and all that a run needs, with the time of processors that compiling takes as well as the clock's. */
 async function pipelines(examples: string, names: readonly string[]): Promise<void> {
-  console.log(`\n${'program'.padEnd(22)}kernels  pipelines  created in ms  of processors  dispatches a step`);
+  const head = ['kernels', 'pipelines', 'created in ms', 'of processors', 'for the step alone', 'dispatches a step'];
+  console.log(`\n${'program'.padEnd(22)}${head.join('  ')}`);
   for (const name of names) {
     const program = await programNamed(examples, name);
     const cpu = await wasmBackend();
     const loading = { resolvePath: workspacePaths(examples), seed: program.run.seed, backend: cpu };
     const { counts } = await loadData(program.data, loading);
-    const schedules = withShown(program, buildSteps(program, counts)).entries.map(scheduleGraph);
-    const backend = await webgpuBackend({ tune: false });
-    const before = process.cpuUsage();
-    const executable = await backend.compile(schedules);
-    const { user, system } = process.cpuUsage(before);
-    const { count, milliseconds } = executable.pipelines;
-    const all = schedules.reduce((n, each) => n + each.kernels.length, 0);
-    const columns = [String(all).padStart(7), String(count).padStart(10), milliseconds.toFixed(0).padStart(14)];
-    columns.push(((user + system) / 1000).toFixed(0).padStart(14));
-    const dispatches = String(executable.dispatches('train')).padStart(18);
-    const verdict = milliseconds <= BAR_MS ? '' : `  above ${BAR_MS} ms`;
-    console.log(`${name.padEnd(22)}${columns.join(' ')} ${dispatches}${verdict}`);
-    executable.dispose();
-    await backend.dispose();
     await cpu.dispose();
+    const all = await created(withShown(program, buildSteps(program, counts)).entries.map(scheduleGraph));
+    const oneBatch = { train: program.data.batch, validation: 0, test: 0 };
+    const step = await created(buildSteps(program, oneBatch).entries.map(scheduleGraph));
+    const numbers = [all.kernels, all.count, all.milliseconds, all.processors, step.milliseconds, step.dispatches];
+    const columns = numbers.map((n, i) => n.toFixed(0).padStart(head[i]!.length)).join('  ');
+    console.log(`${name.padEnd(22)}${columns}${step.milliseconds <= BAR_MS ? '' : `  above ${BAR_MS} ms`}`);
   }
+}
+
+/** Compiled on a device of its own, since drivers may remember pipelines. */
+async function created(schedules: readonly Schedule[]) {
+  const backend = await webgpuBackend({ tune: false });
+  const before = process.cpuUsage();
+  const executable = await backend.compile(schedules);
+  const { user, system } = process.cpuUsage(before);
+  const kernels = schedules.reduce((n, each) => n + each.kernels.length, 0);
+  const dispatches = executable.dispatches('train');
+  executable.dispose();
+  await backend.dispose();
+  return { ...executable.pipelines, kernels, dispatches, processors: (user + system) / 1000 };
 }
 
 async function steps(isSoftware: boolean): Promise<void> {
