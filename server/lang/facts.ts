@@ -22,6 +22,8 @@ export type NameKind =
   | 'train'
   | 'field'
   | 'argument'
+  /** One of a few words that a parameter or a setting takes. */
+  | 'word'
   | 'setting'
   | 'dimension'
   | 'axis'
@@ -38,7 +40,7 @@ export interface FactData {
   'syntax-error': { readonly expected: string; readonly found: string };
   /** A document beyond a budget: its `what` (bytes, nesting, tokens, unrolled turns, terms of a size) is over `limit`; the rest is not checked. */
   'limit-exceeded': { readonly what: 'bytes' | 'nesting' | 'tokens' | 'unrolling' | 'terms'; readonly limit: number };
-  /** `candidates`: best first, close in spelling; empty if none is. */
+  /** `candidates`: best first, close in spelling; empty if none is. Of a `word` all that are taken; its `name` is empty where an expression stands. */
   'unknown-name': { readonly name: string; readonly kind: NameKind; readonly candidates: readonly string[] };
   'duplicate-name': {
     readonly name: string;

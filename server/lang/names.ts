@@ -55,6 +55,9 @@ const elsewhere: Readonly<Record<string, readonly string[]>> = {
   half: ['mixed'],
   fp32: ['float32'],
   f32: ['float32'],
+  gpu: ['webgpu'],
+  cuda: ['webgpu'],
+  mps: ['webgpu'],
 };
 
 /** The names within a third of the word's length (at least one, at most three) edits of `name`, closest first, of equals the one that comes first in `names`; before them what other libraries mean by it. */

@@ -10,6 +10,7 @@ const nouns: Readonly<Record<NameKind, string>> = {
   train: 'train block',
   field: 'field',
   argument: 'argument',
+  word: 'word',
   setting: 'setting',
   dimension: 'dimension',
   axis: 'axis',
@@ -21,10 +22,14 @@ const nouns: Readonly<Record<NameKind, string>> = {
   module: 'module',
 };
 
+const anyOf = new Intl.ListFormat('en-GB', { type: 'disjunction' });
+
 export const unknownName: Rule<'unknown-name'> = {
-  message: ({ name, kind }) =>
-    kind === 'value' ? `nothing here is called ${name}` : `no ${nouns[kind]} is called ${name}`,
-  help: ({ candidates }) => didYouMean(candidates),
+  message: ({ name, kind, candidates }) => {
+    if (kind === 'word') return `expected ${anyOf.format(candidates)}, found ${name || 'an expression'}`;
+    return kind === 'value' ? `nothing here is called ${name}` : `no ${nouns[kind]} is called ${name}`;
+  },
+  help: ({ kind, candidates }) => (kind === 'word' ? undefined : didYouMean(candidates)),
   fixTitle: ({ candidates }) => `change to ${candidates[0]}`,
   fixes: ({ candidates }, span) => renames(candidates, span),
   page: {

@@ -188,7 +188,7 @@ function chosenWord(context: Context, options: readonly string[], word: Name): M
   const words = options.filter(o => o !== 'float');
   const near = closest(word.name, words);
   const candidates = [...near, ...words.filter(w => !near.includes(w))];
-  report(context, 'unknown-name', word, { name: word.name, kind: 'argument', candidates });
+  report(context, 'unknown-name', word, { name: word.name, kind: 'word', candidates });
   return failed;
 }
 

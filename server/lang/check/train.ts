@@ -387,7 +387,7 @@ function wordOf<W extends string>(context: Context, s: Setting, words: readonly 
   if (found === undefined && value && value.kind !== 'missing') {
     const near = closest(name, words);
     const candidates = near.concat(words.filter(w => !near.includes(w)));
-    report(context, 'unknown-name', value, { name, kind: 'argument', candidates });
+    report(context, 'unknown-name', value, { name, kind: 'word', candidates });
   }
   return found;
 }

@@ -44,8 +44,11 @@ test('a result reads as one line, and one for each kernel', () => {
   ]);
 });
 
-test.each(Object.keys(workloads))('%s: the memory that is allocated is within 5%% of what was planned', async name => {
-  const { deviceBytes, plannedBytes } = await benchWorkload(name, 'cpu', { heapSteps: 0, repeats: 1 });
-  expect(deviceBytes).toBeGreaterThanOrEqual(plannedBytes);
-  expect(deviceBytes).toBeLessThan(1.05 * plannedBytes);
-});
+test.each(Object.keys(workloads))(
+  '%s: the memory that is allocated is within a twentieth of what was planned',
+  async name => {
+    const { deviceBytes, plannedBytes } = await benchWorkload(name, 'cpu', { heapSteps: 0, repeats: 1 });
+    expect(deviceBytes).toBeGreaterThanOrEqual(plannedBytes);
+    expect(deviceBytes).toBeLessThan(1.05 * plannedBytes);
+  },
+);

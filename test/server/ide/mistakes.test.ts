@@ -117,7 +117,7 @@ const cases: readonly (readonly [what: string, before: string, after: string, ma
     '|> flatten',
     '|> resize(28, 28, method: neerest) |> flatten',
     'neerest',
-    'error[unknown-name]: no argument is called neerest',
+    'error[unknown-name]: expected nearest or bilinear, found neerest',
   ],
   [
     'a string where a number belongs',
