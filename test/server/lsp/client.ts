@@ -24,7 +24,7 @@ export const uri = 'file:///project/first.strata';
 export interface TestClient {
   readonly connection: MessageConnection;
   readonly result: InitializeResult;
-  /** What has been done with runs: `start first`, `stop /work/.strata/runs/1`. */
+  /** What has been done with runs: `start first`, `stop .strata/runs/1`. */
   readonly calls: readonly string[];
   /** Bytes to the server, for messages no client would send. */
   readonly raw: NodeJS.WritableStream;

@@ -1,24 +1,16 @@
 /** Pipelines and bindings on a device: equal kernels share a pipeline, a kernel of many temporaries reaches them through the arena, a small step takes few dispatches. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect } from 'vitest';
 import type { WebgpuBackend } from '../../../../engine/backend/webgpu/index.ts';
 import type { Graph } from '../../../../engine/ir/graph.ts';
 import { scheduleGraph } from '../../../../engine/kernel/schedule.ts';
 import { GraphBuilder } from '../../../../engine/ops/builder.ts';
 import { buildSteps } from '../../../../engine/train/step.ts';
 import { workloadProgram } from '../../../../server/cli/workloads.ts';
-import { openWebgpu } from '../../../support/devices.ts';
+import { deviceTests } from '../../../support/devices.ts';
 import { expectedBuffers, hostArray, randomLeaves } from '../../../support/runSchedule.ts';
 import { difference } from '../../../support/samples.ts';
 
-let gpu: WebgpuBackend | undefined;
-beforeAll(async () => {
-  gpu = await openWebgpu();
-}, 60_000);
-afterAll(() => gpu?.dispose());
-
-function onDevice(title: string, run: (backend: WebgpuBackend) => Promise<void>): void {
-  it(title, { timeout: 120_000 }, async context => (gpu ? run(gpu) : context.skip()));
-}
+const onDevice = deviceTests();
 
 const f32 = (...shape: number[]) => ({ dtype: 'f32', shape }) as const;
 

@@ -1,6 +1,6 @@
 /** The WebGPU backend on a real or emulated device: every primitive, random schedules, a training run, and the interface's promises. */
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Backend, Executable } from '../../../../engine/backend/backend.ts';
 import { referenceBackend } from '../../../../engine/backend/reference/reference.ts';
 import type { WebgpuBackend } from '../../../../engine/backend/webgpu/index.ts';
@@ -9,7 +9,7 @@ import type { Schedule } from '../../../../engine/kernel/kernel.ts';
 import { scheduleGraph } from '../../../../engine/kernel/schedule.ts';
 import { GraphBuilder } from '../../../../engine/ops/builder.ts';
 import { buildSteps } from '../../../../engine/train/step.ts';
-import { openWebgpu } from '../../../support/devices.ts';
+import { deviceTests } from '../../../support/devices.ts';
 import { rounds } from '../../../support/fuzz.ts';
 import { call } from '../../../support/macros.ts';
 import { mlpProgram } from '../../../support/programs.ts';
@@ -17,16 +17,7 @@ import { randomGraphs } from '../../../support/randomGraphs.ts';
 import { expectedBuffers, hostArray, randomLeaves, runSchedule } from '../../../support/runSchedule.ts';
 import { allSamples, difference, randomTensor, sampleGraph, sampleInputs } from '../../../support/samples.ts';
 
-let gpu: WebgpuBackend | undefined;
-beforeAll(async () => {
-  gpu = await openWebgpu();
-}, 60_000);
-afterAll(() => gpu?.dispose());
-
-/** A test that needs the device. */
-function onDevice(title: string, run: (backend: WebgpuBackend) => Promise<void>): void {
-  it(title, { timeout: 120_000 }, async context => (gpu ? run(gpu) : context.skip()));
-}
+const onDevice = deviceTests();
 
 const scalar = { dtype: 'i32', shape: [] } as const;
 const f32 = (...shape: number[]) => ({ dtype: 'f32', shape }) as const;
