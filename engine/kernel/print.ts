@@ -3,6 +3,7 @@ import type { Scalar, ScalarOp } from '../ir/scalar.ts';
 import type { Buffer, BufferId, Kernel, Schedule, Store } from './kernel.ts';
 import { bytesOf, extentsOf, loadedBuffers, peakBytes, scalarsOf, storedBuffers, storesOf } from './memory.ts';
 import { affine, children, rangeOf, walkScalar } from './scalar.ts';
+import { widened } from './widen.ts';
 
 /** All of a schedule: its buffers, then its kernels as pseudocode. */
 export function printSchedule(schedule: Schedule): string {
@@ -229,12 +230,21 @@ export function printPlan(schedule: Schedule): string {
       'B',
     )} a run`,
     `peak memory ${scaled(persistent + arena, 'B')}: ${scaled(persistent, 'B')} persistent, ${scaled(arena, 'B')} temporary`,
+    ...roundedInstead(schedule),
     ...recomputed(
       schedule,
       total(w => w.flops),
     ),
     '',
   ].join('\n');
+}
+
+/** What a device holds that rounds f16 in f32 storage, where that is more. */
+function roundedInstead(schedule: Schedule): readonly string[] {
+  const wide = widened(schedule);
+  if (wide === schedule) return [];
+  const { persistent, arena } = peakBytes(wide);
+  return [`where f16 takes four bytes (a GPU without shader-f16): ${scaled(persistent + arena, 'B')}`];
 }
 
 /** What it costs and saves that kernels named `again(…)` compute a second time. */

@@ -19,6 +19,8 @@ export interface DeviceMemory {
   readonly total: number;
   /** For the temporaries of one entry. */
   readonly arena: number;
+  /** What a schedule becomes where some types can't be stored as they are; by default itself. */
+  readonly storable?: (schedule: Schedule) => Schedule;
 }
 
 /** Forecasts differ from plans, and behind one peak stands the next: so many times is it tried. */
@@ -26,14 +28,18 @@ const TRIES = 6;
 
 /** Compiles the entries of a run so that they fit into `memory` together, as far as computing again can make them. */
 export function scheduleWithin(graphs: readonly Graph[], memory: DeviceMemory): readonly Schedule[] {
-  const plain = graphs.map(scheduleGraph);
+  const { storable = schedule => schedule } = memory;
+  const planned = (graph: Graph) => storable(scheduleGraph(graph));
+  const plain = graphs.map(planned);
   const persistent = plannedBytes(plain) - Math.max(0, ...plain.map(({ arenaBytes }) => arenaBytes));
   const limit = Math.min(memory.arena, memory.total - persistent);
-  return plain.map((schedule, n) => (schedule.arenaBytes <= limit ? schedule : within(graphs[n]!, schedule, limit)));
+  return plain.map((schedule, n) =>
+    schedule.arenaBytes <= limit ? schedule : within(graphs[n]!, schedule, limit, planned),
+  );
 }
 
 /** The cheapest way found to get the arena of `plain` below `limit`, or the one that comes closest. */
-function within(graph: Graph, plain: Schedule, limit: number): Schedule {
+function within(graph: Graph, plain: Schedule, limit: number, planned: (graph: Graph) => Schedule): Schedule {
   let best = { graph, schedule: plain, flops: 0 };
   const over = ({ schedule }: typeof best) => schedule.arenaBytes - limit;
   let [from, wanted] = [best, over(best)];
@@ -43,7 +49,7 @@ function within(graph: Graph, plain: Schedule, limit: number): Schedule {
     const choice = chooseRecomputation(plan, held, wanted);
     if (choice === undefined) break;
     const next = recomputing(plan, held, choice);
-    const found = { graph: next, schedule: scheduleGraph(next), flops: from.flops + choice.flops };
+    const found = { graph: next, schedule: planned(next), flops: from.flops + choice.flops };
     if (over(found) < over(best)) best = found;
     // Of a forecast that promised too much more is asked; behind one that could do no better stands the next peak.
     if (choice.saved >= wanted) wanted += over(found);

@@ -1,6 +1,8 @@
 /** A look inside: what Strata makes of a program, with the same printers as the tests. For `--emit` and for editors. */
 import { CPU_MEMORY } from '../../engine/backend/backend.ts';
 import { scheduleShaders } from '../../engine/codegen/wgsl/beside.ts';
+import { defaultOptions } from '../../engine/codegen/wgsl/shader.ts';
+import { storable } from '../../engine/codegen/wgsl/storable.ts';
 import { splitSamples } from '../../engine/data/splits.ts';
 import { printGraph } from '../../engine/ir/print.ts';
 import type { Program } from '../../engine/ir/program.ts';
@@ -64,7 +66,7 @@ function shapes(analysis: Analysis): string {
 
 /** By the rule that holds for a GPU nothing was measured on. */
 function dispatchesOf(schedule: Schedule): number {
-  return scheduleShaders(schedule).length;
+  return scheduleShaders(storable(schedule, defaultOptions)).length;
 }
 
 /** As the CPU backend of a machine with enough memory would run them. */

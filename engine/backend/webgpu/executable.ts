@@ -3,6 +3,7 @@ import type { DType } from '../../ir/graph.ts';
 import type { Schedule } from '../../kernel/kernel.ts';
 import { bytesOf } from '../../kernel/memory.ts';
 import { EngineError, never } from '../../util/errors.ts';
+import { floatsOfHalves, halvesOf } from '../../util/half.ts';
 import type { Executable, HostArray } from '../backend.ts';
 import { type Memory, padded } from './buffers.ts';
 import type { buildEntries, Dispatch } from './entry.ts';
@@ -19,8 +20,7 @@ const arrays = {
   u32: Uint32Array,
   bool: Uint32Array,
   u8: Uint8Array,
-  // Widened to f32 before anything is compiled.
-  f16: Float32Array,
+  f16: Uint16Array,
 } as const satisfies Record<DType, unknown>;
 
 export interface RunnableExecutable extends Executable {
@@ -71,7 +71,7 @@ export function createExecutable(
       const size = bytesOf(spec.dtype);
       if (offset + data.length > spec.length)
         throw never(`${name} holds ${spec.length} elements`, offset + data.length);
-      writeWords(device, gpu, data, offset * size);
+      writeWords(device, gpu, spec.dtype === 'f16' ? halvesOf(data) : data, offset * size);
     },
     async read(name, offset = 0, length) {
       check();
@@ -105,8 +105,8 @@ function submit(device: GPUDevice, dispatches: readonly Dispatch[], times: numbe
   device.queue.submit([encoder.finish()]);
 }
 
-/** The queue takes whole words: u8 data may only start at one, and its end is filled with zeros. */
-function writeWords(device: GPUDevice, buffer: GPUBuffer, data: HostArray, byteOffset: number): void {
+/** The queue takes whole words: data of u8 and f16 may only start at one, and its end is filled with zeros. */
+function writeWords(device: GPUDevice, buffer: GPUBuffer, data: HostArray | Uint16Array, byteOffset: number): void {
   const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
   if (byteOffset % 4 !== 0) throw never('a write starts within a word', byteOffset);
   const whole = bytes.length - (bytes.length % 4);
@@ -136,7 +136,8 @@ async function readWords(
     await staging.mapAsync(GPUMapMode.READ).catch(lostOr(own));
     check();
     const words = staging.getMappedRange().slice(0);
-    return new arrays[dtype](words, from - start, length);
+    const found = new arrays[dtype](words, from - start, length);
+    return found instanceof Uint16Array ? floatsOfHalves(found) : found;
   } finally {
     staging.destroy();
   }

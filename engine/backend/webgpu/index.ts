@@ -1,14 +1,15 @@
 /** The WebGPU backend: schedules compiled to WGSL, everything bound ahead, steps submitted in batches. */
 import { scheduleShaders } from '../../codegen/wgsl/beside.ts';
 import { defaultOptions, type WgslOptions } from '../../codegen/wgsl/shader.ts';
+import { storable } from '../../codegen/wgsl/storable.ts';
 import type { Schedule } from '../../kernel/kernel.ts';
-import { widened } from '../../kernel/widen.ts';
 import { EngineError } from '../../util/errors.ts';
 import type { Backend } from '../backend.ts';
 import { type AdapterOptions, identityOf, type OpenAdapter, openAdapter } from './adapter.ts';
 import { allocate, largestBuffer } from './buffers.ts';
 import { buildEntries } from './entry.ts';
 import { createExecutable, type RunnableExecutable } from './executable.ts';
+import { storageOfHalves } from './halves.ts';
 import { openTileCache, type TileCache, userCacheFolder } from './tileCache.ts';
 import { reducesRightly } from './trial.ts';
 import { measureTiles, TUNING_MS } from './tuning.ts';
@@ -54,8 +55,12 @@ export async function webgpuBackend(options: AdapterOptions = {}): Promise<Webgp
   return {
     name: 'webgpu',
     description: opened.description,
-    halves: 'rounded',
-    memory: { total: Number.POSITIVE_INFINITY, arena: largestBuffer(own) },
+    halves: own.shader.halves === undefined ? 'rounded' : 'stored',
+    memory: {
+      total: Number.POSITIVE_INFINITY,
+      arena: largestBuffer(own),
+      storable: schedule => storable(schedule, own.shader),
+    },
     adapter: identityOf(opened.adapter),
     shader: () => ({ ...own.shader, ...(own.tuned && { tiles: own.tuned.cache.tiles }) }),
     compile: (entries, shader) => compile({ ...own, shader: { ...own.shader, ...shader } }, entries),
@@ -71,7 +76,7 @@ export async function webgpuBackend(options: AdapterOptions = {}): Promise<Webgp
 
 async function openDevice({ adapter, software, gpu }: OpenAdapter, options: AdapterOptions): Promise<Device> {
   const { limits } = adapter;
-  const wanted: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups'];
+  const wanted: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
   const device = await adapter.requestDevice({
     requiredFeatures: wanted.filter(feature => adapter.features.has(feature)),
     requiredLimits: {
@@ -123,12 +128,16 @@ async function openDevice({ adapter, software, gpu }: OpenAdapter, options: Adap
   };
 }
 
-/** The device without its subgroups if they compute anything but what they should. */
+/** The device with the subgroups and the f16 that compute what they should, if it has any. */
 async function withTrial(own: Device): Promise<Device> {
-  if (own.shader.subgroups === undefined) return own;
-  const untuned = { ...own, tuned: undefined };
-  const works = await reducesRightly(schedule => compile(untuned, [schedule]));
-  return works ? own : { ...own, shader: { ...own.shader, subgroups: undefined } };
+  const on = (shader: Partial<WgslOptions>) => (schedule: Schedule) =>
+    compile({ ...own, tuned: undefined, shader: { ...own.shader, ...shader } }, [schedule]);
+  const hasHalves = own.device.features.has('shader-f16');
+  const [reduces, halves] = await Promise.all([
+    own.shader.subgroups !== undefined && reducesRightly(on({})),
+    hasHalves ? storageOfHalves(way => on({ halves: way })) : undefined,
+  ]);
+  return { ...own, shader: { ...own.shader, halves, subgroups: reduces ? own.shader.subgroups : undefined } };
 }
 
 /** Subgroups whose number within the workgroup a shader can ask for. */
@@ -140,7 +149,7 @@ function subgroupsOf({ features, info }: GPUAdapter, gpu: GPU): WgslOptions['sub
 
 async function compile(device: Device, given: readonly Schedule[]): Promise<WebgpuExecutable> {
   device.check();
-  const entries = given.map(widened);
+  const entries = given.map(schedule => storable(schedule, device.shader));
   const { own, tuning } = await tuned(device, entries);
   const programs = entries.map(schedule => ({
     schedule,

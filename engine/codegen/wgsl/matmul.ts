@@ -18,8 +18,11 @@ import { partDepth, rankedTiles, type Tile, threadsOf } from './tiles.ts';
 export function productKey(schedule: Schedule, kernel: MatmulKernel): string {
   const { batch, m, n, k, a, b } = kernel;
   const sides = [accessOf(schedule, kernel, a, 1), accessOf(schedule, kernel, b, 2)];
-  const lie = sides.map(({ along, vector }) => `${along}${vector === undefined ? '' : '4'}`).join(' ');
-  return `${batch} ${m} ${n} ${k} ${lie}`;
+  const lie = sides.map(({ along, vector }) => {
+    const isHalf = vector !== undefined && schedule.buffers[vector]!.dtype === 'f16';
+    return `${along}${vector === undefined ? '' : '4'}${isHalf ? 'h' : ''}`;
+  });
+  return `${batch} ${m} ${n} ${k} ${lie.join(' ')}`;
 }
 
 /** The tile that a product gets: the one that was measured to be best, else the one that should be. */

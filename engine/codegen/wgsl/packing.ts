@@ -37,7 +37,13 @@ export function isVector(
 ): boolean {
   const { dtype, length } = schedule.buffers[buffer]!;
   const isAligned = [...strides].every(([n, stride]) => n === unit || stride % VECTOR === 0);
-  return dtype === 'f32' && length % VECTOR === 0 && offset % VECTOR === 0 && isAligned && strides.get(unit) === 1;
+  return (
+    (dtype === 'f32' || dtype === 'f16') &&
+    length % VECTOR === 0 &&
+    offset % VECTOR === 0 &&
+    isAligned &&
+    strides.get(unit) === 1
+  );
 }
 
 export interface Side {

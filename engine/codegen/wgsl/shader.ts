@@ -73,6 +73,8 @@ export interface WgslOptions {
   readonly storageBuffers: number;
   /** What subgroups there are, if the device has any: the size of the smallest. */
   readonly subgroups?: { readonly least: number } | undefined;
+  /** How f16 takes two bytes, if the device has it: whether its conversion rounds to nearest, ties to even, or that is to be done before. */
+  readonly halves?: { readonly rounds: boolean } | undefined;
   /** Tiles of products by `productKey`, as measured on this device; others get what a rule says. */
   readonly tiles?: Pick<ReadonlyMap<string, Tile>, 'get'>;
   /** Into how many parts the depth of a product is split, if not by the rule. */
@@ -125,7 +127,8 @@ export function newModule(
     isTemporary: isTemporary(id),
   });
   const uses = new Set<LibraryName>();
-  const module = { schedule, options, uses, enables: new Set<string>(), offsets: [], vectors };
+  const enables = new Set(ids.some(id => schedule.buffers[id]!.dtype === 'f16') ? ['f16'] : []);
+  const module = { schedule, options, uses, enables, offsets: [], vectors };
   if (fitsBindings(kernel, options)) return { ...module, bindings: ids.map(own) };
   const arena: Binding = {
     buffer: 'arena',
@@ -194,7 +197,7 @@ ${parts.body}}
 function elementOf(schedule: Schedule, vectors: ReadonlySet<BufferId>, buffer: BufferId): string {
   const { dtype } = schedule.buffers[buffer]!;
   if (vectors.has(buffer)) return `vec4<${dtype}>`;
-  return dtype === 'f32' || dtype === 'i32' ? dtype : 'u32';
+  return dtype === 'f32' || dtype === 'f16' || dtype === 'i32' ? dtype : 'u32';
 }
 
 /** The variable that `buffer` is bound to; undefined for a temporary that is reached through the arena. */
@@ -208,19 +211,23 @@ export function loadText(module: Module, buffer: BufferId, at: string): string {
   const { dtype } = module.schedule.buffers[buffer]!;
   const bound = bindingName(module, buffer);
   if (bound === undefined) return fromBits(arenaWord(module, at), dtype === 'u8' ? 'u32' : scalarType(dtype));
-  if (module.vectors.has(buffer)) return `${bound}[(${at}) / 4i][(${at}) % 4i]`;
+  const element = module.vectors.has(buffer) ? `${bound}[(${at}) / 4i][(${at}) % 4i]` : `${bound}[${at}]`;
+  if (dtype === 'f16') return `f32(${element})`;
   if (dtype === 'u8') return `i32((${bound}[(${at}) >> 2u] >> ((u32(${at}) & 3u) * 8u)) & 255u)`;
-  return dtype === 'bool' ? `(${bound}[${at}] != 0u)` : `${bound}[${at}]`;
+  return dtype === 'bool' ? `(${element} != 0u)` : element;
 }
 
 /** Reads four elements from `at`, a multiple of four, of a buffer of `module.vectors`: a vec4<f32>. */
 export function loadVectorText(module: Module, buffer: BufferId, at: string): string {
-  return `${bindingName(module, buffer)}[(${at}) / 4i]`;
+  const elements = `${bindingName(module, buffer)}[(${at}) / 4i]`;
+  return module.schedule.buffers[buffer]!.dtype === 'f16' ? `vec4<f32>(${elements})` : elements;
 }
 
 /** The statement that writes four elements from `at`, a multiple of four, of a buffer of `module.vectors`. */
 export function storeVectorText(module: Module, buffer: BufferId, at: string, values: readonly string[]): string {
-  return `${bindingName(module, buffer)}[(${at}) / 4i] = vec4<f32>(${values.join(', ')});`;
+  const place = `${bindingName(module, buffer)}[(${at}) / 4i]`;
+  if (module.schedule.buffers[buffer]!.dtype !== 'f16') return `${place} = vec4<f32>(${values.join(', ')});`;
+  return `${place} = vec4<f16>(vec4<f32>(${values.map(value => rounded(module, value)).join(', ')}));`;
 }
 
 /** Words from the start of what a buffer is bound to: a temporary that is reached through the arena begins somewhere within. */
@@ -242,11 +249,19 @@ function fromBits(word: string, type: ScalarType): string {
 /** The statement that writes `value` to element `at` of a buffer. */
 export function storeText(module: Module, buffer: BufferId, at: string, value: string): string {
   const { dtype } = module.schedule.buffers[buffer]!;
-  const bits = dtype === 'bool' ? `select(0u, 1u, ${value})` : value;
+  const bits =
+    dtype === 'bool' ? `select(0u, 1u, ${value})` : dtype === 'f16' ? `f16(${rounded(module, value)})` : value;
   const bound = bindingName(module, buffer);
   if (module.vectors.has(buffer)) return `${bound}[(${at}) / 4i][(${at}) % 4i] = ${bits};`;
   if (bound !== undefined) return `${bound}[${at}] = ${bits};`;
   return `${arenaWord(module, at)} = ${dtype === 'f32' || dtype === 'i32' ? `bitcast<u32>(${bits})` : bits};`;
+}
+
+/** A number of f32 that becomes the nearest one of f16 when it is converted. */
+function rounded({ options, uses }: Module, value: string): string {
+  if (options.halves?.rounds === true) return value;
+  uses.add('roundHalf');
+  return `roundHalf(${value})`;
 }
 
 /** A constant of WGSL. */
