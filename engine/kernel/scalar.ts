@@ -177,10 +177,11 @@ function modRange(value: Range, divisor: Range): Range {
   return [value[0] >= 0 ? 0 : Math.max(value[0], -most), value[1] <= 0 ? 0 : Math.min(value[1], most)];
 }
 
-/** Rough time of one evaluation, in additions; loads are counted by `loadCost`. */
-export function cost(s: Scalar, loadCost = 2): number {
+/** Rough time of one evaluation, in additions, of the parts that are `counted`; loads are counted by `loadCost`. */
+export function cost(s: Scalar, loadCost = 2, counted: (part: Scalar) => boolean = () => true): number {
   let total = 0;
   walkScalar(s, x => {
+    if (!counted(x)) return;
     if (x.kind === 'load') total += loadCost;
     else if (x.kind === 'apply') total += x.type === 'i32' && affine(x) ? 0 : (COSTS[x.op] ?? 1);
   });

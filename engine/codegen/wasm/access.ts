@@ -21,6 +21,9 @@ export const MARGIN_BYTES = 65536;
 /** Axes from this number on stand for parameters of the function: known before any loop, at least 0. */
 export const PARAMETER_AXIS = 20;
 
+/** The axis that stands for the number of the thread. */
+export const THREAD_AXIS = 30;
+
 /** Axes from this number on stand for pointers. */
 const POINTER_AXIS = 32;
 

@@ -2,6 +2,7 @@
 import type { ModuleBuilder } from './encoder.ts';
 import type { Library } from './library.ts';
 import type { Scratch } from './scratch.ts';
+import type { Strips } from './strips.ts';
 
 /** Shape of register tiles and the instructions they may use. */
 export interface TileOptions {
@@ -18,4 +19,5 @@ export interface ModuleContext {
   readonly tile: TileOptions;
   readonly threads: number;
   readonly scratch: Scratch;
+  readonly strips: Strips;
 }

@@ -3,13 +3,14 @@ import type { Scalar } from '../../ir/scalar.ts';
 import type { LoopKernel, Phase, Store } from '../../kernel/kernel.ts';
 import { storesOf } from '../../kernel/memory.ts';
 import { cost, intern, walkScalar } from '../../kernel/scalar.ts';
-import { PARAMETER_AXIS, type Place, pointerCount, strideOf } from './access.ts';
+import { PARAMETER_AXIS, type Place, pointerCount, strideOf, THREAD_AXIS } from './access.ts';
 import { Code, type Local } from './encoder.ts';
 import { guardLoads } from './guard.ts';
 import type { Library } from './library.ts';
 import { mapPhase, mergeAxes, scalarsOf } from './merge.ts';
 import { type Accumulator, combineLanes, createAccumulator, emitAccumulate } from './reduce.ts';
 import { emitStores } from './store.ts';
+import { type Kept, keepRows, type Strips } from './strips.ts';
 import { accessesOf, movedTo, type TouchesOf, touchesOf } from './touches.ts';
 import { type Mode, type Plan, SCALAR, Values } from './values.ts';
 
@@ -45,10 +46,19 @@ export function kernelParameters(places: readonly Place[]): 'i32'[] {
   return Array.from({ length: 3 + pointerCount(places) }, () => 'i32');
 }
 
-export function compileLoop(kernel: LoopKernel, places: readonly Place[], library: Library): CompiledKernel {
+/** With `strips`, what several phases of a row compute is kept there. */
+export function compileLoop(
+  kernel: LoopKernel,
+  places: readonly Place[],
+  library: Library,
+  strips?: Strips,
+): CompiledKernel {
   const merged = mergeAxes(kernel);
   const code = new Code(kernelParameters(places));
-  new LoopEmitter(merged, code, places, library).emit();
+  const innermost = merged.axes.length + merged.inner.length - 1;
+  const keeps = strips !== undefined && merged.inner.length > 0 && chooseLane(merged) === innermost;
+  const kept = keeps ? keepRows(merged, places, strips) : { kernel: merged, places, keeps: [] };
+  new LoopEmitter(kept, code, library).emit();
   const granule = merged.axes.length === 1 ? 16 : 1;
   return { code, points: merged.axes[0] ?? 1, granule, touches: own => loopTouches(merged, movedTo(own, places)) };
 }
@@ -72,7 +82,7 @@ export function compileFragment(
   library: Library,
 ): Code {
   const code = new Code([...kernelParameters(places).slice(1), ...parameters.map(() => 'i32' as const)]);
-  new LoopEmitter(kernel, code, places, library, parameters).emit();
+  new LoopEmitter({ kernel, places, keeps: [] }, code, library, parameters).emit();
   return code;
 }
 
@@ -112,6 +122,8 @@ function plainSlots({ phases }: LoopKernel): number {
 
 class LoopEmitter {
   private readonly kernel: LoopKernel;
+  /** What the reduction of each phase stores beside, for later phases. */
+  private readonly keeps: readonly (readonly Store[])[];
   private readonly code: Code;
   private readonly values: Values;
   private readonly lane: number | undefined;
@@ -123,13 +135,7 @@ class LoopEmitter {
   /** Number of the first slot of each phase. */
   private readonly firstSlot: readonly number[];
 
-  constructor(
-    kernel: LoopKernel,
-    code: Code,
-    places: readonly Place[],
-    library: Library,
-    parameters: readonly number[] = [],
-  ) {
+  constructor({ kernel, places, keeps }: Kept, code: Code, library: Library, parameters: readonly number[] = []) {
     const extents = [...kernel.axes, ...kernel.inner];
     const bounds = [...extents];
     parameters.forEach((extent, i) => {
@@ -138,13 +144,15 @@ class LoopEmitter {
     const lane = chooseLane(kernel);
     const guard = (s: Scalar) => guardLoads(intern(s), places, bounds, lane);
     this.kernel = { ...kernel, phases: kernel.phases.map(p => mapPhase(p, guard)) };
+    this.keeps = keeps.map(stores => stores.map(store => ({ ...store, value: guard(store.value) })));
     this.code = code;
     this.lane = lane;
     this.depth = kernel.axes.length;
     this.extents = extents;
     const slots = plainSlots(this.kernel);
     this.unrolls = [...(slots > 0 ? [Math.floor(COLUMN_SUMS / slots)] : []), ELEMENTWISE_UNROLL, 1];
-    const written = new Set(kernel.phases.flatMap(p => (p.kind === 'store' ? p.stores.map(s => s.buffer) : [])));
+    const stores = [...kernel.phases.flatMap(p => (p.kind === 'store' ? p.stores : [])), ...keeps.flat()];
+    const written = new Set(stores.map(s => s.buffer));
     const depthOf = (axis: number) => (axis < extents.length ? axis + 1 : 0);
     this.values = new Values(code, library, {
       places,
@@ -161,6 +169,7 @@ class LoopEmitter {
     });
     const first = code.signature.params.length - pointerCount(places);
     for (let i = 2; i < first; i++) this.values.bindAxis(PARAMETER_AXIS + i - 2, i);
+    this.values.bindAxis(THREAD_AXIS, THREAD);
     this.values.bindPointers(first);
     let slot = 0;
     this.firstSlot = kernel.phases.map(p => {
@@ -231,7 +240,7 @@ class LoopEmitter {
   private emitPhases(mode: Mode): void {
     this.kernel.phases.forEach((phase, i) => {
       this.values.scope(() => {
-        if (phase.kind === 'reduce') this.emitReduce(phase, this.firstSlot[i]!, mode);
+        if (phase.kind === 'reduce') this.emitReduce(phase, this.keeps[i] ?? [], this.firstSlot[i]!, mode);
         else if (phase.over === 'outer') this.emitStorePhase(phase.stores, mode);
         else this.emitInnerStores(phase.stores, mode);
       });
@@ -250,18 +259,15 @@ class LoopEmitter {
     this.emitInner(this.depth, splits, plans, mode, m => emitStores(this.values, stores, m));
   }
 
-  private emitReduce(phase: Phase & { kind: 'reduce' }, firstSlot: number, mode: Mode): void {
+  private emitReduce(phase: Phase & { kind: 'reduce' }, keeps: readonly Store[], firstSlot: number, mode: Mode): void {
     const { values } = this;
-    const end = this.extents.length;
     const splits = this.innerModes(mode, [REDUCE_UNROLL, 1]);
     const accumulators = phase.slots.map(slot => createAccumulator(this.code, slot, splits));
-    const plans = splits.map(m =>
-      values.plan(
-        phase.slots.map(s => ({ scalar: s.value, form: m.form })),
-        end,
-      ),
-    );
-    this.emitInner(this.depth, splits, plans, mode, m => this.accumulate(accumulators, m));
+    const plans = splits.map(m => this.reducePlan(phase.slots, keeps, m));
+    this.emitInner(this.depth, splits, plans, mode, m => {
+      if (keeps.length > 0) emitStores(values, keeps, m);
+      this.accumulate(accumulators, m);
+    });
     accumulators.forEach((accumulator, i) => {
       const inLanes = this.lane !== undefined && this.lane >= this.depth;
       const locals = inLanes ? [combineLanes(this.code, accumulator, THREAD)] : accumulator.results(mode.form);
@@ -315,26 +321,29 @@ class LoopEmitter {
   }
 
   private storePlan(stores: readonly Store[], mode: Mode, depth: number): Plan {
-    const roots = stores.flatMap(store => [
-      { scalar: store.value, form: mode.form },
+    return this.values.plan(this.storeRoots(stores, mode), depth);
+  }
+
+  private reducePlan(slots: (Phase & { kind: 'reduce' })['slots'], keeps: readonly Store[], mode: Mode): Plan {
+    const reduced = slots.map(({ value }) => ({ scalar: value, form: mode.form }));
+    return this.values.plan([...reduced, ...this.storeRoots(keeps, mode)], this.extents.length);
+  }
+
+  private storeRoots(stores: readonly Store[], { form }: Mode) {
+    return stores.flatMap(store => [
+      { scalar: store.value, form },
       { scalar: this.values.access(store.buffer, store.at).address, form: 'scalar' as const },
     ]);
-    return this.values.plan(roots, depth);
   }
 
   /** Plans of all phases, for what can be computed in the outer loops. */
   private plans(mode: Mode): Plan[] {
-    return this.kernel.phases.flatMap(phase => {
+    return this.kernel.phases.flatMap((phase, i) => {
       if (phase.kind === 'store' && phase.over === 'outer') return [this.storePlan(phase.stores, mode, this.depth)];
       const end = this.extents.length;
       const splits = this.innerModes(mode, [1]);
       if (phase.kind === 'store') return splits.map(m => this.storePlan(phase.stores, m, end));
-      return splits.map(m =>
-        this.values.plan(
-          phase.slots.map(s => ({ scalar: s.value, form: m.form })),
-          end,
-        ),
-      );
+      return splits.map(m => this.reducePlan(phase.slots, this.keeps[i] ?? [], m));
     });
   }
 }

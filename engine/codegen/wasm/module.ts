@@ -11,6 +11,7 @@ import { type CompiledKernel, compileLoop } from './loop.ts';
 import { operandKey, prepared, type SharedPanels, sharedOperands } from './panels.ts';
 import { compileScatter } from './scatter.ts';
 import { arenaGaps, createScratch } from './scratch.ts';
+import { type Strips, stripBytes } from './strips.ts';
 import { planTeam, type Share } from './team.ts';
 import { type Instance, pointersOf, type Template, templateOf, type Use, useOf } from './templates.ts';
 import type { Span, TouchesOf } from './touches.ts';
@@ -67,9 +68,11 @@ interface Step {
 export function compileModule(schedules: readonly Schedule[], options: ModuleOptions): CompiledModule {
   const layout = layoutBuffers(schedules);
   const module = new ModuleBuilder();
-  const scratch = createScratch(layout.end);
   const { threads, tile } = options;
-  const context: ModuleContext = { module, library: new Library(module, tile.fused), tile, threads, scratch };
+  const strips: Strips = { base: layout.end, bytes: stripBytes(schedules.flatMap(s => s.kernels)), threads };
+  const end = strips.base + threads * strips.bytes;
+  const scratch = createScratch(end);
+  const context: ModuleContext = { module, library: new Library(module, tile.fused), tile, threads, scratch, strips };
   const barrier = options.threads > 1 ? module.add(barrierFunction(options.threads)) : -1;
   const entries = new Map<string, readonly KernelInfo[]>();
   const shared: number[] = [];
@@ -86,7 +89,7 @@ export function compileModule(schedules: readonly Schedule[], options: ModuleOpt
     entries.set(name, infos);
   }
   if (options.threads > 1) module.add(workFunction(shared), 'work');
-  const pages = Math.ceil((layout.end + scratch.most + MARGIN_BYTES) / PAGE);
+  const pages = Math.ceil((end + scratch.most + MARGIN_BYTES) / PAGE);
   const binary = module.encode({ pages, shared: options.threads > 1 });
   return { binary, pages, persistent: layout.persistent, entries };
 }
@@ -178,7 +181,7 @@ function compileKernel(
 ): readonly CompiledKernel[] {
   switch (kernel.kind) {
     case 'loop':
-      return [compileLoop(kernel, places, context.library)];
+      return [compileLoop(kernel, places, context.library, context.strips)];
     case 'matmul':
       return compileProduct(kernel, places, context, operand);
     case 'scatter':
