@@ -1,6 +1,6 @@
 /** f16 on a device: the trial that switches it on, and that a step stores in two bytes what it otherwise rounds in four, to the bit. */
 import { expect, it } from 'vitest';
-import type { Executable } from '../../../../engine/backend/backend.ts';
+import type { Backend, Executable } from '../../../../engine/backend/backend.ts';
 import { referenceBackend } from '../../../../engine/backend/reference/reference.ts';
 import { storageOfHalves, trialValues } from '../../../../engine/backend/webgpu/halves.ts';
 import type { WebgpuBackend } from '../../../../engine/backend/webgpu/index.ts';
@@ -9,12 +9,13 @@ import type { TensorType } from '../../../../engine/ir/graph.ts';
 import type { Schedule } from '../../../../engine/kernel/kernel.ts';
 import { scheduleGraph } from '../../../../engine/kernel/schedule.ts';
 import { widened } from '../../../../engine/kernel/widen.ts';
+import { GraphBuilder } from '../../../../engine/ops/builder.ts';
 import { buildSteps } from '../../../../engine/train/step.ts';
 import { roundToHalf } from '../../../../engine/util/half.ts';
 import { workloadProgram } from '../../../../server/cli/workloads.ts';
 import { deviceTests } from '../../../support/devices.ts';
-import { hostArray } from '../../../support/runSchedule.ts';
-import { randomTensor } from '../../../support/samples.ts';
+import { expectedBuffers, hostArray, randomLeaves, runSchedule } from '../../../support/runSchedule.ts';
+import { difference, randomTensor } from '../../../support/samples.ts';
 
 const onDevice = deviceTests();
 
@@ -78,6 +79,21 @@ async function trained(backend: WebgpuBackend, shader: Partial<WgslOptions>, nam
   executable.dispose();
   return { weights, bytes: executable.bytes, schedule };
 }
+
+onDevice('what a kernel with more buffers than bindings reads is rounded in f32', async backend => {
+  const b = new GraphBuilder();
+  const x = b.input('x', { dtype: 'f32', shape: [20, 12] });
+  const halves = Array.from({ length: 9 }, (_, n) => {
+    const product = b.matmul(x, b.input(`w${n}`, { dtype: 'f32', shape: [12, 8] }));
+    return b.op('to_f32', [b.op('to_f16', [product])]);
+  });
+  const sum = halves.slice(1).reduce((total, each) => b.add(total, each), halves[0]!);
+  const graph = b.finish('g', [{ name: 'sum', value: sum }]);
+  const leaves = randomLeaves(graph);
+  const compile: Backend['compile'] = entries => backend.compile(entries, { storageBuffers: 8 });
+  const found = await runSchedule({ ...backend, compile }, scheduleGraph(graph), leaves, ['sum']);
+  expect(difference(found.sum!, expectedBuffers(graph, leaves).sum!)).toBeLessThan(2 ** -9);
+});
 
 onDevice('the same bits whether f16 is stored or rounded, in as much memory as is planned', async backend => {
   for (const name of ['simplenet', 'optimizednet']) {

@@ -6,8 +6,10 @@ import { scheduleShaders } from '../../../../engine/codegen/wgsl/beside.ts';
 import { kernelShaders } from '../../../../engine/codegen/wgsl/generate.ts';
 import { defaultOptions, literalCode, type WgslOptions } from '../../../../engine/codegen/wgsl/shader.ts';
 import { storable } from '../../../../engine/codegen/wgsl/storable.ts';
+import type { Graph } from '../../../../engine/ir/graph.ts';
 import type { Schedule } from '../../../../engine/kernel/kernel.ts';
 import { printPlan } from '../../../../engine/kernel/print.ts';
+import { scheduleWithin } from '../../../../engine/kernel/rematerialize.ts';
 import { scheduleGraph } from '../../../../engine/kernel/schedule.ts';
 import { GraphBuilder, type Value } from '../../../../engine/ops/builder.ts';
 import { buildSteps } from '../../../../engine/train/step.ts';
@@ -36,13 +38,13 @@ function textsOf(schedule: Schedule, options: WgslOptions): readonly string[] {
 }
 
 /** The training step of a workload in mixed precision. */
-function mixedStep(name: string): Schedule {
+function mixedGraph(name: string): Graph {
   const program = workloadProgram(name);
-  const run = { ...program.run, precision: 'mixed' as const };
-  return scheduleGraph(
-    buildSteps({ ...program, run }, { train: 2 * program.data.batch, validation: 0, test: 0 }).entries[0]!,
-  );
+  const mixed = { ...program, run: { ...program.run, precision: 'mixed' as const } };
+  return buildSteps(mixed, { train: 2 * program.data.batch, validation: 0, test: 0 }).entries[0]!;
 }
+
+const mixedStep = (name: string): Schedule => scheduleGraph(mixedGraph(name));
 
 const halvesIn = ({ buffers }: Schedule) => buffers.filter(({ dtype }) => dtype === 'f16').length;
 
@@ -90,6 +92,17 @@ describe('the plan', () => {
       }
     }
     expect(storable(stored, native)).toBe(stored);
+  });
+
+  it('is what is made to fit into the memory of a device', () => {
+    const memory = { total: Number.POSITIVE_INFINITY, arena: 56 * 2 ** 20 };
+    const planFor = (options: WgslOptions) =>
+      scheduleWithin([mixedGraph('gpt-tiny')], { ...memory, storable: each => storable(each, options) })[0]!;
+    const [stored, wide] = [planFor(native), planFor(defaultOptions)];
+    expect(stored.again).toBeUndefined();
+    expect(wide.again!.arenaBytes).toBeGreaterThan(memory.arena);
+    expect(wide.arenaBytes).toBeLessThanOrEqual(memory.arena);
+    expect(halvesIn(wide)).toBe(0);
   });
 
   it('says what a device without f16 takes', () => {
