@@ -98,7 +98,7 @@ export const trainSettings = {
     example: 'average 0.999',
   },
   precision: {
-    doc: 'What a training step keeps its numbers in. `mixed` stores the operands and results of products, and what follows from them element by element, in 16 bits, as torch.autocast does; weights, sums, norms, softmax and losses stay `float32`, and a loss scale (reported as `scale`) follows what overflows. What activations take of memory falls by up to a half; a step on the CPU, which converts them, mostly takes longer, and on WebGPU f16 is rounded but stored as f32 so far.',
+    doc: 'What a training step keeps its numbers in. `mixed` stores the operands and results of products, and what follows from them element by element, in 16 bits, as torch.autocast does; weights, sums, norms, softmax and losses stay `float32`, and a loss scale (reported as `scale`) follows what overflows. What activations take of memory falls by up to a half; a step on the CPU, which converts them, mostly takes longer, and a GPU without `shader-f16` rounds to f16 but stores f32, which saves nothing.',
     example: 'precision mixed',
     words: ['float32', 'mixed'],
   },
