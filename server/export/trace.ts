@@ -200,7 +200,7 @@ function expressionStep(
   if (node.kind === 'binary') return operator(node.op, operand(node.left), operand(node.right));
   if (node.kind === 'unary') return operator(node.op, operand(node.operand));
   if (node.kind === 'index') return indexStep(node, tensor, met, find);
-  // Its steps are unrolled into the graph, which no library call stands for.
+  // No library call stands for what its turns do together.
   return node.kind === 'scan' ? unheard({ ...tensor, via: 'scan' }) : undefined;
 }
 

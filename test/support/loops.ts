@@ -1,21 +1,31 @@
 /** Loops over time and what they mean: the same steps one after the other. */
+
+import type { Shape } from '../../engine/ir/graph.ts';
 import type { GraphBuilder, Value } from '../../engine/ops/builder.ts';
 import { buildScan, type ScanResults, type ScanSpec, type ScanStep } from '../../engine/ops/scan.ts';
 
-export type Step = (carries: readonly Value[], steps: readonly Value[]) => ScanStep;
-export type Loop = (b: GraphBuilder, spec: ScanSpec, step: Step) => ScanResults;
+/** Numbers in [0, 1) of a stream: those of the step where it is called within one. */
+export type Draw = (shape: Shape, stream: number) => Value;
+export type Step = (carries: readonly Value[], steps: readonly Value[], draw: Draw) => ScanStep;
+/** `draw`: that of the step in which the loop stands. */
+export type Loop = (b: GraphBuilder, spec: ScanSpec, step: Step, draw?: Draw) => ScanResults;
 
-export const looped: Loop = (b, spec, step) => buildScan(b, spec, step)!;
+const drawn =
+  (b: GraphBuilder): Draw =>
+  (shape, stream) => {
+    const [seed, step] = ['seed', 'step'].map(name => b.input(name, { dtype: 'i32', shape: [] }));
+    return b.uniform(seed!, step!, shape, stream);
+  };
 
-export const unrolled: Loop = (b, { carries, sequences, length, reverse = false }, step) => {
+export const looped: Loop = (b, spec, step) => buildScan(b, spec, (carries, steps) => step(carries, steps, drawn(b)))!;
+
+export const unrolled: Loop = (b, { carries, sequences, length, reverse = false }, step, draw = drawn(b)) => {
   const times = [...Array(length).keys()];
   const results: ScanStep[] = [];
   let current = carries;
   for (const t of reverse ? times.toReversed() : times) {
-    const result = step(
-      current,
-      sequences.map(s => b.squeeze(b.sliceAxis(s, 0, t, 1), [0])),
-    );
+    const at = (all: Value) => b.squeeze(b.sliceAxis(all, 0, t, 1), [0]);
+    const result = step(current, sequences.map(at), (shape, stream) => at(draw([length, ...shape], stream)));
     results.push(result);
     current = result.carries;
   }

@@ -3,7 +3,9 @@
 import { type Dim, dimVar, freeVariables, isConstant, modDim, sameDim, showDim } from '../../../engine/dim/dim.ts';
 import { decide, type Requirement, showRequirement } from '../../../engine/dim/facts.ts';
 import type { Choice, Reading } from '../../../engine/ir/program.ts';
+import type { Value } from '../../../engine/ops/builder.ts';
 import type { Arguments, BuildContext } from '../../../engine/ops/library/function.ts';
+import type { DeclareCarry } from '../../../engine/ops/scan.ts';
 import type { SymbolKind, WeightsResult } from '../api.ts';
 import type { FactCode, FactData } from '../facts.ts';
 import type { AnyNode, Block, Expression, Name } from '../syntax/ast.ts';
@@ -36,14 +38,22 @@ export interface Emission {
   readonly layers: Map<string, LayerSite[]>;
   at(path: string): BuildContext;
   /**
-   * What `make` gives, unless building it drew random numbers, changed statistics, learnt from the data or compared something: then undefined,
-   * with all of that taken back. What a loop repeats is built once, so it must be a function of its inputs and weights.
+   * What `make` builds as one turn of a loop, which is built once and repeated. Running statistics that it changes are handed from turn to turn:
+   * `declare` makes a carry of each. Undefined, with all of it taken back, if `make` learnt from the data or compared something.
    */
-  pure<T>(make: () => T): T | undefined;
+  turn<T>(declare: DeclareCarry, make: () => T): LoopTurn<T> | undefined;
   /** Hears what is built, in order. */
   readonly listener?: EmissionListener;
   /** A loss was built of what the model says and what it should say. */
   compared(reading: Reading, said: TensorMeaning, target: TensorMeaning): void;
+}
+
+export interface LoopTurn<T> {
+  readonly made: T;
+  /** The declared carries after the turn. */
+  readonly carries: readonly Value[];
+  /** Tells what they are after the last turn. */
+  left(last: readonly Value[]): void;
 }
 
 /** Hears what a program is made of while it is lowered: for those who write it down in another language. */

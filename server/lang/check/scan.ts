@@ -3,7 +3,7 @@ import { type Dim, isConstant } from '../../../engine/dim/dim.ts';
 import type { Value } from '../../../engine/ops/builder.ts';
 import { buildScan } from '../../../engine/ops/scan.ts';
 import type { ScanExpression } from '../syntax/ast.ts';
-import { bindName, type Context, madeAt, maxTurns, noteSize, report, takeTurn } from './context.ts';
+import { bindName, type Context, type LoopTurn, madeAt, maxTurns, noteSize, report, takeTurn } from './context.ts';
 import { failed, isError, kindOf, type Meaning, showMeaning, type TensorMeaning } from './meaning.ts';
 import { Naming, Scope } from './scope.ts';
 import { shapesAgree } from './unify.ts';
@@ -90,7 +90,7 @@ function emitted(
   return looped(context, e, over, initial, time, prefix) ?? unrolled(context, e, over, initial, time, prefix);
 }
 
-/** One turn as the body of a loop over time; undefined where turns differ by more than their inputs, or hold other than f32. */
+/** One turn as the body of a loop over time; undefined where turns learn from the data, compare something, or hand on other than f32. */
 function looped(
   context: Context,
   e: ScanExpression,
@@ -105,24 +105,20 @@ function looped(
   const sequence = b.transpose(over.node!, swapped(over.shape.length));
   const spec = { carries: states.map(({ node }) => node), sequences: [sequence], length: time };
   let last: TensorMeaning | undefined;
-  const loop = buildScan(b, spec, (carries, [node]) =>
-    context.emission!.pure(() => {
-      const step: TensorMeaning = {
-        kind: 'tensor',
-        dtype: over.dtype,
-        shape: node!.type.shape,
-        node: node!,
-        ...classesOf(over),
-      };
-      const before = states.map((state, i) => ({ ...state, node: carries[i]! }));
-      const done = turn(context, e, step, before, prefix);
-      if (done === undefined || !isNode(done.result)) return undefined;
-      last = done.result;
-      const after = done.states.filter(isNode).map(state => state.node);
-      return after.length === states.length ? { carries: after, outputs: [done.result.node] } : undefined;
-    }),
-  );
+  let built: LoopTurn<Turn | undefined> | undefined;
+  const loop = buildScan(b, spec, (carries, [node], declare) => {
+    const { shape } = node!.type;
+    const step: TensorMeaning = { kind: 'tensor', dtype: over.dtype, shape, node: node!, ...classesOf(over) };
+    const before = states.map((state, i) => ({ ...state, node: carries[i]! }));
+    built = context.emission!.turn(declare, () => turn(context, e, step, before, prefix));
+    if (built?.made === undefined || !isNode(built.made.result)) return undefined;
+    last = built.made.result;
+    const after = built.made.states.filter(isNode).map(state => state.node);
+    if (after.length < states.length) return undefined;
+    return { carries: [...after, ...built.carries], outputs: [last.node!] };
+  });
   if (loop === undefined) return undefined;
+  built!.left(loop.last.slice(states.length));
   const [stacked] = loop.outputs;
   const node = b.transpose(stacked!, swapped(stacked!.type.shape.length));
   return { kind: 'tensor', dtype: last!.dtype, shape: node.type.shape, node };

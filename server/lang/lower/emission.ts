@@ -2,19 +2,19 @@
 import type { Dim } from '../../../engine/dim/dim.ts';
 import { isConstant } from '../../../engine/dim/dim.ts';
 import type { Fit, Init, ParameterSpec, Reading } from '../../../engine/ir/program.ts';
-import { GraphBuilder, type OutputSpec, type Value } from '../../../engine/ops/builder.ts';
+import { GraphBuilder, type Value } from '../../../engine/ops/builder.ts';
 import { fittedType } from '../../../engine/ops/library/fitted.ts';
 import type { BuildContext } from '../../../engine/ops/library/function.ts';
 import { ShapeError } from '../../../engine/ops/shapeError.ts';
 import type { Emission, EmissionListener } from '../check/context.ts';
 import { showShape, type TensorMeaning } from '../check/meaning.ts';
+import { type RunningStatistics, runningStatistics } from './statistics.ts';
 
 export interface Builder extends Emission {
   readonly b: GraphBuilder;
   /** In order of first use. */
   readonly parameters: ReadonlyMap<string, ParameterSpec>;
-  /** New contents of running statistics, to be assigned after the step. */
-  readonly updates: ReadonlyMap<string, OutputSpec>;
+  readonly statistics: RunningStatistics;
   /** What is to be learnt from the training samples, in order of dependence, and the values it is learnt from. */
   readonly fits: readonly FitSpec[];
   readonly comparisons: readonly Comparison[];
@@ -45,7 +45,7 @@ export function builder(
 ): Builder {
   const b = new GraphBuilder();
   const parameters = new Map<string, ParameterSpec>();
-  const updates = new Map<string, OutputSpec>();
+  const statistics = runningStatistics();
   const fits: FitSpec[] = [];
   const comparisons: Comparison[] = [];
   let streams = firstStream;
@@ -73,20 +73,13 @@ export function builder(
     return b.state(name, { dtype: 'f32', shape: sizes });
   };
   const stream = () => streams++;
-  const pure: Emission['pure'] = make => {
-    const before = { streams, updates: new Map(updates), fits: fits.length, comparisons: comparisons.length };
-    const result = make();
-    const isPure =
-      streams === before.streams &&
-      fits.length === before.fits &&
-      comparisons.length === before.comparisons &&
-      [...updates].every(([name, spec]) => before.updates.get(name) === spec);
-    if (isPure) return result;
+  const turn: Emission['turn'] = (declare, make) => {
+    const before = { streams, fits: fits.length, comparisons: comparisons.length };
+    const result = statistics.turn(declare, make);
+    if (fits.length === before.fits && comparisons.length === before.comparisons) return result;
     streams = before.streams;
     fits.length = before.fits;
     comparisons.length = before.comparisons;
-    updates.clear();
-    for (const [name, spec] of before.updates) updates.set(name, spec);
     return undefined;
   };
   const contexts = new Map<string, BuildContext>();
@@ -100,12 +93,13 @@ export function builder(
       parameter: (name, shape, init) => register(prefixed(name), shape, init, true),
       statistic: (name, shape, initial) => {
         const full = prefixed(name);
-        const before = register(full, shape, { kind: 'constant', value: initial }, false);
+        const before = () => register(full, shape, { kind: 'constant', value: initial }, false);
+        const known = before();
         return {
           // A layer that is applied twice in a step goes on from what the first application has left, as in PyTorch.
-          value: updates.get(full)?.value ?? before,
+          value: training ? statistics.value(full, before) : known,
           update: next => {
-            if (training) updates.set(full, { name: full, value: next, kind: 'assign' });
+            if (training) statistics.update(full, next);
           },
         };
       },
@@ -125,6 +119,6 @@ export function builder(
     comparisons.push({ reading, said, target });
     listener?.compared(said, target);
   };
-  const made = { parameters, updates, fits, comparisons, layers: new Map() };
-  return { b, training, ...made, compared, pure, at, ...(listener && { listener }) };
+  const made = { parameters, statistics, fits, comparisons, layers: new Map() };
+  return { b, training, ...made, compared, turn, at, ...(listener && { listener }) };
 }

@@ -54,7 +54,7 @@ export function trainGraphs(
   const training = emit(world, entry, node, fields, { training: true, choice, rules });
   const evaluating = emit(world, entry, node, fields, { training: false, choice, rules, listener });
   const { face, sheet, emission } = training;
-  const whole = emission.b.finish('train', [...outputs(face), ...emission.updates.values()]);
+  const whole = emission.b.finish('train', [...outputs(face), ...emission.statistics.assigned()]);
   // Fields that nothing reads must be neither prepared nor held on the device.
   const train = dce(whole);
   const evaluate = dce(evaluating.emission.b.finish('evaluate', outputs(evaluating.face)));

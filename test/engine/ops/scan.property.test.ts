@@ -1,15 +1,18 @@
-/** Whatever a step computes, a loop and its gradients are those of the steps one after the other, through passes and scheduler. */
+/** Whatever a step computes or draws, a loop and its gradients are those of the steps one after the other, through passes, scheduler and backends. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Backend } from '../../../engine/backend/backend.ts';
 import { evaluateGraph } from '../../../engine/backend/reference/evaluateGraph.ts';
 import { referenceBackend } from '../../../engine/backend/reference/reference.ts';
+import { wasmBackend } from '../../../engine/backend/wasm/index.ts';
 import type { Graph } from '../../../engine/ir/graph.ts';
 import { printGraph } from '../../../engine/ir/print.ts';
 import { GraphBuilder, type Value } from '../../../engine/ops/builder.ts';
 import { gradients } from '../../../engine/passes/autodiff.ts';
 import { optimize } from '../../../engine/passes/pipeline.ts';
+import { deviceTests } from '../../support/devices.ts';
 import { rounds } from '../../support/fuzz.ts';
-import { type Loop, looped, unrolled } from '../../support/loops.ts';
+import { type Draw, type Loop, looped, unrolled } from '../../support/loops.ts';
 import { runGraph } from '../../support/runGraph.ts';
 import { difference, randomTensor, type Tensors } from '../../support/samples.ts';
 
@@ -40,7 +43,9 @@ interface Weights {
   readonly table: Value;
 }
 
-type Make = (b: GraphBuilder, x: Value, y: Value, w: Weights) => Value;
+type Make = (b: GraphBuilder, x: Value, y: Value, w: Weights, draw: Draw) => Value;
+
+const alone = (b: GraphBuilder, x: Value) => b.reshape(x, [1, 1, 2, 3]);
 
 /** Tame enough that differences stay small over a few steps. */
 const makers: readonly Make[] = [
@@ -60,6 +65,9 @@ const makers: readonly Make[] = [
   (b, x) => b.mul(b.broadcast(b.sum(x, { axes: [0] }), [2, 3]), 0.5),
   (b, x) => b.sub(x, b.broadcast(b.max(x, { axes: [1], keep: true }), [2, 3])),
   (b, _, y) => b.detach(y),
+  (b, x, _y, _w, draw) => b.select(b.less(draw([2, 3], 1), 0.5), b.mul(x, 1.5), 0),
+  (b, x, _y, _w, draw) => b.mul(x, draw([3], 2)),
+  (b, x, y) => b.reshape(b.op('attention', [alone(b, x), alone(b, y), alone(b, b.tanh(y))], { causal: true }), [2, 3]),
 ];
 
 function graphOf({ length, reverse, carries, sequences, choices, read }: Recipe, loop: Loop): Graph {
@@ -79,11 +87,11 @@ function graphOf({ length, reverse, carries, sequences, choices, read }: Recipe,
     carries: all,
     last,
     outputs,
-  } = loop(b, { carries: initial, sequences: steps, length, reverse }, (before, now) => {
+  } = loop(b, { carries: initial, sequences: steps, length, reverse }, (before, now, draw) => {
     const values = [...before, ...now];
     for (const choice of choices) {
       const pick = (n: number) => values[n % values.length]!;
-      values.push(makers[choice % makers.length]!(b, pick(choice >> 2), pick(choice >> 5), weights));
+      values.push(makers[choice % makers.length]!(b, pick(choice >> 2), pick(choice >> 5), weights, draw));
     }
     const latest = values.toReversed();
     return { carries: before.map((_, i) => latest[i]!), outputs: [latest[1]!, latest[3]!, latest[0]!] };
@@ -105,27 +113,50 @@ function leavesOf({ nodes }: Graph): Tensors {
   );
 }
 
+const onDevice = deviceTests();
+
+/** On a backend, in its precision. */
+async function compared(backend: Backend, recipe: Recipe): Promise<void> {
+  const [graph, expectedGraph] = [optimize(graphOf(recipe, looped)), graphOf(recipe, unrolled)];
+  const leaves = leavesOf(expectedGraph);
+  const found = await runGraph(backend, graph, leaves);
+  for (const [name, { data }] of Object.entries(evaluateGraph(expectedGraph, leaves)))
+    expect(difference(found[name]!, data), `${name}\n${printGraph(graph)}`).toBeLessThan(1e-3);
+}
+
 describe('a random loop', () => {
-  it('is what its steps are one after the other', async () => {
-    await fc.assert(
-      fc.asyncProperty(recipes, async recipe => {
+  it('is what its steps are one after the other', () => {
+    fc.assert(
+      fc.property(recipes, recipe => {
         const [graph, expectedGraph] = [graphOf(recipe, looped), graphOf(recipe, unrolled)];
         const leaves = leavesOf(expectedGraph);
         const expected = evaluateGraph(expectedGraph, leaves);
-        const optimized = optimize(graph);
-        const kernels = await runGraph(referenceBackend(), optimized, leaves);
-        for (const [given, limit] of [
-          [graph, 1e-9],
-          [optimized, 1e-9],
-        ] as const) {
+        for (const given of [graph, optimize(graph)]) {
           const found = evaluateGraph(given, { ...leaves });
           for (const [name, { data }] of Object.entries(expected))
-            expect(difference(found[name]!.data, data), `${name}\n${printGraph(given)}`).toBeLessThan(limit);
+            expect(difference(found[name]!.data, data), `${name}\n${printGraph(given)}`).toBeLessThan(1e-9);
         }
-        for (const [name, { data }] of Object.entries(expected))
-          expect(difference(kernels[name]!, data), `${name}\n${printGraph(optimized)}`).toBeLessThan(1e-3);
       }),
       rounds(60),
     );
   });
+
+  it.each([
+    ['the reference', async () => referenceBackend()],
+    ['WebAssembly', () => wasmBackend({ threads: 2 })],
+  ])('is that on %s', async (_, open) => {
+    const backend = await open();
+    await fc.assert(
+      fc.asyncProperty(recipes, recipe => compared(backend, recipe)),
+      rounds(40),
+    );
+    await backend.dispose();
+  });
+
+  onDevice('is that on WebGPU', backend =>
+    fc.assert(
+      fc.asyncProperty(recipes, recipe => compared(backend, recipe)),
+      rounds(8),
+    ),
+  );
 });

@@ -15,7 +15,7 @@ import type { ScanAttributes } from '../../../engine/ops/primitives/scanParts.ts
 import { buildScan } from '../../../engine/ops/scan.ts';
 import { gradients } from '../../../engine/passes/autodiff.ts';
 import { optimize } from '../../../engine/passes/pipeline.ts';
-import { type Loop, looped, unrolled } from '../../support/loops.ts';
+import { type Loop, looped, type Step, unrolled } from '../../support/loops.ts';
 import { runGraph } from '../../support/runGraph.ts';
 import { difference, randomTensor, type Tensors, typeOfText } from '../../support/samples.ts';
 
@@ -24,6 +24,8 @@ interface Case {
   readonly leaves: Readonly<Record<string, string>>;
   readonly build: (b: GraphBuilder, leaves: Readonly<Record<string, Value>>, loop: Loop) => readonly Value[];
 }
+
+const scalar: TensorType = { dtype: 'i32', shape: [] };
 
 const gates = (b: GraphBuilder, all: Value, size: number) => [0, 1, 2].map(i => b.sliceAxis(all, 1, i * size, size));
 
@@ -100,6 +102,41 @@ const cases: Readonly<Record<string, Case>> = {
       });
       return [...outer.last, ...outer.outputs];
     },
+  },
+  'dropout of its own in each turn, and one mask for all turns': {
+    leaves: { x: 'f32[5, B, 3]', h: 'f32[B, 3]', w: 'f32[3, 3]' },
+    build: (b, { x, h, w }, loop) => {
+      const dropped = (v: Value, chance: Value) => b.select(b.less(chance, 0.5), b.mul(v, 2), 0);
+      const same = b.uniform(b.input('seed', scalar), b.input('step', scalar), h!.type.shape, 8);
+      const spec = { carries: [h!], sequences: [x!], length: 5, reverse: true };
+      const { carries } = loop(b, spec, ([before], [step], draw) => {
+        const kept = dropped(dropped(before!, same), draw(before!.type.shape, 9));
+        return { carries: [b.tanh(b.add(b.matmul(kept, w!), step!))], outputs: [] };
+      });
+      return carries;
+    },
+  },
+  'draws of a loop within a loop': {
+    leaves: { x: 'f32[3, 2, 4]', h: 'f32[4]' },
+    build: (b, { x, h }, loop) => {
+      const outer = loop(b, { carries: [h!], sequences: [x!], length: 3 }, ([before], [rows], draw) => {
+        const spec = { carries: [before!], sequences: [rows!], length: 2 };
+        const turn: Step = ([one], [row], inner) => ({
+          carries: [b.tanh(b.add(b.mul(one!, inner([4], 3)), row!))],
+          outputs: [],
+        });
+        return { carries: [b.mul(loop(b, spec, turn, draw).last[0]!, draw([4], 4))], outputs: [] };
+      });
+      return outer.carries;
+    },
+  },
+  'attention by blocks': {
+    leaves: { x: 'f32[2, 1, 1, 66, 2]', h: 'f32[1, 1, 66, 2]' },
+    build: (b, { x, h }, loop) =>
+      loop(b, { carries: [h!], sequences: [x!], length: 2 }, ([before], [step]) => ({
+        carries: [b.add(b.op('attention', [before!, step!, step!], { causal: true }), b.mul(before!, 0.5))],
+        outputs: [],
+      })).last,
   },
 };
 
@@ -211,6 +248,32 @@ describe('a loop', () => {
     expect(loop!.body.nodes.filter(({ op }) => op === 'matmul' || op === 'take')).toHaveLength(1);
     const product = graph.nodes.find(({ op }) => op === 'matmul');
     expect(product!.type.shape).toEqual([5, 3]);
+  });
+
+  it('draws as if for all turns at once', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', typeOfText('f32[6, 2, 3]'));
+    looped(b, { carries: [], sequences: [x], length: 6 }, (_, [each], draw) => ({
+      carries: [],
+      outputs: [b.mul(each!, draw([2, 3], 4))],
+    }));
+    const draws = b.finish('g', []).nodes.filter(({ op }) => op === 'random_bits');
+    expect(draws.map(({ attributes }) => attributes)).toEqual([{ shape: [6, 2, 3], stream: 4 }]);
+  });
+
+  it('hands carries on that its step declares', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', typeOfText('f32[4]'));
+    const { last } = buildScan(b, { carries: [], sequences: [x], length: 4 }, (_, [each], declare) => {
+      const before = declare(() => b.input('start', typeOfText('f32[]')));
+      return { carries: [b.add(b.mul(before(), 2), each!)], outputs: [] };
+    })!;
+    const leaves = {
+      x: { dtype: 'f32', shape: [4], data: Float64Array.of(1, 2, 3, 4) },
+      start: { dtype: 'f32', shape: [], data: Float64Array.of(5) },
+    } as const;
+    const graph = b.finish('g', [{ name: 'y', value: last[0]! }]);
+    expect(evaluateGraph(graph, leaves).y!.data[0]).toBe(5 * 16 + 8 + 8 + 6 + 4);
   });
 
   it('takes nodes of the graph independent of its length, and the kernels of a step for each', () => {

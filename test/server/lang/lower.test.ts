@@ -1,11 +1,15 @@
 /** From a checked program to the Program that the engine trains. */
 import { describe, expect, it } from 'vitest';
+import { evaluateGraph } from '../../../engine/backend/reference/evaluateGraph.ts';
 import { showDim } from '../../../engine/dim/dim.ts';
+import { bindGraph } from '../../../engine/ir/bind.ts';
 import type { Graph } from '../../../engine/ir/graph.ts';
 import { printGraph } from '../../../engine/ir/print.ts';
 import type { Program } from '../../../engine/ir/program.ts';
 import { lower } from '../../../server/lang/lower/lower.ts';
 import { fixture } from '../../support/fixture.ts';
+import { randomLeaves } from '../../support/runSchedule.ts';
+import { difference } from '../../support/samples.ts';
 
 const model =
   'model Net(x: [B, 784]) -> [B, 10] {\n  fc1 = linear(32)\n  x |> fc1 |> relu |> dropout(0.2) |> linear(10)\n}\n';
@@ -232,22 +236,44 @@ describe('sharing', () => {
     expect(p.train.nodes.filter(({ op }) => op === 'scan').map(({ attributes }) => attributes.length)).toEqual([28]);
   });
   it.each([
-    ['random numbers', 'dropout(0.5)', { train: 0, evaluate: 1 }],
-    ['running statistics', 'batch_norm', { train: 0, evaluate: 1 }],
-    ['nothing but its inputs and weights', 'layer_norm', { train: 1, evaluate: 1 }],
-  ])('scan is a loop unless its turns differ: a body of %s', (_, stage, loops) => {
+    ['random numbers', 'dropout(0.5)'],
+    ['running statistics', 'batch_norm'],
+    ['nothing but its inputs and weights', 'layer_norm'],
+  ])('scan is a loop: a body of %s', (_, stage) => {
     const text = `model R(x: [B, T, 28]) -> [B, 10] {\n  hs = scan t in x from h = (x[:, 0] |> linear(4)) {\n    h = tanh((t |> linear(4)) + (h |> ${stage}))\n    h\n  }\n  hs[:, -1] |> linear(10)\n}\n`;
     const p = program(
       `${text}data Digits = digits() {\n  batch 8\n}\n${train('  net = R()\n  minimize cross_entropy(net(image), label) using adam()')}`,
     );
     const count = (graph: Graph) => graph.nodes.filter(({ op }) => op === 'scan').length;
-    expect({ train: count(p.train), evaluate: count(p.evaluate) }).toEqual(loops);
+    expect({ train: count(p.train), evaluate: count(p.evaluate) }).toEqual({ train: 1, evaluate: 1 });
     const streams = p.train.nodes.filter(({ op }) => op === 'random_bits').map(({ attributes }) => attributes.stream);
     expect(streams).toEqual([...streams.keys()]);
     expect(
       p.train.nodes.filter(({ op, attributes }) => op === 'input' && / from /.test(String(attributes.name))),
     ).toEqual([]);
   });
+});
+
+it.each([
+  ['of a layer', '  h = (t |> norm) + 0.5 * h'],
+  ['of a layer that it meets twice', '  h = (t |> norm) + 0.5 * (h |> norm)'],
+  [
+    'of a layer in a loop inside it',
+    '  hs = scan u in unsqueeze(t, 1) from g = h {\n    g = (u |> norm) + g\n    g\n  }\n  h = hs[:, 0]',
+  ],
+])('scan hands running statistics from turn to turn, those %s', (_, turn) => {
+  const state = (body: string) => {
+    const text = `model R(x: [B, T, D]) -> [B, 10] {\n  norm = batch_norm\n  h = x[:, 5]\n${body}\n  h |> linear(10)\n}\n`;
+    const digits = 'data Digits = digits(samples: 100) {\n  batch 8\n}\n';
+    const minimized = train('  net = R()\n  minimize cross_entropy(net(image), label) using adam()');
+    const graph = bindGraph(program(text + digits + minimized).train, { B: 3 });
+    return evaluateGraph(graph, randomLeaves(graph));
+  };
+  const looped = state(`  hs = scan t in x[:, 10:13] from h = h {\n  ${turn}\n    h\n  }\n  h = hs[:, -1]`);
+  const expected = state([10, 11, 12].map(t => `  t = x[:, ${t}]\n${turn}`).join('\n'));
+  expect(Object.keys(expected)).toContain('net.norm.running_mean');
+  for (const [name, { data }] of Object.entries(expected))
+    expect(difference(looped[name]!.data, data)).toBeLessThan(1e-9);
 });
 
 it('slices with steps', () => {
