@@ -4,7 +4,7 @@ import type { Scalar } from '../ir/scalar.ts';
 import { flatten, int, unflatten } from '../ir/scalars.ts';
 import { never } from '../util/errors.ts';
 import { newBuffer } from './buffers.ts';
-import { type Dataflow, type LoweringKind, product, throughReshapes } from './dataflow.ts';
+import { type Dataflow, type LoweringKind, product, readBy, throughReshapes } from './dataflow.ts';
 import type { Buffer, BufferId } from './kernel.ts';
 import { chooseRoots, throughViews } from './realize.ts';
 import { add } from './scalar.ts';
@@ -43,6 +43,33 @@ export interface Plan {
   readonly buffers: Buffer[];
   /** Buffer of an `input` or `state` by its name. */
   readonly leaves: ReadonlyMap<string, BufferId>;
+  /** Of the body of a loop: the persistent buffers of the outermost graph behind its leaves. */
+  readonly bound?: ReadonlyMap<BufferId, readonly BufferId[]>;
+}
+
+/** The persistent buffers of the outermost graph that a kernel binds to load from or store to `buffer`. */
+export function boundBy({ buffers, bound }: Plan, buffer: BufferId): readonly BufferId[] {
+  return bound === undefined ? (buffers[buffer]!.kind === 'temporary' ? [] : [buffer]) : (bound.get(buffer) ?? []);
+}
+
+/** The same for what loads the value of `node`, which is computed on the way where no kernel stores it. */
+export function boundByValue(plan: Plan, node: NodeId): ReadonlySet<BufferId> {
+  const { flow, rootOf, concats, leaves } = plan;
+  const found = new Set<BufferId>();
+  const seen = new Set<NodeId>();
+  const visit = (id: NodeId): void => {
+    if (seen.has(id)) return;
+    seen.add(id);
+    const { op, attributes } = flow.node(id);
+    const stored = rootOf.get(id) ?? concats.get(id);
+    const place = stored?.places.find(({ base }) => base === undefined)?.buffer;
+    const leaf = op === 'input' || op === 'state' ? leaves.get(String(attributes.name)) : undefined;
+    const buffer = place ?? leaf;
+    if (buffer !== undefined) for (const each of boundBy(plan, buffer)) found.add(each);
+    else if (stored === undefined) readBy(flow.node(id)).forEach(visit);
+  };
+  visit(node);
+  return found;
 }
 
 const identity = (flat: Scalar): Scalar => flat;

@@ -1,6 +1,7 @@
 /** Where the results of a loop lie, and how its carries get there before the first step. */
 import type { NodeId } from '../ir/graph.ts';
 import { type ScanAttributes, scanParts, slotAfter } from '../ops/primitives/scanParts.ts';
+import { never } from '../util/errors.ts';
 import { newBuffer } from './buffers.ts';
 import type { Dataflow } from './dataflow.ts';
 import type { Buffer, BufferId } from './kernel.ts';
@@ -15,6 +16,21 @@ export interface ScanPlace {
 
 export function scanAttributes(flow: Dataflow, id: NodeId): ScanAttributes {
   return flow.node(id).attributes as ScanAttributes;
+}
+
+/** What a leaf or result of a body is by its name. */
+export function leafOf(name: string): { readonly kind: string; readonly at: number } {
+  const [, kind, at] = /^(\D+)(\d+)$/.exec(name) ?? [];
+  if (kind === undefined) throw never('a body has a leaf of another name', name);
+  return { kind, at: Number(at) };
+}
+
+/** The sequence or constant around the loop that a leaf of its body is read from; undefined for a carry. */
+export function leafSource(flow: Dataflow, id: NodeId, name: string): NodeId | undefined {
+  const { carries, sequences } = scanAttributes(flow, id);
+  const { kind, at } = leafOf(name);
+  if (kind === 'carry') return undefined;
+  return flow.node(id).inputs[carries + (kind === 'sequence' ? at : sequences + at)];
 }
 
 /** A buffer for each result. `store` has the carries before the first step written into their slots, and tells who does that beside their own kernels. */

@@ -3,7 +3,6 @@ import type { NodeId } from '../ir/graph.ts';
 import type { Scalar } from '../ir/scalar.ts';
 import { unflatten } from '../ir/scalars.ts';
 import { scanParts } from '../ops/primitives/scanParts.ts';
-import { never } from '../util/errors.ts';
 import { newBuffer } from './buffers.ts';
 import { collapseAxes } from './collapse.ts';
 import { scalarType } from './dataflow.ts';
@@ -24,7 +23,7 @@ import {
   walkScalar,
   withChildren,
 } from './scalar.ts';
-import { scanAttributes } from './scanPlaces.ts';
+import { leafOf, leafSource, scanAttributes } from './scanPlaces.ts';
 import { fromLinear, type Simplify, simplifier } from './simplify.ts';
 import { loadStored } from './stored.ts';
 
@@ -58,9 +57,8 @@ interface Places {
 type Read = (node: NodeId, index: readonly Scalar[]) => Scalar;
 
 function bodyPlaces(plan: Plan, { node }: Root, body: BodyKernels): Places {
-  const { inputs } = plan.flow.node(node);
   const attributes = scanAttributes(plan.flow, node);
-  const { carries, sequences, reverse, length } = attributes;
+  const { carries, reverse, length } = attributes;
   const { parts } = plan.scans.get(node)!;
   const done = axis(STEP);
   const time = reverse ? apply('sub', [constant(length - 1), done], 'i32') : done;
@@ -99,18 +97,11 @@ function bodyPlaces(plan: Plan, { node }: Root, body: BodyKernels): Places {
             ? within(leaf.at, slot(leaf.at, done), at)
             : undefined;
       if (place !== undefined) return load(place.buffer, place.at, type);
-      const isSequence = leaf!.kind === 'sequence';
-      const input = inputs[carries + (isSequence ? leaf!.at : sequences + leaf!.at)]!;
+      const input = leafSource(plan.flow, node, `${leaf!.kind}${leaf!.at}`)!;
       const shape = plan.flow.shape(input);
-      return read(input, isSequence ? [time, ...unflatten(at, shape.slice(1))] : unflatten(at, shape));
+      return read(input, leaf!.kind === 'sequence' ? [time, ...unflatten(at, shape.slice(1))] : unflatten(at, shape));
     },
   };
-}
-
-function leafOf(name: string): { readonly kind: string; readonly at: number } {
-  const [, kind, at] = /^(\D+)(\d+)$/.exec(name) ?? [];
-  if (kind === undefined) throw never('a body has a leaf of another name', name);
-  return { kind, at: Number(at) };
 }
 
 function resultNumber(name: string, carries: number): number {

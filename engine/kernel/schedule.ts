@@ -9,9 +9,9 @@ import { type Fusion, fuseRoots } from './fuse.ts';
 import type { Kernel, Schedule } from './kernel.ts';
 import { planMemory } from './memory.ts';
 import { orderRoots } from './order.ts';
-import { type Plan, planRoots, type Root } from './roots.ts';
+import { boundByValue, type Plan, planRoots, type Root } from './roots.ts';
 import { resetScalars } from './scalar.ts';
-import { scanAttributes } from './scanPlaces.ts';
+import { leafSource, scanAttributes } from './scanPlaces.ts';
 import { emitScan } from './scans.ts';
 import { validateSchedule } from './validate.ts';
 
@@ -42,11 +42,16 @@ export function scheduleGraph(graph: Graph): Schedule {
 /** The loop's kernels. Its body meets no state and no host, so that all of its buffers are temporaries that take the places they are given. */
 function scanKernels(plan: Plan, root: Root): readonly Kernel[] {
   const flow = dataflow(scanAttributes(plan.flow, root.node).body);
-  const body = planRoots(flow, new Set());
+  const planned = planRoots(flow, new Set());
   const results = new Map(
-    [...body.buffers.entries()].filter(([, b]) => b.kind === 'result').map(([id, b]) => [b.name, id]),
+    [...planned.buffers.entries()].filter(([, b]) => b.kind === 'result').map(([id, b]) => [b.name, id]),
   );
-  for (const [id, buffer] of body.buffers.entries()) body.buffers[id] = { ...buffer, kind: 'temporary' };
+  for (const [id, buffer] of planned.buffers.entries()) planned.buffers[id] = { ...buffer, kind: 'temporary' };
+  const sources = [...planned.leaves].flatMap(([name, buffer]) => {
+    const value = leafSource(plan.flow, root.node, name);
+    return value === undefined ? [] : [[buffer, [...boundByValue(plan, value)]] as const];
+  });
+  const body: Plan = { ...planned, bound: new Map(sources) };
   const order = orderRoots(body);
   const { groups } = fuseRoots(body, order);
   const kernels = emitKernels(body, order, groups, { scan: scanKernels, finish: kernel => kernel });

@@ -5,7 +5,7 @@ import type { Scalar } from '../ir/scalar.ts';
 import { scalarType } from './dataflow.ts';
 import { extentsOf, type Group, type Member, memberScalar, operandScalars, placeIndex } from './group.ts';
 import { reader } from './read.ts';
-import type { Plan, Root } from './roots.ts';
+import { boundBy, boundByValue, type Plan, type Root } from './roots.ts';
 import { load, scalarId, walkScalar } from './scalar.ts';
 
 /** Persistent buffers a kernel may touch: WebGPU grants 8 bindings, one is the arena. */
@@ -44,7 +44,6 @@ export function surveyor(plan: Plan): Surveyor {
       return [root, found];
     });
   };
-  const isPersistent = ({ buffer }: Touched) => plan.buffers[buffer]!.kind !== 'temporary';
   const isState = ({ buffer }: { readonly buffer: number }) => plan.buffers[buffer]!.kind === 'state';
   const misread = (all: readonly (readonly [Root, Findings])[]): ReadonlySet<string> => {
     const found = new Set<string>();
@@ -59,8 +58,13 @@ export function surveyor(plan: Plan): Surveyor {
       const all = findings(group);
       if (all.some(([, { values }]) => values.some(value => isElsewhere(plan, group, value)))) return false;
       if (misread(all).size > 0) return false;
-      const touched = all.flatMap(([, { loads, stores }]) => [...loads, ...stores]).filter(isPersistent);
-      return new Set(touched.map(({ buffer }) => buffer)).size <= BUFFER_LIMIT;
+      const touched = all.flatMap(([, { loads, stores }]) => [...loads, ...stores]);
+      const read = all.flatMap(([, { values }]) => values).filter(({ node }) => !isMember(plan, group, node));
+      const bound = new Set([
+        ...touched.flatMap(({ buffer }) => boundBy(plan, buffer)),
+        ...read.flatMap(({ node }) => [...boundByValue(plan, node)]),
+      ]);
+      return bound.size <= BUFFER_LIMIT;
     },
     overwritten(group) {
       const stores = [...group.members.keys()].some(root => root.places.some(isState));
@@ -68,6 +72,11 @@ export function surveyor(plan: Plan): Surveyor {
     },
   };
 }
+
+const isMember = ({ rootOf }: Plan, { members }: Group, node: NodeId): boolean => {
+  const root = rootOf.get(node);
+  return root !== undefined && members.has(root);
+};
 
 /** Is it the value of a member, but not the element that the member computes at the same point? */
 function isElsewhere(

@@ -2,12 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { dimVar } from '../../../engine/dim/dim.ts';
 import type { Schedule } from '../../../engine/kernel/kernel.ts';
-import { peakBytes, storedBuffers } from '../../../engine/kernel/memory.ts';
+import { loadedBuffers, peakBytes, storedBuffers } from '../../../engine/kernel/memory.ts';
 import { printPlan, printScalar, printSchedule } from '../../../engine/kernel/print.ts';
 import { apply, axis, constant, load } from '../../../engine/kernel/scalar.ts';
 import { scheduleGraph } from '../../../engine/kernel/schedule.ts';
 import { validateSchedule } from '../../../engine/kernel/validate.ts';
 import { GraphBuilder, type OutputSpec, type Value } from '../../../engine/ops/builder.ts';
+import { buildScan } from '../../../engine/ops/scan.ts';
 import { buildSteps } from '../../../engine/train/step.ts';
 import { call } from '../../support/macros.ts';
 import { mlpProgram } from '../../support/programs.ts';
@@ -27,6 +28,50 @@ function kernels(build: (b: GraphBuilder) => readonly OutputSpec[]): string {
 }
 
 const lines = (...text: string[]) => text.join('\n');
+
+/** Persistent buffers that a device binds for each kernel. */
+function boundBuffers({ buffers, kernels: all }: Schedule): readonly number[] {
+  return all.map(
+    kernel =>
+      [...new Set([...loadedBuffers(kernel), ...storedBuffers(kernel)])].filter(id => buffers[id]!.kind !== 'temporary')
+        .length,
+  );
+}
+
+describe('bindings', () => {
+  /** x scaled by five states, twice: with others each time. */
+  const scaled = (b: GraphBuilder, x: Value) =>
+    [0, 5].map(from => Array.from({ length: 5 }, (_, n) => b.state(`s${from + n}`, f32(3))).reduce(b.mul, x));
+
+  it('a kernel meets at most seven persistent buffers', () => {
+    const both = schedule(b => {
+      return scaled(b, b.input('x', f32(3))).map((value, n) => ({ name: `y${n}`, value }));
+    });
+    expect(Math.max(...boundBuffers(both))).toBeLessThanOrEqual(7);
+  });
+
+  it.each([
+    ['a loop', (b: GraphBuilder, make: (x: Value) => readonly Value[]) => overSteps(b, b.input('x', f32(4, 3)), make)],
+    [
+      'a loop within a loop',
+      (b: GraphBuilder, make: (x: Value) => readonly Value[]) =>
+        overSteps(b, b.input('x', f32(2, 4, 3)), rows => overSteps(b, rows, make)),
+    ],
+  ])('nor does one in %s', (_, loop) => {
+    const made = schedule(b => {
+      const results = loop(b, x => scaled(b, x));
+      return results.map((value, n) => ({ name: `y${n}`, value }));
+    });
+    expect(Math.max(...boundBuffers(made))).toBeLessThanOrEqual(7);
+  });
+});
+
+/** What `make` gives of each of the rows x. */
+function overSteps(b: GraphBuilder, x: Value, make: (row: Value) => readonly Value[]): readonly Value[] {
+  const length = Number(x.type.shape[0]);
+  const turn = (_: readonly Value[], [row]: readonly Value[]) => ({ carries: [], outputs: make(row!) });
+  return buildScan(b, { carries: [], sequences: [x], length }, turn)!.outputs;
+}
 
 describe('order', () => {
   it('what is read after another value is computed anew behind it, and shares no kernel with the first time', () => {
