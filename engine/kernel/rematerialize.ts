@@ -1,11 +1,12 @@
 /** Rematerialisation: where a step needs more memory than there is, parts of its first pass are computed again when they are asked for. */
-import type { Graph, GraphNode, NodeId } from '../ir/graph.ts';
+import type { Graph, NodeId } from '../ir/graph.ts';
 import { validateGraph } from '../ir/validate.ts';
 import { GraphBuilder, type Value } from '../ops/builder.ts';
 import { typeOf } from '../ops/registry.ts';
 import { dce } from '../passes/dce.ts';
+import { chunkings, inChunks, labelled } from './chunks.ts';
 import { dataflow, readBy } from './dataflow.ts';
-import { type Holdings, holdings } from './held.ts';
+import { type Holdings, holdings, lastUse, peakOf } from './held.ts';
 import type { Schedule } from './kernel.ts';
 import { plannedBytes } from './memory.ts';
 import { orderRoots } from './order.ts';
@@ -38,26 +39,52 @@ export function scheduleWithin(graphs: readonly Graph[], memory: DeviceMemory): 
   );
 }
 
+/** A way to hold less, what it costs in operations, and how many bytes it is forecast to save. */
+interface Change {
+  readonly flops: number;
+  readonly saved: number;
+  readonly make: () => Graph;
+}
+
 /** The cheapest way found to get the arena of `plain` below `limit`, or the one that comes closest. */
 function within(graph: Graph, plain: Schedule, limit: number, planned: (graph: Graph) => Schedule): Schedule {
   let best = { graph, schedule: plain, flops: 0 };
   const over = ({ schedule }: typeof best) => schedule.arenaBytes - limit;
   let [from, wanted] = [best, over(best)];
   for (let n = 0; n < TRIES && over(best) > 0; n++) {
-    const plan = planRoots(dataflow(from.graph), new Set());
-    const held = holdings(plan, orderRoots(plan));
-    const choice = chooseRecomputation(plan, held, wanted);
-    if (choice === undefined) break;
-    const next = recomputing(plan, held, choice);
-    const found = { graph: next, schedule: planned(next), flops: from.flops + choice.flops };
+    const change = cheapest(changes(from.graph, wanted), wanted);
+    if (change === undefined) break;
+    const next = change.make();
+    const found = { graph: next, schedule: planned(next), flops: from.flops + change.flops };
     if (over(found) < over(best)) best = found;
     // Of a forecast that promised too much more is asked; behind one that could do no better stands the next peak.
-    if (choice.saved >= wanted) wanted += over(found);
+    if (change.saved >= wanted) wanted += over(found);
     else if (best !== from) [from, wanted] = [best, over(best)];
     else break;
   }
   if (best.schedule === plain) return plain;
   return { ...best.schedule, again: { flops: best.flops, arenaBytes: plain.arenaBytes } };
+}
+
+/** Parts of the first pass that are computed again, and each loop that is walked in chunks. */
+function changes(graph: Graph, wanted: number): readonly Change[] {
+  const plan = planRoots(dataflow(graph), new Set());
+  const held = holdings(plan, orderRoots(plan));
+  const peak = peakOf(held.all).at;
+  const choice = chooseRecomputation(plan, held, wanted);
+  const parts = choice && { ...choice, make: () => recomputing(plan, held, choice) };
+  const loops = chunkings(plan.flow.graph).flatMap(chunking => {
+    const root = plan.rootOf.get(chunking.forward.id);
+    const isHeld = root !== undefined && root.node <= peak && lastUse(held.of(root)) >= peak;
+    return isHeld ? [{ ...chunking, make: () => inChunks(graph, chunking) }] : [];
+  });
+  return [...(parts === undefined ? [] : [parts]), ...loops];
+}
+
+/** Of those that save as much as is wanted the one that costs least, else the one that saves most. */
+function cheapest(all: readonly Change[], wanted: number): Change | undefined {
+  const enough = all.filter(({ saved }) => saved >= wanted).sort((a, b) => a.flops - b.flops);
+  return enough[0] ?? all.toSorted((a, b) => b.saved - a.saved)[0];
 }
 
 /** The graph with copies of what is computed again, made from what is held, for those that read it behind the turn. */
@@ -147,9 +174,6 @@ function copier(
     },
   };
 }
-
-const labelled = (node: GraphNode): GraphNode =>
-  node.label === undefined ? node : { ...node, label: `again(${node.label})` };
 
 function memo<K, V>(known: Map<K, V>, key: K, make: () => V): V {
   const found = known.get(key);

@@ -7,6 +7,7 @@ import { referenceBackend } from '../../../engine/backend/reference/reference.ts
 import { wasmBackend } from '../../../engine/backend/wasm/index.ts';
 import type { Graph } from '../../../engine/ir/graph.ts';
 import { printGraph } from '../../../engine/ir/print.ts';
+import { chunkings, inChunks } from '../../../engine/kernel/chunks.ts';
 import { GraphBuilder, type Value } from '../../../engine/ops/builder.ts';
 import { gradients } from '../../../engine/passes/autodiff.ts';
 import { optimize } from '../../../engine/passes/pipeline.ts';
@@ -150,6 +151,27 @@ describe('a random loop', () => {
       fc.asyncProperty(recipes, recipe => compared(backend, recipe)),
       rounds(40),
     );
+    await backend.dispose();
+  });
+
+  it('walked in chunks gives the very same bits', async () => {
+    const backend = await wasmBackend({ threads: 1 });
+    const long = fc.tuple(recipes, fc.constantFrom(4, 6, 12)).map(([recipe, length]) => ({ ...recipe, length }));
+    let chunked = 0;
+    await fc.assert(
+      fc.asyncProperty(long, async recipe => {
+        const graph = optimize(graphOf(recipe, looped));
+        const leaves = leavesOf(graph);
+        const expected = await runGraph(backend, graph, leaves);
+        for (const chunking of chunkings(graph)) {
+          const found = await runGraph(backend, inChunks(graph, chunking), leaves);
+          expect(found, printGraph(graph)).toEqual(expected);
+          chunked++;
+        }
+      }),
+      rounds(25),
+    );
+    expect(chunked).toBeGreaterThan(8);
     await backend.dispose();
   });
 
