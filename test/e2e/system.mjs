@@ -1,9 +1,10 @@
-// What the tests need from the system: Chromium and the Vulkan loader. On Debian and Ubuntu root installs them, and says so.
+// What the tests need from the system: Chromium, the Vulkan loader and a second driver. On Debian and Ubuntu root installs them, and says so.
 // `node test/e2e/system.mjs` exits 0 when all is there and 75 (skipped) when something is missing, which it names.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fetchLavapipe, lavapipeManifest } from '../support/lavapipe.mjs';
 
 /** Absolute path of a program on the PATH. */
 export function onPath(...names) {
@@ -38,6 +39,12 @@ const wanted = [
     use: 'the panel and the editor are tested in Chromium',
   },
   { package: 'libvulkan1', present: hasVulkan, use: 'WebGPU needs the Vulkan loader' },
+  {
+    package: 'mesa-vulkan-drivers',
+    present: () => process.platform !== 'linux' || existsSync(lavapipeManifest),
+    install: fetchLavapipe,
+    use: 'WebGPU is tested on lavapipe beside SwiftShader',
+  },
   { package: 'neovim', present: () => onPath('nvim') !== undefined, use: 'the language server is tested in Neovim' },
 ];
 
@@ -45,14 +52,19 @@ const wanted = [
 export function ensureSystem() {
   const missing = wanted.filter(item => !item.present());
   if (missing.length === 0) return [];
-  const names = missing.map(item => item.package);
-  if (!canInstall()) return names;
+  if (!canInstall()) return missing.map(item => item.package);
+  const names = missing.filter(item => !item.install).map(item => item.package);
+  if (names.length > 0) installPackages(names);
+  for (const item of missing) if (item.install && !item.install()) console.log(`fetching ${item.package} failed`);
+  return missing.filter(item => !item.present()).map(item => item.package);
+}
+
+function installPackages(names) {
   console.log(`installing with apt-get: ${names.join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const apt = args => spawnSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
   if (!apt(['update', '-qq']) || !apt(['install', '-y', '-qq', '--no-install-recommends', ...names]))
     console.log('apt-get failed');
-  return missing.filter(item => !item.present()).map(item => item.package);
 }
 
 /** Root on Debian or Ubuntu, and not told to keep off (STRATA_NO_APT). */

@@ -11,6 +11,8 @@ export interface AdapterOptions {
   readonly tuneMilliseconds?: number;
   /** Where measurements are kept; by default in the user's cache folder. */
   readonly cacheFolder?: string;
+  /** Path of the manifest of a Vulkan driver, in place of those that Vulkan's loader finds. */
+  readonly driver?: string;
 }
 
 export interface OpenAdapter {
@@ -28,12 +30,20 @@ export interface OpenAdapter {
  */
 const dawnOptions = ['enable-dawn-features=disable_workgroup_init', 'disable-dawn-features=timestamp_quantization'];
 
-/** Software drivers as Debian's chromium and Chrome install them; Vulkan's loader looks elsewhere. */
-const softwareDrivers = ['/usr/lib/chromium/vk_swiftshader_icd.json', '/opt/google/chrome/vk_swiftshader_icd.json'];
+/** Software drivers as Debian's chromium and Chrome install them; Vulkan's loader, which finds Mesa's by itself, looks elsewhere. */
+export const softwareDrivers = [
+  '/usr/lib/chromium/vk_swiftshader_icd.json',
+  '/opt/google/chrome/vk_swiftshader_icd.json',
+];
+
+/** What names drivers to Vulkan's loader; newer ones prefer VK_DRIVER_FILES. */
+const DRIVER = 'VK_ICD_FILENAMES';
 
 /** Throws EngineError `no-adapter`, saying what is missing: the addon, or a driver. */
-export async function openAdapter({ software = true }: AdapterOptions = {}): Promise<OpenAdapter> {
-  const found = (await requestAdapter()) ?? (software ? await requestEmulated() : undefined);
+export async function openAdapter({ software = true, driver }: AdapterOptions = {}): Promise<OpenAdapter> {
+  const found = driver
+    ? await requestFrom(driver)
+    : ((await requestAdapter()) ?? (software ? await requestEmulated() : undefined));
   if (found && (software || !found.software)) return found;
   const what = 'expected a GPU with a Vulkan, Metal or Direct3D 12 driver, found none; use device: cpu';
   throw new EngineError('no-adapter', what);
@@ -56,15 +66,21 @@ async function loadAddon(): Promise<GPU> {
   }
 }
 
-/** Points Vulkan's loader, which reads its environment anew for each instance, at a software driver unless one is named already. */
+/** From a software driver, unless the environment names one. */
 async function requestEmulated(): Promise<OpenAdapter | undefined> {
   const driver = softwareDrivers.find(path => existsSync(path));
-  if (process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES || !driver) return undefined;
-  process.env.VK_ICD_FILENAMES = driver;
+  return process.env[DRIVER] || process.env.VK_DRIVER_FILES || !driver ? undefined : requestFrom(driver);
+}
+
+/** Points Vulkan's loader, which reads its environment anew for each instance, at a driver. */
+async function requestFrom(driver: string): Promise<OpenAdapter | undefined> {
+  const before = process.env[DRIVER];
+  process.env[DRIVER] = driver;
   try {
     return await requestAdapter();
   } finally {
-    delete process.env.VK_ICD_FILENAMES;
+    if (before === undefined) delete process.env[DRIVER];
+    else process.env[DRIVER] = before;
   }
 }
 
@@ -79,10 +95,15 @@ export function identityOf({ info, limits }: GPUAdapter): string {
   return [vendor, architecture, device, description, ...allowed].join('|');
 }
 
+/** By what the drivers call themselves; Mesa adds the version of its compiler. */
+const softwareNames = [
+  [/swiftshader/i, 'SwiftShader'],
+  [/llvmpipe/i, 'lavapipe'],
+] as const;
+
 function describe(adapter: GPUAdapter): string {
   const { device, architecture, vendor } = adapter.info;
-  const name = /swiftshader/i.test(`${architecture} ${device}`)
-    ? 'SwiftShader'
-    : device || architecture || vendor || 'GPU';
+  const emulator = softwareNames.find(([pattern]) => pattern.test(`${architecture} ${device}`))?.[1];
+  const name = emulator ?? (device || architecture || vendor || 'GPU');
   return `${name} (${isSoftware(adapter) ? 'software WebGPU' : 'WebGPU'})`;
 }
