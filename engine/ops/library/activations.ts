@@ -19,6 +19,11 @@ function positive(b: GraphBuilder, x: Value, yes: Value, no: Value): Value {
   return b.select(b.greater(x, 0), yes, no);
 }
 
+/** 0 where |x| <= bound, else `beyond`, where NaN goes too. */
+function within(b: GraphBuilder, x: Value, bound: number, beyond: Value): Value {
+  return b.select(b.lessEqual(b.abs(x), bound), 0, beyond);
+}
+
 /** exp(x) - 1 for x <= 0, and 0 above, so that the unused branch can't overflow; at 0 itself the gradient is 1. */
 function expMinusOne(b: GraphBuilder, x: Value): Value {
   return b.sub(b.exp(positive(b, x, b.fill(0, x), x)), 1);
@@ -69,10 +74,10 @@ export const activations: readonly TensorFunction[] = [
   ),
   activation('tanhshrink', '', 'x - tanh(x).', (b, x) => b.sub(x, b.tanh(x))),
   activation('softshrink', 'lambda: float = 0.5', 'x moved towards 0 by lambda, 0 within it.', (b, x, args) =>
-    b.select(b.greater(b.abs(x), number(args, 'lambda')), b.sub(x, b.mul(b.sign(x), number(args, 'lambda'))), 0),
+    within(b, x, number(args, 'lambda'), b.sub(x, b.mul(b.sign(x), number(args, 'lambda')))),
   ),
   activation('hardshrink', 'lambda: float = 0.5', 'x where |x| > lambda, 0 elsewhere.', (b, x, args) =>
-    b.select(b.greater(b.abs(x), number(args, 'lambda')), x, 0),
+    within(b, x, number(args, 'lambda'), x),
   ),
   activation(
     'celu',

@@ -86,11 +86,18 @@ function binaryFromLogits(b: GraphBuilder, x: Value, t: Operand, weight: number)
   return b.add(b.mul(scale, softplus(b, b.neg(x))), b.mul(b.sub(b.fill(1, x), t), x));
 }
 
-/** Logarithms are held at -100 or above, as PyTorch's, so that a certain mistake costs 100 and not infinity. */
+/**
+ * Logarithms are held at -100 or above, as PyTorch's, so that a certain mistake costs 100 and not infinity; and so is p (1 - p) at 1e-12
+ * in the gradient ((1 - t) p - w t (1 - p)) / (p (1 - p)), which would be NaN where a sigmoid has saturated.
+ */
 function binaryFromProbabilities(b: GraphBuilder, p: Value, t: Operand, weight: number): Value {
   const log = (v: Value) => b.maximum(b.log(v), -100);
-  const positive = b.mul(b.mul(log(p), t), weight);
-  return b.neg(b.add(positive, b.mul(log(b.sub(1, p)), b.sub(b.fill(1, p), t))));
+  const q = b.detach(p);
+  const [positive, negative] = [b.mul(b.add(b.fill(0, p), t), weight), b.sub(b.fill(1, p), t)];
+  const value = b.neg(b.add(b.mul(log(q), positive), b.mul(log(b.sub(1, q)), negative)));
+  const spread = b.maximum(b.mul(q, b.sub(1, q)), 1e-12);
+  const slope = b.detach(b.div(b.sub(b.mul(negative, q), b.mul(positive, b.sub(1, q))), spread));
+  return b.add(value, b.mul(slope, b.sub(p, q)));
 }
 
 const binary: Rule = (b, args) => {
@@ -112,10 +119,10 @@ function divergence(b: GraphBuilder, logp: Value, q: Value): Value {
   return b.select(certain, b.mul(q, b.sub(b.log(b.select(certain, q, 1)), logp)), 0);
 }
 
-/** x · y / (|x| |y|) over the last axis; each norm squared is held at 1e-12 or above, so that vectors of zeros have a gradient. */
+/** x · y / (|x| |y|) over the last axis; each norm is held at 1e-8 or above, as PyTorch's, so that vectors of zeros have a gradient. */
 export function cosineSimilarity(b: GraphBuilder, x: Value, y: Value): Value {
   const along = (v: Value): Value => b.sum(v, { axes: [-1] });
-  const norm = (v: Value): Value => b.sqrt(b.maximum(along(b.square(v)), 1e-12));
+  const norm = (v: Value): Value => b.sqrt(b.maximum(along(b.square(v)), 1e-16));
   return b.div(along(b.mul(x, y)), b.mul(norm(x), norm(y)));
 }
 

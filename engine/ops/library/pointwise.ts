@@ -37,7 +37,7 @@ export const pointwiseFunctions: readonly TensorFunction[] = [
     'pow',
     'exponent: float',
     'x to the power `exponent`.',
-    (b, x, args) => b.pow(x, number(args, 'exponent')),
+    (b, x, args) => (number(args, 'exponent') === 0 ? b.fill(1, x) : b.pow(x, number(args, 'exponent'))),
     'x |> pow(1.5)',
   ),
   pointwise(

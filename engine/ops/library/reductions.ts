@@ -17,11 +17,18 @@ function variance(b: GraphBuilder, x: Value, options: ReduceOptions): Value {
   return mean(b, b.square(b.sub(x, mean(b, x, { ...options, keep: true }))), options);
 }
 
-/** m + log sum exp(x - m) with m the greatest, held fixed. */
+/** m + log sum exp(x - m) with m the greatest, held fixed; an infinite one is left as it is, which gives infinity and not NaN. */
 function logSumExp(b: GraphBuilder, x: Value, options: ReduceOptions): Value {
-  const most = b.detach(b.max(x, { ...options, keep: true }));
+  const greatest = b.detach(b.max(x, { ...options, keep: true }));
+  const most = b.select(b.isfinite(greatest), greatest, 0);
   const total = b.log(b.sum(b.exp(b.sub(x, most)), options));
   return b.add(total, b.reshape(most, total.type.shape));
+}
+
+/** The square root, whose gradient at 0 is 0. */
+function rootOf(b: GraphBuilder, x: Value): Value {
+  const positive = b.greater(x, 0);
+  return b.select(positive, b.sqrt(b.select(positive, x, 1)), x);
 }
 
 /** `whole`: of whole numbers it is one again. A bool counts as 0 or 1. */
@@ -60,8 +67,10 @@ export const reductions: readonly TensorFunction[] = [
   reduction('sum', 'The sum.', (b, x, options) => b.sum(x, options), true),
   reduction('mean', 'The arithmetic mean.', mean),
   reduction('variance', 'The variance, divided by the count.', variance),
-  reduction('std', 'The standard deviation, divided by the count.', (b, x, options) =>
-    b.sqrt(b.maximum(variance(b, x, options), 1e-12)),
+  reduction(
+    'std',
+    'The standard deviation, divided by the count; of equal numbers the gradient is 0.',
+    (b, x, options) => rootOf(b, variance(b, x, options)),
   ),
   reduction('logsumexp', 'log of the sum of exp, without overflow.', logSumExp),
   reduction('norm', 'The root of the sum of squares; at 0 the gradient is 0.', (b, x, options) =>

@@ -52,7 +52,7 @@ describe('webgpu', () => {
         for (const [name, values] of Object.entries(expected))
           expect(difference(found[name]!, values)).toBeLessThan(1e-3);
       }),
-      { numRuns: isFirst ? 40 : 5 },
+      { numRuns: isFirst ? 40 : 3 },
     );
   });
 
