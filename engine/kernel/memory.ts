@@ -79,31 +79,60 @@ export function planMemory(schedule: Schedule): Schedule {
     .filter(([id, b]) => b.kind === 'temporary' && lives.has(id))
     .sort((a, b) => bytes(b[1]) - bytes(a[1]) || a[0] - b[0]);
   const placed: Placed[] = [];
+  /** Where buffers of each size stand, the first placed first. */
+  const starts = new Map<number, Set<number>>();
   const offsets = new Map<BufferId, number>();
   for (const [id, buffer] of order) {
     const life = lives.get(id)!;
     const neighbours = placed.filter(p => p.life[0] <= life[1] && life[0] <= p.life[1]);
-    const start = sameSize(placed, neighbours, bytes(buffer)) ?? bestFit(neighbours, bytes(buffer));
-    placed.push({ life, start, end: start + bytes(buffer) });
+    const size = bytes(buffer);
+    const taken = union(neighbours);
+    const known = starts.get(size) ?? new Set();
+    const start = [...known].find(from => isFree(taken, from, size)) ?? bestFit(taken, size);
+    starts.set(size, known.add(start));
+    placed.push({ life, start, end: start + size });
     offsets.set(id, start);
   }
   const buffers = schedule.buffers.map((b, id) => (offsets.has(id) ? { ...b, offset: offsets.get(id)! } : b));
   return { ...schedule, buffers, arenaBytes: Math.max(0, ...placed.map(p => p.end)) };
 }
 
-function sameSize(placed: readonly Placed[], neighbours: readonly Placed[], size: number): number | undefined {
-  const isFree = (start: number) => neighbours.every(n => n.end <= start || start + size <= n.start);
-  return placed.find(({ start, end }) => end - start === size && isFree(start))?.start;
+interface Span {
+  readonly start: number;
+  end: number;
 }
 
-function bestFit(neighbours: readonly Placed[], size: number): number {
+/** The bytes that `placed` take, in order, as spans that don't touch. */
+function union(placed: readonly Placed[]): readonly Span[] {
+  const spans: Span[] = [];
+  for (const { start, end } of [...placed].sort((a, b) => a.start - b.start)) {
+    const last = spans.at(-1);
+    if (last !== undefined && start <= last.end) last.end = Math.max(last.end, end);
+    else spans.push({ start, end });
+  }
+  return spans;
+}
+
+/** Does no span of `taken` reach into the `size` bytes from `start`? */
+function isFree(taken: readonly Span[], start: number, size: number): boolean {
+  let [low, high] = [0, taken.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (taken[middle]!.end <= start) low = middle + 1;
+    else high = middle;
+  }
+  return low === taken.length || start + size <= taken[low]!.start;
+}
+
+/** The tightest gap, or the place behind all. */
+function bestFit(taken: readonly Span[], size: number): number {
   let best = Number.POSITIVE_INFINITY;
   let start = 0;
   let cursor = 0;
-  for (const { start: from, end } of [...neighbours].sort((a, b) => a.start - b.start)) {
+  for (const { start: from, end } of taken) {
     const gap = from - cursor;
     if (gap >= size && gap < best) [best, start] = [gap, cursor];
-    cursor = Math.max(cursor, end);
+    cursor = end;
   }
   return best === Number.POSITIVE_INFINITY ? cursor : start;
 }

@@ -16,6 +16,7 @@ export function sequenceOf(order: Order, roots: readonly Root[], singles: Readon
   const groupOf = new Map(singles);
   const sequence: (Group | undefined)[] = sorted(order, roots).map(root => groupOf.get(root)!);
   const position = new Map(sequence.map((group, i) => [group, i]));
+  const reaches = reachability(order, roots);
   const inOrder = (a: Group, b: Group) => (position.get(a)! < position.get(b)! ? ([a, b] as const) : ([b, a] as const));
   /** Groups that must run after `first` and stand before `last`; undefined if one of them must run before `last`. */
   const between = (first: Group, last: Group): ReadonlySet<Group> | undefined => {
@@ -33,9 +34,19 @@ export function sequenceOf(order: Order, roots: readonly Root[], singles: Readon
     }
     return found;
   };
+  /** Says so at once where the roots' own order does: merging others only adds paths. */
+  const joined = (first: Group, last: Group): boolean => {
+    for (const next of successors(order, first)) {
+      const group = groupOf.get(next)!;
+      if (group === first || group === last) continue;
+      for (const root of last.members.keys()) if (reaches(next, root)) return true;
+    }
+    return false;
+  };
+  const closes = (first: Group, last: Group) => joined(first, last) || between(first, last) === undefined;
   return {
     groupOf: root => groupOf.get(root)!,
-    closesCycle: (one, other) => between(...inOrder(one, other)) === undefined,
+    closesCycle: (one, other) => closes(...inOrder(one, other)),
     merge(one, other, merged) {
       const [first, last] = inOrder(one, other);
       const after = between(first, last)!;
@@ -50,6 +61,25 @@ export function sequenceOf(order: Order, roots: readonly Root[], singles: Readon
       for (const root of merged.members.keys()) groupOf.set(root, merged);
     },
   };
+}
+
+/** Roots of which all pairs are worth a bit each: 32 MiB. */
+const MAX_PAIRS = 2 ** 28;
+
+/** Must `to` run after `from`? Found once for all pairs, since each layer of a deep network asks it of every other; false where there are too many. */
+function reachability(order: Order, roots: readonly Root[]): (from: Root, to: Root) => boolean {
+  if (roots.length ** 2 > MAX_PAIRS) return () => false;
+  const words = Math.ceil(roots.length / 32);
+  const rows = new Uint32Array(roots.length * words);
+  for (const root of sorted(order, roots).toReversed()) {
+    const row = root.order * words;
+    for (const next of order.after[root.order]!) {
+      const other = next.order * words;
+      for (let w = 0; w < words; w++) rows[row + w]! |= rows[other + w]!;
+      rows[row + (next.order >>> 5)]! |= 1 << (next.order & 31);
+    }
+  }
+  return (from, to) => ((rows[from.order * words + (to.order >>> 5)]! >>> (to.order & 31)) & 1) === 1;
 }
 
 function* successors({ after }: Order, { members }: Group): Iterable<Root> {
