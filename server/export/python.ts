@@ -196,8 +196,6 @@ class Body {
   private operator({ op, operands }: Extract<Step['from'], { kind: 'operator' }>): Text {
     const [left, right] = operands.map(o => this.operand(o));
     if (right === undefined) return { text: `${op === '!' ? '~' : op}${left}`, loose: true };
-    // The remainder has the sign of the left side, which Python's own has not.
-    if (op === '%') return { text: `torch.fmod(${left}, ${right})`, loose: false };
     const python: Readonly<Record<string, string>> = { '&&': '&', '||': '|' };
     return { text: `${left} ${python[op] ?? op} ${right}`, loose: true };
   }

@@ -8,6 +8,8 @@ export const typeMismatch: Rule<'type-mismatch'> = {
     if (expected.startsWith('index(') && found.startsWith('int['))
       return 'the range of an index is known: a remainder such as x % 10, or a column named in csv("…", categories: "column")';
     if (expected.startsWith('[') && found.startsWith('bool[')) return '1 * x makes numbers of a bool x: 0 and 1';
+    if (/^\[/.test(expected) && /^(int|index\(.*\))\[/.test(found))
+      return '1.0 * x makes real numbers of a whole x, such as a target of the classes 0 and 1';
     return undefined;
   },
   page: {

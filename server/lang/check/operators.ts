@@ -3,6 +3,7 @@ import { type Dim, isConstant, mulDim, negDim, sameDim, sameShape, showDim } fro
 import { decide } from '../../../engine/dim/facts.ts';
 import { meetings } from '../../../engine/ops/broadcasting.ts';
 import type { GraphBuilder, Operand, Value } from '../../../engine/ops/builder.ts';
+import { remainder } from '../../../engine/ops/remainder.ts';
 import type { BinaryExpression, BinaryOperator } from '../syntax/ast.ts';
 import type { Span } from '../text.ts';
 import { type Context, declaredRelated, demand, report, sizeRelated } from './context.ts';
@@ -53,12 +54,18 @@ function boolOperation(op: BinaryOperator, a: boolean | undefined, b: boolean | 
   return { kind: 'bool', ...equality(op, a, b) };
 }
 
+/** Of the sign of the divisor, as of sizes and in Python. */
+function floorRemainder(a: number, b: number): number {
+  const r = a % b;
+  return r !== 0 && r < 0 !== b < 0 ? r + b : r;
+}
+
 const realOperations: Readonly<Record<string, (a: number, b: number) => number>> = {
   '+': (a, b) => a + b,
   '-': (a, b) => a - b,
   '*': (a, b) => a * b,
   '/': (a, b) => a / b,
-  '%': (a, b) => a % b,
+  '%': floorRemainder,
   '**': (a, b) => a ** b,
 };
 
@@ -106,12 +113,13 @@ export function negated(m: Meaning): Meaning | undefined {
 }
 
 type Rule = (b: GraphBuilder, x: Operand, y: Operand) => Value;
+
 const nodes: Readonly<Record<string, Rule>> = {
   '+': (b, x, y) => b.add(x, y),
   '-': (b, x, y) => b.sub(x, y),
   '*': (b, x, y) => b.mul(x, y),
   '/': (b, x, y) => b.div(x, y),
-  '%': (b, x, y) => b.mod(x, y),
+  '%': remainder,
   '**': (b, x, y) => b.pow(x, y),
   '==': (b, x, y) => b.equal(x, y),
   '!=': (b, x, y) => b.notEqual(x, y),
@@ -136,9 +144,9 @@ function tensorOperation(context: Context, e: BinaryExpression, left: TensorOrNu
   return { kind: 'tensor', dtype, ...joined, ...(classes !== undefined && { classes }), ...(node && { node }) };
 }
 
-/** `label % 2` is `index(2)`: classes are never negative, so neither are their remainders. */
+/** `x % 10` is `index(10)` for whole x: remainders have the sign of the divisor. */
 function remainders(left: TensorOrNumber, right: TensorOrNumber): Dim | undefined {
-  if (left.kind !== 'tensor' || left.classes === undefined || right.kind !== 'number') return undefined;
+  if (left.kind !== 'tensor' || left.dtype !== 'i32' || right.kind !== 'number') return undefined;
   return right.real !== undefined && right.real > 0 ? right.dim : undefined;
 }
 

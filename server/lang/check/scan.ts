@@ -50,7 +50,8 @@ function turn(
   const inner: Context = { ...context, scope, naming: new Naming(prefix), end: e.body.end };
   bindName(inner, e.variable, 'binding', step).used = true;
   for (const [i, { name }] of e.states.entries()) bindName(inner, name, 'binding', states[i]!).used = true;
-  const result = context.rules.block(inner, e.body);
+  // In a scope of its own, so that a state it rebinds counts as read: by the next turn.
+  const result = context.rules.block({ ...inner, scope: new Scope(scope) }, e.body);
   const after = e.states.map(s => scope.find(s.name.name)?.meaning ?? failed);
   for (const [i, m] of after.entries()) if (!sameState(context, e, i, states[i]!, m)) return undefined;
   if (result === undefined) {

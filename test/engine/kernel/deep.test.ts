@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Graph } from '../../../engine/ir/graph.ts';
 import { scheduleGraph } from '../../../engine/kernel/schedule.ts';
-import { GraphBuilder } from '../../../engine/ops/builder.ts';
+import { GraphBuilder, type Value } from '../../../engine/ops/builder.ts';
 import { gradients } from '../../../engine/passes/autodiff.ts';
 import { optimize } from '../../../engine/passes/pipeline.ts';
 
@@ -16,8 +16,9 @@ function stepOf(depth: number): Graph {
   let x = b.input('x', { dtype: 'f32', shape: [ROWS, WIDTH] });
   for (let n = 0; n < depth; n++) {
     const w = b.reshape(b.slice(weights, [n * size], [size]), [WIDTH, WIDTH]);
-    const centred = b.sub(x, b.mul(b.sum(x, [1], true), 1 / WIDTH));
-    const norm = b.div(centred, b.sqrt(b.add(b.sum(b.square(centred), [1], true), 1e-5)));
+    const mean = (v: Value) => b.reshape(b.mul(b.sum(v, { axes: [1] }), 1 / WIDTH), [ROWS, 1]);
+    const centred = b.sub(x, mean(x));
+    const norm = b.div(centred, b.sqrt(b.add(mean(b.square(centred)), 1e-5)));
     x = b.add(x, b.mul(b.maximum(b.matmul(norm, w), 0), 0.1));
   }
   const loss = b.sum(b.square(x));

@@ -27,6 +27,11 @@ const samples: readonly (readonly [fact: DiagnosticFact, message: string, help?:
     'no function or layer is called rellu',
     'did you mean relu or elu?',
   ],
+  [
+    fact('type-mismatch', { subject: 'target', callee: 'auc', expected: '[B]', found: 'index(2)[B]' }),
+    'expected [B] for target of auc, found index(2)[B]',
+    '1.0 * x makes real numbers of a whole x, such as a target of the classes 0 and 1',
+  ],
   [fact('unknown-name', { name: 'Dgits', kind: 'data', candidates: [] }), 'no data block is called Dgits'],
   [
     fact('duplicate-name', { name: 'x', what: 'parameter' }),
