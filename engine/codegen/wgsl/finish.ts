@@ -62,10 +62,10 @@ export function finishText(
       storeText(module, s.buffer, writer.index(s.buffer, ofLane(s.at, e)), writer.write(ofLane(s.value, e))),
     );
   const lines = writer.nested(() => {
-    for (const a of [0, 1]) writer.defineAxis(a, `x${a}`);
+    for (const a of [0, 1]) writer.defineAxis(a, `x${a}`, [kernel.batch, kernel.m][a]);
     for (const e of lanes) {
       writer.line(`let column${e} = x2${e === 0 ? '' : ` + ${e}i`};`);
-      writer.defineAxis(FIRST_COLUMN + e, `column${e}`);
+      writer.defineAxis(FIRST_COLUMN + e, `column${e}`, n);
       writer.defineSlot(e, component('r', e, width));
     }
     const mayOverhang = edges !== undefined && n % width !== 0;

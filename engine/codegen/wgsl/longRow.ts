@@ -70,10 +70,10 @@ function partShader(
   const writer = scalarWriter(module);
   const lines = writer.nested(() => {
     writer.line(`let point = i32(group.x) / ${parts}i;`, `let begin = i32(group.x) % ${parts}i * ${length}i;`);
-    defineAxes(writer, kernel.axes, 0, 'point');
+    defineAxes(module, writer, kernel.axes, 0, 'point');
     for (const slot of slots) writer.line(...declareSlot(module, slot));
     const body = writer.nested(() => {
-      defineAxes(writer, kernel.inner, kernel.axes.length, 'e');
+      defineAxes(module, writer, kernel.inner, kernel.axes.length, 'e');
       for (const slot of slots) writer.line(accumulate(slot, writer.write(reduce.slots[slot.number]!.value)));
     });
     const end = `min(begin + ${length}i, ${inner}i)`;
@@ -109,7 +109,7 @@ function wholeShader(
   const writer = scalarWriter(module);
   const lines = writer.nested(() => {
     writer.line('let point = i32(group.x);');
-    defineAxes(writer, kernel.axes, 0, 'point');
+    defineAxes(module, writer, kernel.axes, 0, 'point');
     for (const slot of slots) writer.line(...declareSlot(module, slot));
     const body = slots.map(slot => {
       const { number, type } = slot;

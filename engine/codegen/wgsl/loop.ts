@@ -1,6 +1,7 @@
 /** Loop kernels in WGSL: a thread an outer point, or a workgroup an outer point that reduces through a tree in shared memory. */
 import type { LoopKernel, Phase, Schedule } from '../../kernel/kernel.ts';
 import { loadedBuffers } from '../../kernel/memory.ts';
+import { quotientText, remainderText } from './division.ts';
 import { layoutOf, product } from './layout.ts';
 import { accumulate, type Combiner, combiner, declareSlot } from './reduce.ts';
 import { indent, type ScalarWriter, scalarWriter } from './scalarWriter.ts';
@@ -37,30 +38,37 @@ function pointLines(number: string, outer: number, points: number, areAwaited: b
   return [
     `let first = i32(${number}) * ${points}i;`,
     `if (first >= ${outer}i) { return; }`,
-    `let inside = first + i32(lane) % ${points}i < ${outer}i;`,
-    `let point = min(first + i32(lane) % ${points}i, ${outer - 1}i);`,
+    `let inside = first + i32(lane & ${points - 1}u) < ${outer}i;`,
+    `let point = min(first + i32(lane & ${points - 1}u), ${outer - 1}i);`,
   ];
 }
 
 /** Declares the axes `first`… as the multi-index of the row-major number `flat`. */
-export function defineAxes(writer: ScalarWriter, sizes: readonly number[], first: number, flat: string): void {
+export function defineAxes(
+  { options: { software } }: Module,
+  writer: ScalarWriter,
+  sizes: readonly number[],
+  first: number,
+  flat: string,
+): void {
   let rest = flat;
+  let most = product(sizes) - 1;
   const names: string[] = [];
   for (let d = sizes.length - 1; d >= 0; d--) {
-    const name = `x${first + d}`;
+    const [name, quotient, size] = [`x${first + d}`, `q${first + d}`, sizes[d]!];
     names[d] = name;
-    writer.line(`let ${name} = ${d === 0 ? rest : `${rest} % ${sizes[d]}i`};`);
-    if (d > 0) {
-      writer.line(`let q${first + d} = ${rest} / ${sizes[d]}i;`);
-      rest = `q${first + d}`;
-    }
+    if (d > 0) writer.line(`let ${quotient} = ${quotientText(rest, size, { most, software })};`);
+    const own = d === 0 ? rest : remainderText(rest, size, { most, software }, () => quotient);
+    writer.line(`let ${name} = ${own};`);
+    rest = quotient;
+    most = Math.floor(most / size);
   }
-  for (const [d, name] of names.entries()) writer.defineAxis(first + d, name);
+  for (const [d, name] of names.entries()) writer.defineAxis(first + d, name, sizes[d]);
 }
 
 /** One outer point, whose inner axes its lanes share. */
 function writeRow(module: Module, kernel: LoopKernel, writer: ScalarWriter, team: Team): void {
-  defineAxes(writer, kernel.axes, 0, 'point');
+  defineAxes(module, writer, kernel.axes, 0, 'point');
   let slot = 0;
   for (const phase of kernel.phases) {
     if (phase.kind === 'store') {
@@ -70,7 +78,7 @@ function writeRow(module: Module, kernel: LoopKernel, writer: ScalarWriter, team
     const slots = phase.slots.map((s, n) => ({ ...s, number: slot + n, type: s.value.type }));
     slot += slots.length;
     for (const each of slots) writer.line(...declareSlot(module, each));
-    walkInner(kernel, writer, team, () => {
+    walkInner(module, kernel, writer, team, () => {
       for (const each of slots) writer.line(accumulate(each, writer.write(each.value)));
     });
     writer.line(...(team.shared?.combine(slots) ?? []));
@@ -80,12 +88,18 @@ function writeRow(module: Module, kernel: LoopKernel, writer: ScalarWriter, team
   }
 }
 
-function walkInner(kernel: LoopKernel, writer: ScalarWriter, { lanes, points }: Team, body: () => void): void {
+function walkInner(
+  module: Module,
+  kernel: LoopKernel,
+  writer: ScalarWriter,
+  { lanes, points }: Team,
+  body: () => void,
+): void {
   const lines = writer.nested(() => {
-    defineAxes(writer, kernel.inner, kernel.axes.length, 'e');
+    defineAxes(module, writer, kernel.inner, kernel.axes.length, 'e');
     body();
   });
-  const from = lanes === 1 ? '0i' : points === 1 ? 'i32(lane)' : `i32(lane) / ${points}i`;
+  const from = lanes === 1 ? '0i' : points === 1 ? 'i32(lane)' : `i32(lane >> ${Math.log2(points)}u)`;
   writer.line(`for (var e = ${from}; e < ${product(kernel.inner)}i; e += ${lanes}i) {\n${indent(lines)}}`);
 }
 
@@ -104,12 +118,12 @@ function writeStores(
   const store = () => writer.line(...storeLines(module, writer, phase));
   const { lanes, points } = team;
   if (lanes === 1) {
-    if (phase.over === 'inner') walkInner(kernel, writer, team, store);
+    if (phase.over === 'inner') walkInner(module, kernel, writer, team, store);
     else store();
     return;
   }
   const loaded = loadedBuffers(kernel);
-  const block = writer.nested(phase.over === 'inner' ? () => walkInner(kernel, writer, team, store) : store);
+  const block = writer.nested(phase.over === 'inner' ? () => walkInner(module, kernel, writer, team, store) : store);
   // Every lane reads counters and flags for its own elements before one lane overwrites them.
   if (phase.over === 'outer' && phase.stores.some(s => loaded.has(s.buffer)))
     writer.line('storageBarrier();', 'workgroupBarrier();');

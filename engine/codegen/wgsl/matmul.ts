@@ -1,5 +1,6 @@
 /** Matrix products in WGSL: slices of both operands go to workgroup memory, each thread keeps a block of the product in registers. */
 import type { MatmulKernel, Schedule } from '../../kernel/kernel.ts';
+import { quotientText, remainderText } from './division.ts';
 import { finishText, partialText, sumShader, vectorStores } from './finish.ts';
 import { accessIn, accessOf, component, packer, type Side, vectorType } from './packing.ts';
 import { indent, scalarWriter } from './scalarWriter.ts';
@@ -69,20 +70,23 @@ function planOf(schedule: Schedule, kernel: MatmulKernel, options: WgslOptions, 
     const operand = own === 1 ? kernel.a : kernel.b;
     const vector = vectorOf(threadWidth);
     const found = accessOf(schedule, kernel, operand, own);
+    const isScalar = options.software;
     return {
       operand,
       axis: own,
-      access: canBind ? accessIn(found, tile, width, vector) : { along: found.along },
+      access: canBind && !isScalar ? accessIn(found, tile, width, vector) : { along: found.along },
       size: own === 1 ? kernel.m : kernel.n,
       width,
       vector,
+      piece: isScalar ? Math.ceil(width / threadsOf(tile)) : vector,
+      depth: kernel.k,
       shared: own === 1 ? 'tileA' : 'tileB',
       first: own === 1 ? 'row0' : 'column0',
     };
   };
   const [a, b] = [side(1, rows, threadRows), side(2, columns, threadColumns)];
   const parts = Math.ceil(kernel.k / part);
-  const stored = canBind && parts === 1 ? vectorStores(schedule, kernel, b.vector) : [];
+  const stored = canBind && parts === 1 && !options.software ? vectorStores(schedule, kernel, b.vector) : [];
   const vectors = new Set([a.access.vector ?? [], b.access.vector ?? [], ...stored].flat());
   // A product that leaves partial sums reads its operands alone.
   const own = newModule(schedule, parts === 1 ? kernel : { ...kernel, stores: [] }, options, vectors);
@@ -108,16 +112,17 @@ function productShader(schedule: Schedule, kernel: MatmulKernel, options: WgslOp
   const { batch, m, n } = kernel;
   const array = (side: Side) =>
     `var<workgroup> ${side.shared}: array<${vectorType(side.vector)}, ${(side.width * tile.depth) / side.vector}>;\n`;
+  const width = finishWidth(plan);
   const finish =
     parts === 1
       ? finishText(
           module,
           kernel,
-          b.vector,
+          width,
           tile,
-          vectorStores(schedule, kernel, fitsBindings(kernel, options) ? b.vector : 1),
+          vectorStores(schedule, kernel, fitsBindings(kernel, options) ? width : 1),
         )
-      : partialText(module, kernel, b.vector, tile);
+      : partialText(module, kernel, width, tile);
   const workgroups = [Math.ceil(n / tile.columns), Math.ceil(m / tile.rows), batch * parts] as const;
   const globals = `${array(a)}${array(b)}${finish}`;
   const shader = finishShader(
@@ -137,30 +142,34 @@ function mainLines(plan: Plan, finishLength: number): readonly string[] {
   const writer = scalarWriter(module);
   return writer.nested(() => {
     writer.line(
-      `let tx = i32(lane) % ${across}i;`,
-      `let ty = i32(lane) / ${across}i;`,
+      `let tx = i32(lane & ${across - 1}u);`,
+      `let ty = i32(lane >> ${Math.log2(across)}u);`,
       `let x0 = i32(group.z)${parts === 1 ? '' : ` / ${parts}i`};`,
       `let row0 = i32(group.y) * ${tile.rows}i;`,
       `let column0 = i32(group.x) * ${tile.columns}i;`,
       `let begin = ${parts === 1 ? '0i' : `(i32(group.z) % ${parts}i) * ${part}i`};`,
     );
-    writer.defineAxis(0, 'x0');
+    writer.defineAxis(0, 'x0', kernel.batch);
     const packs = [packer(module, writer, a, tile, 10), packer(module, writer, b, tile, 110)];
     writer.line(...registersOf(plan).map(([i, j]) => `var c${i}_${j} = ${vectorType(b.vector)}(0f);`));
-    const slice = (count: number, last?: number) =>
+    const slice = (count: string, last?: number) =>
       writer.nested(() => {
         for (const pack of packs) pack.slice(last);
-        writer.line('workgroupBarrier();', `for (var p = 0i; p < ${count}i; p++) {\n${indent(multiplyLines(plan))}}`);
+        writer.line('workgroupBarrier();', `for (var p = 0i; p < ${count}; p++) {\n${indent(multiplyLines(plan))}}`);
         writer.line('workgroupBarrier();');
       });
-    const whole = k - (k % tile.depth);
+    const rest = k % tile.depth;
+    // On software a last slice in the midst of the others, counted, instead of a text of its own.
+    const whole = rest > 0 && module.options.software ? k : k - rest;
     if (whole > 0) {
       const end = parts === 1 ? `${whole}i` : `min(begin + ${part}i, ${whole}i)`;
-      writer.line(`for (var k0 = begin; k0 < ${end}; k0 += ${tile.depth}i) {\n${indent(slice(tile.depth))}}`);
+      const isCounted = whole % tile.depth !== 0;
+      const body = isCounted ? slice(`min(${tile.depth}i, ${k}i - k0)`, k - 1) : slice(`${tile.depth}i`);
+      writer.line(`for (var k0 = begin; k0 < ${end}; k0 += ${tile.depth}i) {\n${indent(body)}}`);
     }
     if (k > whole) {
       // What is left of the depth: a slice that reads its last element instead of going beyond, and multiplies what counts.
-      const body = indent([`let k0 = ${whole}i;`, ...slice(k - whole, k - 1)]);
+      const body = indent([`let k0 = ${whole}i;`, ...slice(`${rest}i`, k - 1)]);
       writer.line(`${parts === 1 ? '{' : `if (begin + ${part}i >= ${k}i) {`}\n${body}}`);
     }
     writer.line(...finishLines(plan, finishLength));
@@ -194,6 +203,9 @@ function multiplyLines(plan: Plan): readonly string[] {
 /** Characters of WGSL in all calls of `finish` together beyond which they are a loop: compilers put its text in place of each call. */
 const LONG_FINISH = 20_000;
 
+/** Columns that `finish` takes at once. */
+const finishWidth = ({ module, b }: Plan): number => (module.options.software ? 1 : b.vector);
+
 /** Calls `finish` for each register, or in a loop over a copy of them, which software compiles faster whatever the length. */
 function finishLines(plan: Plan, length: number): readonly string[] {
   const { a, b, across, down, parts, vectorColumns, module } = plan;
@@ -204,15 +216,21 @@ function finishLines(plan: Plan, length: number): readonly string[] {
       const row = `row0 + (ty + ${Math.floor(i / a.vector) * down}i) * ${a.vector}i + ${i % a.vector}i`;
       return `finish(${batch}, ${row}, column0 + (tx + ${j * across}i) * ${b.vector}i, c${i}_${j});`;
     });
+  const number = { most: registers.length - 1, software: module.options.software };
   const type = vectorType(b.vector);
-  const row = `row0 + (ty + i / ${a.vector}i * ${down}i) * ${a.vector}i + i % ${a.vector}i`;
+  const lane = b.vector === 1 || finishWidth(plan) > 1 ? undefined : b.vector;
+  const row = `row0 + (ty + (i >> ${Math.log2(a.vector)}u) * ${down}i) * ${a.vector}i + (i & ${a.vector - 1}i)`;
   const column = `column0 + (tx + j * ${across}i) * ${b.vector}i`;
+  const call =
+    lane === undefined
+      ? `finish(${batch}, ${row}, ${column}, done[n]);`
+      : `for (var e = 0i; e < ${lane}i; e++) { finish(${batch}, ${row}, ${column} + e, done[n][e]); }`;
   return [
     `var done = array<${type}, ${registers.length}>(${registers.map(([i, j]) => `c${i}_${j}`).join(', ')});`,
     `for (var n = 0i; n < ${registers.length}i; n++) {`,
-    `  let i = n / ${vectorColumns}i;`,
-    `  let j = n % ${vectorColumns}i;`,
-    `  finish(${batch}, ${row}, ${column}, done[n]);`,
+    `  let i = ${quotientText('n', vectorColumns, number)};`,
+    `  let j = ${remainderText('n', vectorColumns, number, () => 'i')};`,
+    `  ${call}`,
     '}',
   ];
 }

@@ -50,10 +50,13 @@ export interface Side {
   readonly operand: Scalar;
   readonly axis: 1 | 2;
   readonly access: Access;
-  /** Extent of the axis, width of the block, elements in a vector of workgroup memory. */
+  /** Extent of the axis, width of the block, elements in a vector of workgroup memory, and those that a thread fetches at once. */
   readonly size: number;
   readonly width: number;
   readonly vector: number;
+  readonly piece: number;
+  /** Extent of the product's depth. */
+  readonly depth: number;
   /** Variables: the array in workgroup memory, the first row or column of the block. */
   readonly shared: string;
   readonly first: string;
@@ -65,27 +68,27 @@ export interface Packer {
 }
 
 /**
- * A slice is cut into items of `vector` rows or columns by `deepOf` elements of the depth. Neighbouring threads take neighbours in the
+ * A slice is cut into items of `piece` rows or columns by `deepOf` elements of the depth. Neighbouring threads take neighbours in the
  * direction that the operand lies in, and go through the other one. What is the same for all slices is declared at once, in the innermost
  * scope of `writer`, so that addresses advance by what depends on the depth alone.
  */
 export function packer(module: Module, writer: ScalarWriter, side: Side, tile: Tile, firstAxis: number): Packer {
-  const { access, width, vector, axis: widthAxis } = side;
+  const { access, width, piece, axis: widthAxis } = side;
   const threads = threadsOf(tile);
   const deep = deepOf(side);
   const isDeep = access.along === 'depth';
-  const [groups, steps] = [width / vector, tile.depth / deep];
+  const [groups, steps] = [width / piece, tile.depth / deep];
   const [inner, outer] = isDeep ? [steps, groups] : [groups, steps];
   const passes = Math.ceil((inner * outer) / threads);
   const name = widthAxis === 1 ? 'a' : 'b';
-  writer.line(`let ${name}Inner = i32(lane) % ${inner}i;`, `let ${name}Outer = i32(lane) / ${inner}i;`);
+  writer.line(`let ${name}Inner = i32(lane & ${inner - 1}u);`, `let ${name}Outer = i32(lane >> ${Math.log2(inner)}u);`);
   const place = passes > 1 ? 'i' : `${name}Outer`;
   const [group, p] = isDeep ? [place, `${name}Inner`] : [`${name}Inner`, place];
   const item: Item = {
     group,
     p: deep === 1 ? p : `${p} * ${deep}i`,
-    widthAxes: Array.from({ length: vector }, (_, e) => firstAxis + e),
-    depthAxes: Array.from({ length: deep }, (_, t) => firstAxis + vector + t),
+    widthAxes: Array.from({ length: piece }, (_, e) => firstAxis + e),
+    depthAxes: Array.from({ length: deep }, (_, t) => firstAxis + piece + t),
   };
   const isHoisted = passes === 1 || !isDeep;
   if (isHoisted) defineWidths(writer, side, item);
@@ -95,7 +98,7 @@ export function packer(module: Module, writer: ScalarWriter, side: Side, tile: T
     slice(last) {
       const body = writer.nested(() => {
         if (!isHoisted) defineWidths(writer, side, item);
-        defineDepths(writer, item, last);
+        defineDepths(writer, item, side.depth, last);
         fetch(module, writer, side, item);
       });
       writer.line(`${open}\n${indent(body)}}`);
@@ -111,22 +114,25 @@ interface Item {
   readonly depthAxes: readonly number[];
 }
 
-/** Beyond the edge any row will do: what becomes of it is never stored. */
+/** Beyond the edge any row will do: what becomes of it is never stored. A part of a vector of workgroup memory is `h` of vector `g`. */
 function defineWidths(writer: ScalarWriter, side: Side, { group, widthAxes }: Item): void {
-  const { access, size, width, vector, first } = side;
+  const { access, size, width, vector, piece, first } = side;
   for (const [e, n] of widthAxes.entries()) {
-    const at = `${first} + ${group} * ${vector}i${e === 0 ? '' : ` + ${e}i`}`;
-    const limit = access.along === 'width' && access.vector !== undefined ? size - vector + e : size - 1;
+    const own = `${group}${piece === 1 ? '' : ` * ${piece}i`}${e === 0 ? '' : ` + ${e}i`}`;
+    const at = `${first} + ${own}`;
+    const limit = access.along === 'width' && access.vector !== undefined ? size - piece + e : size - 1;
     writer.line(`let w${n} = ${size % width === 0 ? at : `min(${at}, ${limit}i)`};`);
-    writer.defineAxis(n, `w${n}`);
+    writer.defineAxis(n, `w${n}`, size);
+    if (piece < vector)
+      writer.line(`let g${n} = (${own}) >> ${Math.log2(vector)}u;`, `let h${n} = (${own}) & ${vector - 1}i;`);
   }
 }
 
-function defineDepths(writer: ScalarWriter, { p, depthAxes }: Item, last: number | undefined): void {
+function defineDepths(writer: ScalarWriter, { p, depthAxes }: Item, depth: number, last: number | undefined): void {
   for (const [t, n] of depthAxes.entries()) {
     const at = `k0 + ${p}${t === 0 ? '' : ` + ${t}i`}`;
     writer.line(`let d${n} = ${last === undefined ? at : `min(${at}, ${last - depthAxes.length + 1 + t}i)`};`);
-    writer.defineAxis(n, `d${n}`);
+    writer.defineAxis(n, `d${n}`, depth);
   }
 }
 
@@ -150,7 +156,7 @@ export const component = (value: string, n: number, of: number): string =>
   of === 1 ? value : `${value}.${COMPONENTS[n]}`;
 
 function fetch(module: Module, writer: ScalarWriter, side: Side, item: Item): void {
-  const { operand, axis: widthAxis, access, vector, shared, width } = side;
+  const { operand, axis: widthAxis, access, vector, piece, shared, width } = side;
   const { depthAxes } = item;
   const at = (e: number, t: number): Scalar => {
     const index: Scalar[] = [];
@@ -166,7 +172,14 @@ function fetch(module: Module, writer: ScalarWriter, side: Side, item: Item): vo
     s.kind === 'load' ? loadVectorText(module, s.buffer, writer.index(s.buffer, s.at)) : writer.write(s);
   const joined = (values: readonly string[]) =>
     vector === 1 ? values[0]! : `${vectorType(vector)}(${values.join(', ')})`;
-  const lanes = [...Array(vector).keys()];
+  const lanes = [...Array(piece).keys()];
+  if (piece < vector) {
+    for (const e of lanes) {
+      const [n, value] = [item.widthAxes[e]!, writer.write(at(e, 0))];
+      writer.line(`${shared}[${item.p} * ${width / vector}i + g${n}][h${n}] = ${value};`);
+    }
+    return;
+  }
   if (access.vector !== undefined && access.along === 'width') store(0, vectorAt(at(0, 0)));
   else if (access.vector !== undefined) {
     for (const e of lanes) writer.line(`let r${e} = ${vectorAt(at(e, 0))};`);

@@ -85,7 +85,7 @@ function treeLines(shares: readonly Share[], lanes: number, points: number): rea
     // The first of equals wins, wherever its lane is.
     return `if (${theirs} > ${mine} || (${theirs} == ${mine} && ${other} < ${own})) { ${mine} = ${theirs}; ${own} = ${other}; }`;
   });
-  const first = points === 1 ? '0' : `lane % ${points}u`;
+  const first = points === 1 ? '0' : `lane & ${points - 1}u`;
   return [
     'workgroupBarrier();',
     ...shares.map(({ number, values }) => `${values}[lane] = a${number};`),

@@ -1,9 +1,10 @@
 /** Scalars to WGSL statements: each distinct part becomes one `let`, in the outermost scope where what it depends on is known. */
 import type { Scalar } from '../../ir/scalar.ts';
 import type { BufferId } from '../../kernel/kernel.ts';
-import { children, intern, linear } from '../../kernel/scalar.ts';
+import { apply, children, intern, linear, type Range, ranges } from '../../kernel/scalar.ts';
 import { fromLinear } from '../../kernel/simplify.ts';
 import { never } from '../../util/errors.ts';
+import { quotientText, remainderText } from './division.ts';
 import type { LibraryName } from './library.ts';
 import { arenaOffset, literal, loadText, type Module, newScope, type Scope } from './shader.ts';
 
@@ -12,8 +13,8 @@ export interface ScalarWriter {
   write(s: Scalar): string;
   /** Text of an index into a buffer, or into the arena that a buffer is reached through; its constant part stays open, as `OFFSET_n`. */
   index(buffer: BufferId, at: Scalar): string;
-  /** From here on, within the innermost scope, axis `n` is the variable `name`. */
-  defineAxis(n: number, name: string): void;
+  /** From here on, within the innermost scope, axis `n` is the variable `name`, less than `extent`. */
+  defineAxis(n: number, name: string, extent?: number): void;
   /** From here on reduction slot `n` is the variable `name`. */
   defineSlot(n: number, name: string): void;
   /** Opens a scope, runs `body`, closes it and returns its statements. */
@@ -27,6 +28,8 @@ export function scalarWriter(module: Module): ScalarWriter {
   const levels = new Map<Scalar, number>();
   const axes = new Map<number, { readonly name: string; readonly level: number }>();
   const slots = new Map<number, { readonly name: string; readonly level: number }>();
+  const extents: number[] = [];
+  let range = ranges(extents);
   let count = 0;
 
   const levelOf = (s: Scalar): number => {
@@ -49,7 +52,9 @@ export function scalarWriter(module: Module): ScalarWriter {
     const known = scope.names.get(s);
     if (known) return known;
     const text =
-      s.kind === 'load' ? loadText(module, s.buffer, index(s.buffer, s.at)) : operation(module, s, s.args.map(write));
+      s.kind === 'load'
+        ? loadText(module, s.buffer, index(s.buffer, s.at))
+        : (divided(module, s, write, range) ?? operation(module, s, s.args.map(write)));
     const name = `v${count++}`;
     scope.lines.push(`let ${name} = ${text};`);
     scope.names.set(s, name);
@@ -71,9 +76,11 @@ export function scalarWriter(module: Module): ScalarWriter {
   return {
     write: s => write(intern(s)),
     index,
-    defineAxis: (n, name) => {
+    defineAxis: (n, name, extent) => {
       axes.set(n, { name, level: scopes.length - 1 });
       levels.clear();
+      extents[n] = extent ?? Number.POSITIVE_INFINITY;
+      range = ranges(extents);
     },
     defineSlot: (n, name) => {
       slots.set(n, { name, level: scopes.length - 1 });
@@ -119,6 +126,22 @@ const NAMES: Readonly<Partial<Record<LibraryName, string>>> = {
   tanh: 'hyperbolicTangent',
   erf: 'errorFunction',
 };
+
+/** The quotient or remainder of what is never negative by a constant; undefined for all else. */
+function divided(
+  { options: { software } }: Module,
+  s: Extract<Scalar, { kind: 'apply' }>,
+  write: (s: Scalar) => string,
+  range: (s: Scalar) => Range,
+): string | undefined {
+  const [dividend, divisor] = s.args;
+  if ((s.op !== 'div' && s.op !== 'mod') || s.type !== 'i32' || divisor!.kind !== 'constant') return undefined;
+  const [low, most] = range(dividend!);
+  if (low < 0 || divisor!.value < 1) return undefined;
+  const [a, n, known] = [write(dividend!), divisor!.value, { most, software }];
+  if (s.op === 'div') return quotientText(a, n, known);
+  return remainderText(a, n, known, () => write(apply('div', s.args, 'i32')));
+}
 
 function operation(module: Module, s: Extract<Scalar, { kind: 'apply' }>, args: readonly string[]): string {
   const { op, type } = s;

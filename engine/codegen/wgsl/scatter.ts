@@ -2,6 +2,7 @@
 import type { ScatterKernel, Schedule } from '../../kernel/kernel.ts';
 import { rowIndex } from '../../kernel/rows.ts';
 import { constant } from '../../kernel/scalar.ts';
+import { quotientText, remainderText } from './division.ts';
 import { product } from './layout.ts';
 import { defineAxes } from './loop.ts';
 import { indent, scalarWriter } from './scalarWriter.ts';
@@ -24,12 +25,15 @@ export function scatterShader(schedule: Schedule, kernel: ScatterKernel, options
     const last = kernel.axes.length - 1;
     const walked = rows ? kernel.axes.slice(0, -1) : kernel.axes;
     if (rows) {
-      writer.line(`let own = element / ${kernel.axes[last]}i;`, `let x${last} = element % ${kernel.axes[last]}i;`);
-      writer.defineAxis(last, `x${last}`);
+      const size = kernel.axes[last]!;
+      const element = { most: length - 1, software: options.software };
+      writer.line(`let own = ${quotientText('element', size, element)};`);
+      writer.line(`let x${last} = ${remainderText('element', size, element, () => 'own')};`);
+      writer.defineAxis(last, `x${last}`, kernel.axes[last]);
     } else writer.line('let own = element;');
     writer.line('var total = 0f;');
     const loop = writer.nested(() => {
-      defineAxes(writer, walked, 0, 'e');
+      defineAxes(module, writer, walked, 0, 'e');
       const target = writer.write(rows ?? kernel.at);
       const add = writer.nested(() => writer.line(`total += ${writer.write(kernel.value)};`));
       writer.line(`if (${target} == own) {\n${indent(add)}}`);

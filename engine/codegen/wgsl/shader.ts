@@ -211,7 +211,7 @@ export function loadText(module: Module, buffer: BufferId, at: string): string {
   const { dtype } = module.schedule.buffers[buffer]!;
   const bound = bindingName(module, buffer);
   if (bound === undefined) return fromBits(arenaWord(module, at), dtype === 'u8' ? 'u32' : scalarType(dtype));
-  const element = module.vectors.has(buffer) ? `${bound}[(${at}) / 4i][(${at}) % 4i]` : `${bound}[${at}]`;
+  const element = module.vectors.has(buffer) ? `${bound}[(${at}) >> 2u][(${at}) & 3i]` : `${bound}[${at}]`;
   if (dtype === 'f16') return `f32(${element})`;
   if (dtype === 'u8') return `i32((${bound}[(${at}) >> 2u] >> ((u32(${at}) & 3u) * 8u)) & 255u)`;
   return dtype === 'bool' ? `(${element} != 0u)` : element;
@@ -219,13 +219,13 @@ export function loadText(module: Module, buffer: BufferId, at: string): string {
 
 /** Reads four elements from `at`, a multiple of four, of a buffer of `module.vectors`: a vec4<f32>. */
 export function loadVectorText(module: Module, buffer: BufferId, at: string): string {
-  const elements = `${bindingName(module, buffer)}[(${at}) / 4i]`;
+  const elements = `${bindingName(module, buffer)}[(${at}) >> 2u]`;
   return module.schedule.buffers[buffer]!.dtype === 'f16' ? `vec4<f32>(${elements})` : elements;
 }
 
 /** The statement that writes four elements from `at`, a multiple of four, of a buffer of `module.vectors`. */
 export function storeVectorText(module: Module, buffer: BufferId, at: string, values: readonly string[]): string {
-  const place = `${bindingName(module, buffer)}[(${at}) / 4i]`;
+  const place = `${bindingName(module, buffer)}[(${at}) >> 2u]`;
   if (module.schedule.buffers[buffer]!.dtype !== 'f16') return `${place} = vec4<f32>(${values.join(', ')});`;
   return `${place} = vec4<f16>(vec4<f32>(${values.map(value => rounded(module, value)).join(', ')}));`;
 }
@@ -252,7 +252,7 @@ export function storeText(module: Module, buffer: BufferId, at: string, value: s
   const bits =
     dtype === 'bool' ? `select(0u, 1u, ${value})` : dtype === 'f16' ? `f16(${rounded(module, value)})` : value;
   const bound = bindingName(module, buffer);
-  if (module.vectors.has(buffer)) return `${bound}[(${at}) / 4i][(${at}) % 4i] = ${bits};`;
+  if (module.vectors.has(buffer)) return `${bound}[(${at}) >> 2u][(${at}) & 3i] = ${bits};`;
   if (bound !== undefined) return `${bound}[${at}] = ${bits};`;
   return `${arenaWord(module, at)} = ${dtype === 'f32' || dtype === 'i32' ? `bitcast<u32>(${bits})` : bits};`;
 }

@@ -75,3 +75,19 @@ onDevice('a profile times every kernel beside what the device could do', async b
   }
   executable.dispose();
 });
+
+onDevice(
+  'quotients and remainders by constants are exact, by shifts, through floats and beyond them',
+  async backend => {
+    const b = new GraphBuilder();
+    const outputs = [1, 1023, 1024, 4095].flatMap(step => {
+      // Up to 2^22 and beyond it, where floats are no longer exact.
+      const at = b.add(b.mul(b.iota([4096]), step), step - 1);
+      return [1, 2, 3, 7, 28, 64, 1023, 4097, 65_536].flatMap(n => [
+        { name: `quotient ${step} ${n}`, value: b.div(at, n) },
+        { name: `remainder ${step} ${n}`, value: b.mod(at, n) },
+      ]);
+    });
+    await check(backend, b.finish('division', outputs));
+  },
+);

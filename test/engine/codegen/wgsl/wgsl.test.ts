@@ -117,7 +117,7 @@ describe('loops', () => {
     ];
     const [few] = shaders(build(100), { ...defaultOptions, subgroups: { least: 32 } });
     expect(few!.workgroups).toEqual([13, 1, 1]);
-    expect(few!.code).toContain('for (var e = i32(lane) / 8i; e < 1000i; e += 32i)');
+    expect(few!.code).toContain('for (var e = i32(lane >> 3u); e < 1000i; e += 32i)');
     expect(few!.code).toContain('if (lane < 8u && inside)');
     expect(few!.code).not.toContain('subgroup');
     expect(shaders(build(5000))[0]!.workgroups).toEqual([157, 1, 1]);
@@ -209,6 +209,14 @@ describe('products', () => {
     [1, 1000, 64, true, [8, 1, 1]],
   ] as const)('of %i x %i over %i (software: %s) it takes %j workgroups', (m, n, k, software, expected) => {
     expect(product(m, k, n, software).workgroups).toEqual(expected);
+  });
+
+  it('for software names each access once: what it takes to compile is what memory is read and written, not arithmetic', () => {
+    const accesses = (code: string) => [...code.matchAll(/\b(?:b\d|tile[AB])\[/g)].length;
+    const [soft, hard] = [true, false].map(software => accesses(product(96, 72, 96, software).code));
+    // Both operands from memory and to the tile, both from there, the result.
+    expect(soft).toBe(7);
+    expect(hard).toBeGreaterThan(20);
   });
 
   it('four elements that lie side by side are read and written at once, along rows or along the depth', () => {
