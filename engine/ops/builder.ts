@@ -302,6 +302,11 @@ export class GraphBuilder extends NodeBuilder {
     return this.op('softmax', [x], { axis: this.axis(x, axis, 'softmax') });
   }
 
+  /** (x - mean) / sqrt(variance + eps) over `axes`; unless `centered`, x / sqrt(mean of squares + eps). */
+  normalize(x: Value, axes: readonly number[], eps: number, centered = true): Value {
+    return this.op('normalize', [x], { axes: axes.map(axis => this.axis(x, axis, 'normalize')), eps, centered });
+  }
+
   /** Sums of the elements up to each along `axis`, or from each on if `reverse`. */
   cumsum(x: Value, axis: number, reverse = false): Value {
     return this.op('cumsum', [x], { axis: this.axis(x, axis, 'cumsum'), reverse });

@@ -12,6 +12,7 @@ import { iota, randomBits } from './primitives/generate.ts';
 import { toF16, toF32 } from './primitives/half.ts';
 import * as leaves from './primitives/leaves.ts';
 import { matmul } from './primitives/matmul.ts';
+import { normalize } from './primitives/normalize.ts';
 import { argsort, cumsum } from './primitives/order.ts';
 import * as reduce from './primitives/reduce.ts';
 import { scan } from './primitives/scan.ts';
@@ -76,6 +77,7 @@ export const primitives = {
   argmax: reduce.argmax,
   cumsum,
   softmax,
+  normalize,
   argsort,
   matmul,
   conv,

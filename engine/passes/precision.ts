@@ -18,7 +18,7 @@ const all = (role: Role, ...names: readonly PrimitiveName[]) => names.map(name =
 const ROLES: ReadonlyMap<string, Role> = new Map<string, Role>([
   ...all('product', 'matmul', 'conv'),
   ...all('pointwise', 'neg', 'abs', 'sign', 'floor', 'ceil', 'round', 'tanh', 'sigmoid', 'erf', 'sin', 'cos'),
-  ...all('pointwise', 'add', 'sub', 'mul', 'div', 'minimum', 'maximum', 'select'),
+  ...all('pointwise', 'add', 'sub', 'mul', 'div', 'minimum', 'maximum', 'select', 'normalize'),
   ...all('carries', 'detach', 'broadcast', 'reshape', 'transpose', 'slice', 'pad', 'flip', 'window', 'concat'),
   ...all('carries', 'max', 'min', 'take'),
 ]);

@@ -1,18 +1,13 @@
 /** Normalisation layers; weights and running statistics have the names and starts of PyTorch's modules. */
 import { type Dim, floorDivDim, isConstant, sizeOf } from '../../dim/dim.ts';
 import type { Value } from '../builder.ts';
+import { moments } from '../primitives/normalize.ts';
 import { demand, flag, known, number, tensor, typeOf } from './arguments.ts';
 import type { Arguments, BuildContext, TensorFunction } from './function.ts';
-import { countOf, mean, moments } from './numerics.ts';
+import { countOf, mean } from './numerics.ts';
 
 const ones = { kind: 'constant', value: 1 } as const;
 const zeros = { kind: 'constant', value: 0 } as const;
-
-/** (x - mean) / sqrt(variance + eps). */
-function normalized(context: BuildContext, centered: Value, variance: Value, eps: number): Value {
-  const { b } = context;
-  return b.div(centered, b.sqrt(b.add(variance, eps)));
-}
 
 /** x * weight + bias, with one weight and bias an entry of `axis`. */
 function affine(context: BuildContext, x: Value, axis: number, size: number): Value {
@@ -24,9 +19,8 @@ function affine(context: BuildContext, x: Value, axis: number, size: number): Va
 
 function layerNorm(context: BuildContext, args: Arguments): Value {
   const x = tensor(args, 'x');
-  const { centered, variance } = moments(context.b, x, [-1]);
   const last = x.type.shape.length - 1;
-  const y = normalized(context, centered, variance, number(args, 'eps'));
+  const y = context.b.normalize(x, [last], number(args, 'eps'));
   return affine(context, y, last, known('layer_norm', x.type.shape[last]!));
 }
 
@@ -34,7 +28,7 @@ function rmsNorm(context: BuildContext, args: Arguments): Value {
   const { b } = context;
   const x = tensor(args, 'x');
   const weight = context.parameter('weight', [known('rms_norm', x.type.shape.at(-1)!)], ones);
-  return b.mul(normalized(context, x, mean(b, b.square(x), { axes: [-1], keep: true }), number(args, 'eps')), weight);
+  return b.mul(b.normalize(x, [-1], number(args, 'eps'), false), weight);
 }
 
 /** n / (n - 1) for the n values that a channel's statistics are taken over. */
@@ -59,10 +53,11 @@ function batchNorm(context: BuildContext, args: Arguments): Value {
   const column = x.type.shape.map((_, axis) => (axis === 1 ? channels : 1));
   if (!training) {
     const centered = b.sub(x, b.reshape(runningMean.value, column));
-    return affine(context, normalized(context, centered, b.reshape(runningVariance.value, column), eps), 1, channels);
+    const spread = b.sqrt(b.add(b.reshape(runningVariance.value, column), eps));
+    return affine(context, b.div(centered, spread), 1, channels);
   }
   const axes = x.type.shape.map((_, axis) => axis).filter(axis => axis !== 1);
-  const batch = moments(b, x, axes);
+  const batch = moments(b, x, value => mean(b, value, { axes, keep: true }));
   const moved = (old: Value, now: Value): Value =>
     b.add(b.mul(old, 1 - momentum), b.mul(b.detach(b.reshape(now, [channels])), momentum));
   runningMean.update(moved(runningMean.value, batch.mean));
@@ -72,7 +67,7 @@ function batchNorm(context: BuildContext, args: Arguments): Value {
     axes.map(axis => x.type.shape[axis]!),
   );
   runningVariance.update(moved(runningVariance.value, spread));
-  return affine(context, normalized(context, batch.centered, batch.variance, eps), 1, channels);
+  return affine(context, b.normalize(x, axes, eps), 1, channels);
 }
 
 /** Mean and variance over each of `groups` runs of channels of a sample, [B, C, ...]. */
@@ -80,8 +75,8 @@ function groupNormalized(context: BuildContext, args: Arguments, groups: number)
   const { b } = context;
   const x = tensor(args, 'x');
   const [batch, ...rest] = x.type.shape as [Dim, ...Dim[]];
-  const { centered, variance } = moments(b, b.reshape(x, [batch, groups, floorDivDim(sizeOf(rest), groups)]), [2]);
-  return b.reshape(normalized(context, centered, variance, number(args, 'eps')), x.type.shape);
+  const grouped = b.reshape(x, [batch, groups, floorDivDim(sizeOf(rest), groups)]);
+  return b.reshape(b.normalize(grouped, [2], number(args, 'eps')), x.type.shape);
 }
 
 function groupNorm(context: BuildContext, args: Arguments): Value {

@@ -32,17 +32,6 @@ export function meanWhere(b: GraphBuilder, x: Value, where: Value | undefined): 
   return b.div(b.sum(b.select(where, x, 0)), b.maximum(b.sum(b.cast(where, 'f32')), 1));
 }
 
-/** Mean and biased variance over `axes`, kept as 1. */
-export function moments(
-  b: GraphBuilder,
-  x: Value,
-  axes: readonly number[],
-): { mean: Value; centered: Value; variance: Value } {
-  const average = mean(b, x, { axes, keep: true });
-  const centered = b.sub(x, average);
-  return { mean: average, centered, variance: mean(b, b.square(centered), { axes, keep: true }) };
-}
-
 /** x minus its greatest along `axis`: exponentials of it can't overflow, and the shift has no gradient of its own. */
 function shifted(b: GraphBuilder, x: Value, axis: number): Value {
   return b.sub(x, b.detach(b.max(x, { axes: [axis], keep: true })));
