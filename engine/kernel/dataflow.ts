@@ -76,10 +76,3 @@ function concrete(node: GraphNode, graph: string): readonly number[] {
     );
   });
 }
-
-/** Follows reshapes up to the value whose elements, in row-major order, are those of `id`. */
-export function throughReshapes(flow: Dataflow, id: NodeId): NodeId {
-  let at = id;
-  while (flow.node(at).op === 'reshape') at = flow.node(at).inputs[0]!;
-  return at;
-}

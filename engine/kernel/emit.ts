@@ -18,6 +18,7 @@ import {
 } from './group.ts';
 import type { Kernel, LoopKernel, MatmulKernel, Phase, ScatterKernel, Store } from './kernel.ts';
 import type { Order } from './order.ts';
+import { storedOrder } from './permuted.ts';
 import type { Plan, Root } from './roots.ts';
 import { add, constant, mapScalar, mul, reduced, walkScalar } from './scalar.ts';
 import { loadStored } from './stored.ts';
@@ -65,7 +66,7 @@ function giveTemporaries(plan: Plan, order: Order, groups: readonly Group[]): vo
     const { type, label, op } = plan.flow.node(root.node);
     const size = plan.flow.size(root.node);
     const buffer = newBuffer(plan.buffers, label ?? op, 'temporary', type.dtype, size);
-    root.places.push({ buffer, at: flat => flat, size });
+    root.places.push({ buffer, at: storedOrder(plan.flow, root.node), size });
   }
 }
 

@@ -4,8 +4,9 @@ import type { Scalar } from '../ir/scalar.ts';
 import { flatten, int, unflatten } from '../ir/scalars.ts';
 import { never } from '../util/errors.ts';
 import { newBuffer } from './buffers.ts';
-import { type Dataflow, type LoweringKind, product, readBy, throughReshapes } from './dataflow.ts';
+import { type Dataflow, type LoweringKind, product, readBy } from './dataflow.ts';
 import type { Buffer, BufferId } from './kernel.ts';
+import { ownerOf } from './permuted.ts';
 import { chooseRoots, throughViews } from './realize.ts';
 import { add } from './scalar.ts';
 import { placeScan, type ScanPlace, scanAttributes } from './scanPlaces.ts';
@@ -95,8 +96,9 @@ export function planRoots(flow: Dataflow, viaTemporary: ReadonlySet<string>): Pl
   const concats = new Map<NodeId, { places: Place[]; writers: Root[] }>();
   for (const id of chosen) if (flow.kind(id) === 'concat') concats.set(id, { places: [], writers: [] });
   /** Lets `value` be stored at `place`, and returns who copies it there if its own kernel doesn't. */
-  const store = (value: NodeId, place: Place): Root | undefined => {
-    const owner = throughReshapes(flow, value);
+  const store = (value: NodeId, target: Place): Root | undefined => {
+    const { owner, at } = ownerOf(flow, value);
+    const place = { ...target, at: (flat: Scalar) => target.at(at(flat)) };
     const concat = concats.get(owner);
     if (concat) concat.places.push(place);
     else if (rootOf.has(owner) && !hasOwnPlace(flow, owner)) rootOf.get(owner)!.places.push(place);
@@ -128,11 +130,11 @@ function hasOwnPlace(flow: Dataflow, id: NodeId): boolean {
   return flow.kind(id) === 'scatter' || flow.kind(id) === 'scan';
 }
 
-/** Outputs, pieces of concatenations and carries, seen through reshapes, and what loops read. */
+/** Outputs, pieces of concatenations and carries, seen through their order, and what loops read. */
 export function pinnedNodes(flow: Dataflow): Set<NodeId> {
   const pinned = new Set<NodeId>();
   const pin = (value: NodeId) => {
-    const owner = throughReshapes(flow, value);
+    const { owner } = ownerOf(flow, value);
     if (flow.kind(owner) !== 'leaf' || flow.node(owner).op === 'constant') pinned.add(owner);
   };
   for (const { value } of flow.graph.outputs) pin(value);
@@ -221,7 +223,7 @@ function writersOf(
   concats: ReadonlyMap<NodeId, { places: Place[] }>,
   roots: readonly Root[],
 ): readonly Root[] {
-  const pieces = new Set(flow.node(id).inputs.map(input => throughReshapes(flow, input)));
+  const pieces = new Set(flow.node(id).inputs.map(input => ownerOf(flow, input).owner));
   const nested = [...pieces]
     .filter(piece => concats.has(piece))
     .flatMap(piece => writersOf(flow, piece, concats, roots));
