@@ -67,6 +67,8 @@ export interface Buffer {
   readonly dtype: DType;
   /** Length in elements. */
   readonly length: number;
+  /** Whether all elements of what is f32 are numbers of f16. */
+  readonly isRounded?: boolean;
   /** Byte offset within the arena (temporaries), 256-byte aligned; buffers with disjoint lifetimes share bytes. */
   readonly offset?: number;
 }

@@ -9,7 +9,11 @@ export function widened(schedule: Schedule, isWide: (id: BufferId) => boolean = 
   if (!isHalf.includes(true)) return schedule;
   const round = (store: Store): Store =>
     isHalf[store.buffer] ? { ...store, value: apply('round_f16', [intern(store.value)], 'f32') } : store;
-  const buffers = schedule.buffers.map((buffer, id) => (isHalf[id] ? { ...buffer, dtype: 'f32' as const } : buffer));
+  const buffers = schedule.buffers.map((buffer, id) =>
+    isHalf[id]
+      ? { ...buffer, dtype: 'f32' as const, isRounded: ['temporary', 'result'].includes(buffer.kind) }
+      : buffer,
+  );
   return planMemory({ ...schedule, buffers, kernels: schedule.kernels.map(kernel => mapStores(kernel, round)) });
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Backend, Executable } from '../backend/backend.ts';
 import type { Program } from '../ir/program.ts';
 import { plannedBytes } from '../kernel/memory.ts';
-import { openers } from './devices.ts';
+import { type GpuOptions, openers } from './devices.ts';
 import { prepareTraining } from './setup.ts';
 
 export interface BenchOptions {
@@ -86,7 +86,7 @@ export async function benchProgram(
   });
   const open = {
     wasm: async () => timed(await openers.wasm()),
-    webgpu: async (options: { readonly software: boolean }) => timed(await openers.webgpu(options)),
+    webgpu: async (options: GpuOptions) => timed(await openers.webgpu(options)),
   };
   const { session } = await prepareTraining({
     program: { ...program, run: { ...program.run, device } },

@@ -2,11 +2,17 @@
 import type { Backend } from '../backend/backend.ts';
 import { EngineError } from '../util/errors.ts';
 
+export interface GpuOptions {
+  /** Whether an adapter emulated by the CPU will do. */
+  readonly software: boolean;
+  /** Whether the program is of mixed precision. */
+  readonly mixed?: boolean;
+}
+
 /** Opens a backend; throws EngineError (`no-adapter`) where the machine has none. */
 export interface Openers {
   readonly wasm: () => Promise<Backend>;
-  /** `software`: whether an adapter emulated by the CPU will do. */
-  readonly webgpu: (options: { readonly software: boolean }) => Promise<Backend>;
+  readonly webgpu: (options: GpuOptions) => Promise<Backend>;
 }
 
 /** The backends of this build. WebGPU is loaded only when it is tried: its addon is native, large and optional. */

@@ -6,7 +6,7 @@ import type { ResolvePath } from '../data/paths.ts';
 import type { Program } from '../ir/program.ts';
 import { type Checkpoint, demandSameData, restoreFitted, restoreWeights } from './checkpoint.ts';
 import { stepsOf } from './compile.ts';
-import { chooseDevice, type Openers, openers, type Trial } from './devices.ts';
+import { chooseDevice, type GpuOptions, type Openers, openers, type Trial } from './devices.ts';
 import { initializeFrom } from './initFrom.ts';
 import { initialParameters } from './initialize.ts';
 import { openSession, type Session, type Weights } from './session.ts';
@@ -52,7 +52,9 @@ export async function prepareTraining({
     return { value: session, msPerStep, dispose: session.dispose };
   };
   const before = resumeFrom?.checkpoint.state.backend;
-  const session = await chooseDevice(program.run.device, before, { ...open, wasm: async () => host }, tryOn);
+  const mixed = program.run.precision === 'mixed';
+  const opening = { wasm: async () => host, webgpu: (options: GpuOptions) => open.webgpu({ ...options, mixed }) };
+  const session = await chooseDevice(program.run.device, before, opening, tryOn);
   if (session.backend !== host) await host.dispose();
   return { session, steps, fitted: data.fitted };
 }

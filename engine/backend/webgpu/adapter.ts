@@ -1,5 +1,6 @@
 /** Finds a WebGPU adapter under Node: the native addon, loaded on demand, and software Vulkan drivers that the loader isn't told of. */
 import { existsSync } from 'node:fs';
+import type { MatrixShape } from '../../codegen/wgsl/tiles.ts';
 import { EngineError } from '../../util/errors.ts';
 
 export interface AdapterOptions {
@@ -7,6 +8,10 @@ export interface AdapterOptions {
   readonly software?: boolean;
   /** Whether tiles are measured for shapes that are new to the adapter. Default: on hardware, unless STRATA_WEBGPU_TUNE is 0; elsewhere if it is 1. */
   readonly tune?: boolean;
+  /** Whether operands of products will be numbers of f16, as in mixed precision. */
+  readonly mixed?: boolean;
+  /** Whether products may use subgroup matrices, which are an experiment of Dawn's. Default: where they are measured to be faster, so only where tiles are. */
+  readonly matrices?: boolean;
   /** Milliseconds that a compilation may spend on it. Default 2000. */
   readonly tuneMilliseconds?: number;
   /** Where measurements are kept; by default in the user's cache folder. */
@@ -14,6 +19,22 @@ export interface AdapterOptions {
   /** Path of the manifest of a Vulkan driver, in place of those that Vulkan's loader finds. */
   readonly driver?: string;
 }
+
+/** Whether tiles are measured on an adapter. */
+export function tunes({ tune }: AdapterOptions, software: boolean): boolean {
+  const asked = process.env.STRATA_WEBGPU_TUNE;
+  return tune ?? (asked === undefined ? !software : asked !== '0');
+}
+
+/** What the types of WebGPU don't have yet. */
+interface SubgroupMatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+type Info = GPUAdapterInfo & { readonly subgroupMatrixConfigs?: Iterable<SubgroupMatrixConfig> };
 
 export interface OpenAdapter {
   readonly adapter: GPUAdapter;
@@ -28,7 +49,10 @@ export interface OpenAdapter {
  * Our kernels write workgroup memory before they read it. Clearing it first costs SwiftShader's compiler half a second a shader.
  * Timestamps are rounded to 100 µs for web pages' sake; here nobody spies on anybody.
  */
-const dawnOptions = ['enable-dawn-features=disable_workgroup_init', 'disable-dawn-features=timestamp_quantization'];
+const dawnOptions = ['disable-dawn-features=timestamp_quantization'];
+const dawnFeatures = ['disable_workgroup_init'];
+/** Lists features that are experiments; without asking for one of them nothing else changes. */
+const experiments = 'allow_unsafe_apis';
 
 /** Software drivers as Debian's chromium and Chrome install them; Vulkan's loader, which finds Mesa's by itself, looks elsewhere. */
 export const softwareDrivers = [
@@ -40,26 +64,29 @@ export const softwareDrivers = [
 const DRIVER = 'VK_ICD_FILENAMES';
 
 /** Throws EngineError `no-adapter`, saying what is missing: the addon, or a driver. */
-export async function openAdapter({ software = true, driver }: AdapterOptions = {}): Promise<OpenAdapter> {
+export async function openAdapter(options: AdapterOptions = {}): Promise<OpenAdapter> {
+  const { software = true, driver, mixed = false } = options;
+  const { matrices = (mixed || MULTIPLIES_F32) && tunes(options, false) } = options;
+  const features = matrices ? [...dawnFeatures, experiments] : dawnFeatures;
   const found = driver
-    ? await requestFrom(driver)
-    : ((await requestAdapter()) ?? (software ? await requestEmulated() : undefined));
+    ? await requestFrom(driver, features)
+    : ((await requestAdapter(features)) ?? (software ? await requestEmulated(features) : undefined));
   if (found && (software || !found.software)) return found;
   const what = 'expected a GPU with a Vulkan, Metal or Direct3D 12 driver, found none; use device: cpu';
   throw new EngineError('no-adapter', what);
 }
 
-async function requestAdapter(): Promise<OpenAdapter | undefined> {
-  const gpu = await loadAddon();
+async function requestAdapter(features: readonly string[]): Promise<OpenAdapter | undefined> {
+  const gpu = await loadAddon(features);
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   return adapter ? { adapter, description: describe(adapter), software: isSoftware(adapter), gpu } : undefined;
 }
 
-async function loadAddon(): Promise<GPU> {
+async function loadAddon(features: readonly string[]): Promise<GPU> {
   try {
     const { create, globals } = await import('webgpu');
     Object.assign(globalThis, globals);
-    return create([...dawnOptions]);
+    return create([...dawnOptions, `enable-dawn-features=${features.join()}`]);
   } catch (cause) {
     const what = 'expected the webgpu addon for this platform, found none; use device: cpu';
     throw new EngineError('no-adapter', what, { cause });
@@ -67,17 +94,17 @@ async function loadAddon(): Promise<GPU> {
 }
 
 /** From a software driver, unless the environment names one. */
-async function requestEmulated(): Promise<OpenAdapter | undefined> {
+async function requestEmulated(features: readonly string[]): Promise<OpenAdapter | undefined> {
   const driver = softwareDrivers.find(path => existsSync(path));
-  return process.env[DRIVER] || process.env.VK_DRIVER_FILES || !driver ? undefined : requestFrom(driver);
+  return process.env[DRIVER] || process.env.VK_DRIVER_FILES || !driver ? undefined : requestFrom(driver, features);
 }
 
 /** Points Vulkan's loader, which reads its environment anew for each instance, at a driver. */
-async function requestFrom(driver: string): Promise<OpenAdapter | undefined> {
+async function requestFrom(driver: string, features: readonly string[]): Promise<OpenAdapter | undefined> {
   const before = process.env[DRIVER];
   process.env[DRIVER] = driver;
   try {
-    return await requestAdapter();
+    return await requestAdapter(features);
   } finally {
     if (before === undefined) delete process.env[DRIVER];
     else process.env[DRIVER] = before;
@@ -87,6 +114,36 @@ async function requestFrom(driver: string): Promise<OpenAdapter | undefined> {
 function isSoftware({ info }: GPUAdapter): boolean {
   return /swiftshader|llvmpipe|software|basic render/i.test(`${info.architecture} ${info.device} ${info.description}`);
 }
+
+/** Only GPUs of Apple have subgroup matrices of f32, whose products any program has. */
+const MULTIPLIES_F32 = process.platform === 'darwin';
+/** Subgroups of most devices, and of all of Apple's, though Dawn doesn't say so there. */
+const USUAL_SUBGROUP = 32;
+
+/** Extensions of WebGPU that subgroup matrices take, those that a device may lack in brackets. */
+export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix';
+export const SIZE_FEATURE = 'subgroup-size-control';
+
+/**
+ * The largest subgroup matrices of each type that add up in f32, of f16 if the program has such products: none where the adapter lacks them, or leaves open how many
+ * threads a subgroup has.
+ */
+export function matrixShapes({ features, info, limits }: GPUAdapter, mixed: boolean): readonly MatrixShape[] {
+  const has = (name: string) => (features as ReadonlySet<string>).has(name);
+  const { subgroupMatrixConfigs = [], subgroupMinSize: least, subgroupMaxSize: most, vendor } = info as Info;
+  const isChosen = least !== most && has(SIZE_FEATURE);
+  const usual = least <= USUAL_SUBGROUP && USUAL_SUBGROUP <= most ? USUAL_SUBGROUP : most;
+  const subgroup = least === most ? most : isChosen || vendor === 'apple' ? usual : undefined;
+  if (subgroup === undefined || !has(MATRIX_FEATURE) || most > limits.maxComputeInvocationsPerWorkgroup) return [];
+  const found = [...subgroupMatrixConfigs].filter(config => config.resultComponentType === 'f32');
+  return (['f16', 'f32'] as const).flatMap(component => {
+    if (component === 'f16' && !(mixed && has('shader-f16'))) return [];
+    const own = found.filter(config => config.componentType === component).sort((x, y) => volume(y) - volume(x));
+    return own.slice(0, 1).map(({ M: m, N: n, K: k }) => ({ component, m, n, k, subgroup, multiple: most, isChosen }));
+  });
+}
+
+const volume = ({ M, N, K }: SubgroupMatrixConfig): number => M * N * K;
 
 /** What measurements hold for: the GPU, its driver, and what it allows. */
 export function identityOf({ info, limits }: GPUAdapter): string {

@@ -2,15 +2,24 @@
 import { scheduleShaders } from '../../codegen/wgsl/beside.ts';
 import { defaultOptions, type WgslOptions } from '../../codegen/wgsl/shader.ts';
 import { storable } from '../../codegen/wgsl/storable.ts';
+import type { MatrixShape, Tile } from '../../codegen/wgsl/tiles.ts';
 import type { Schedule } from '../../kernel/kernel.ts';
 import { EngineError } from '../../util/errors.ts';
 import type { Backend } from '../backend.ts';
-import { type AdapterOptions, identityOf, type OpenAdapter, openAdapter } from './adapter.ts';
+import {
+  type AdapterOptions,
+  identityOf,
+  MATRIX_FEATURE,
+  type OpenAdapter,
+  openAdapter,
+  SIZE_FEATURE,
+} from './adapter.ts';
 import { allocate, largestBuffer } from './buffers.ts';
 import { buildEntries } from './entry.ts';
 import { createExecutable, type RunnableExecutable } from './executable.ts';
+import { type Gate, openGate } from './gate.ts';
 import { storageOfHalves } from './halves.ts';
-import { openTileCache, type TileCache, userCacheFolder } from './tileCache.ts';
+import type { TileCache } from './tileCache.ts';
 import { reducesRightly } from './trial.ts';
 import { measureTiles, TUNING_MS } from './tuning.ts';
 
@@ -50,7 +59,8 @@ export interface WebgpuBackend extends Backend {
  */
 export async function webgpuBackend(options: AdapterOptions = {}): Promise<WebgpuBackend> {
   const opened = await openAdapter(options);
-  const own = await withTrial(await openDevice(opened, options));
+  const gate = openGate(opened, optionsOf(opened), options);
+  const own = await withTrials(await openDevice(opened, gate.candidates), gate, options);
   let disposed = false;
   return {
     name: 'webgpu',
@@ -74,9 +84,27 @@ export async function webgpuBackend(options: AdapterOptions = {}): Promise<Webgp
   };
 }
 
-async function openDevice({ adapter, software, gpu }: OpenAdapter, options: AdapterOptions): Promise<Device> {
+/** How shaders are written for an adapter. */
+function optionsOf({ adapter, software, gpu }: OpenAdapter): WgslOptions {
   const { limits } = adapter;
-  const wanted: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
+  const subgroups = subgroupsOf(adapter, gpu);
+  return {
+    ...defaultOptions,
+    software,
+    workgroupSize: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+    workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    storageBuffers: limits.maxStorageBuffersPerShaderStage,
+    workgroupsPerAxis: limits.maxComputeWorkgroupsPerDimension,
+    ...(subgroups && { subgroups }),
+  };
+}
+
+/** The device, with what experiments `matrices` take. */
+async function openDevice(opened: OpenAdapter, matrices: readonly MatrixShape[]): Promise<Device> {
+  const { adapter, software, gpu } = opened;
+  const { limits } = adapter;
+  const more = matrices.length > 0 ? [MATRIX_FEATURE, SIZE_FEATURE] : [];
+  const wanted = ['timestamp-query', 'subgroups', 'shader-f16', ...more] as readonly GPUFeatureName[];
   const device = await adapter.requestDevice({
     requiredFeatures: wanted.filter(feature => adapter.features.has(feature)),
     requiredLimits: {
@@ -97,28 +125,11 @@ async function openDevice({ adapter, software, gpu }: OpenAdapter, options: Adap
     event.preventDefault();
     lost ??= event.error.message.split('\n')[0];
   });
-  const shader: WgslOptions = {
-    ...defaultOptions,
-    software,
-    workgroupSize: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
-    workgroupBytes: limits.maxComputeWorkgroupStorageSize,
-    storageBuffers: limits.maxStorageBuffersPerShaderStage,
-    workgroupsPerAxis: limits.maxComputeWorkgroupsPerDimension,
-  };
-  const subgroups = subgroupsOf(adapter, gpu);
-  const asked = process.env.STRATA_WEBGPU_TUNE;
-  const tune = options.tune ?? (asked === undefined ? !software : asked !== '0');
-  const folder = options.cacheFolder ?? userCacheFolder();
   return {
     device,
     software,
-    shader: { ...shader, ...(subgroups && { subgroups }) },
-    tuned: tune
-      ? {
-          cache: openTileCache(folder, identityOf(adapter), shader),
-          milliseconds: options.tuneMilliseconds ?? TUNING_MS,
-        }
-      : undefined,
+    shader: { ...optionsOf(opened), matrices },
+    tuned: undefined,
     check() {
       // Naming `gpu` here keeps the addon's instance alive as long as the device.
       if (lost !== undefined && gpu) {
@@ -128,16 +139,19 @@ async function openDevice({ adapter, software, gpu }: OpenAdapter, options: Adap
   };
 }
 
-/** The device with the subgroups and the f16 that compute what they should, if it has any. */
-async function withTrial(own: Device): Promise<Device> {
+/** The device with those subgroups, matrices and ways to store f16 alone that come out right, and with the tiles that were measured on it. */
+async function withTrials(own: Device, gate: Gate, options: AdapterOptions): Promise<Device> {
   const on = (shader: Partial<WgslOptions>) => (schedule: Schedule) =>
-    compile({ ...own, tuned: undefined, shader: { ...own.shader, ...shader } }, [schedule]);
-  const hasHalves = own.device.features.has('shader-f16');
+    compile({ ...own, shader: { ...own.shader, ...shader } }, [schedule]);
   const [reduces, halves] = await Promise.all([
     own.shader.subgroups !== undefined && reducesRightly(on({})),
-    hasHalves ? storageOfHalves(way => on({ halves: way })) : undefined,
+    own.device.features.has('shader-f16') ? storageOfHalves(way => on({ halves: way })) : undefined,
   ]);
-  return { ...own, shader: { ...own.shader, halves, subgroups: reduces ? own.shader.subgroups : undefined } };
+  const inTile = (schedule: Schedule, tile: Tile) => on({ tiles: { get: () => tile } })(schedule);
+  const matrices = reduces ? await gate.passing(own, inTile) : [];
+  const shader = { ...own.shader, halves, matrices, subgroups: reduces ? own.shader.subgroups : undefined };
+  const cache = gate.openCache(matrices);
+  return { ...own, shader, tuned: cache && { cache, milliseconds: options.tuneMilliseconds ?? TUNING_MS } };
 }
 
 /** Subgroups whose number within the workgroup a shader can ask for. */

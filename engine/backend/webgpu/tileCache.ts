@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { fits, type Tile, tileName, tiles } from '../../codegen/wgsl/tiles.ts';
+import type { WgslOptions } from '../../codegen/wgsl/shader.ts';
+import { allTiles, fits, type Tile, tileName } from '../../codegen/wgsl/tiles.ts';
 
 export interface TileCache {
   /** By `productKey`. */
@@ -12,10 +13,7 @@ export interface TileCache {
   add(measured: ReadonlyMap<string, Tile>): void;
 }
 
-interface Limits {
-  readonly workgroupSize: number;
-  readonly workgroupBytes: number;
-}
+type Limits = Pick<WgslOptions, 'workgroupSize' | 'workgroupBytes' | 'matrices'>;
 
 /** A file of ours has some 100 entries of 60 bytes. */
 const MOST_BYTES = 2 ** 20;
@@ -34,9 +32,9 @@ export function userCacheFolder(
   return join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'strata');
 }
 
-/** The cache of the adapter that `identity` describes: vendor, architecture, driver, limits. */
+/** The cache of the adapter that `identity` describes (vendor, architecture, driver, limits), with the subgroup matrices that may be used. */
 export function openTileCache(folder: string, identity: string, limits: Limits): TileCache {
-  const table = tiles.map(tileName).join();
+  const table = allTiles(limits).map(tileName).join();
   const hash = createHash('sha256').update(`${VERSION} ${identity} ${table}`).digest('hex').slice(0, 16);
   const path = join(folder, `webgpu-${hash}.json`);
   const known = new Map(readTiles(path, limits));
@@ -52,7 +50,7 @@ export function openTileCache(folder: string, identity: string, limits: Limits):
 
 /** Entries that are what they should be; a file that isn't ours has none. */
 function readTiles(path: string, limits: Limits): readonly (readonly [string, Tile])[] {
-  const byName = new Map(tiles.map(tile => [tileName(tile), tile]));
+  const byName = new Map(allTiles(limits).map(tile => [tileName(tile), tile]));
   const found = Object.entries(parse(path)).slice(0, MOST_ENTRIES);
   return found.flatMap(([key, name]) => {
     const tile = typeof name === 'string' ? byName.get(name) : undefined;

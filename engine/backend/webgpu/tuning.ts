@@ -1,7 +1,7 @@
 /** Measures tiles: the products of a step that are new to this adapter run in each promising tile, and the fastest is kept. */
-import { matmulShaders, productKey } from '../../codegen/wgsl/matmul.ts';
+import { candidates as candidateTiles, matmulShaders, productKey } from '../../codegen/wgsl/matmul.ts';
 import type { Shader } from '../../codegen/wgsl/shader.ts';
-import { partDepth, rankedTiles, type Tile } from '../../codegen/wgsl/tiles.ts';
+import type { Tile } from '../../codegen/wgsl/tiles.ts';
 import type { MatmulKernel, Schedule } from '../../kernel/kernel.ts';
 import { bytesOf } from '../../kernel/memory.ts';
 import { padded } from './buffers.ts';
@@ -38,7 +38,8 @@ export async function measureTiles(
   const found = new Map<string, Tile>();
   for (const [key, product] of products) {
     if (performance.now() >= end) break;
-    const best = await fastest(own, product, end);
+    const tiles = candidateTiles(product.schedule, product.kernel, own.shader).slice(0, CANDIDATES);
+    const best = await fastest(own, product, tiles, end);
     if (best !== undefined) found.set(key, best);
   }
   return found;
@@ -63,24 +64,34 @@ interface Candidate {
   readonly tile: Tile;
   readonly run: (times: number) => Promise<number>;
   best: number;
+  readonly handicap: number;
 }
 
-/** Undefined if the operands are too large, or time is up before each candidate has had its turn. */
-async function fastest(own: Device, { schedule, kernel }: Product, end: number): Promise<Tile | undefined> {
-  const splits = Math.ceil(kernel.k / partDepth(kernel, own.shader));
-  const ranked = rankedTiles(kernel, splits, own.shader).slice(0, CANDIDATES);
-  const shaders = ranked.map(tile => matmulShaders(schedule, kernel, { ...own.shader, tiles: { get: () => tile } }));
+/** The best of `tiles`, whose times count `handicap` times; undefined if the operands are too large, or time is up before each candidate has had its turn. */
+export async function fastest(
+  own: Device,
+  { schedule, kernel }: Pick<Product, 'schedule' | 'kernel'>,
+  tiles: readonly Tile[],
+  end: number,
+  handicap = (_: Tile): number => 1,
+): Promise<Tile | undefined> {
+  const shaders = tiles.map(tile => matmulShaders(schedule, kernel, { ...own.shader, tiles: { get: () => tile } }));
   const memory = allocateFor(own, schedule, shaders.flat());
   if (memory === undefined) return undefined;
   try {
     const { compiled } = await compileShaders(own, shaders.flat());
-    const candidates = ranked.map((tile, n): Candidate => {
+    const candidates = tiles.map((tile, n): Candidate => {
       const dispatches = shaders[n]!.map(shader => ({
         pipeline: compiled.get(shader)!.pipeline,
         group: memory.bind(shader, compiled.get(shader)!.layout),
         workgroups: shader.workgroups,
       }));
-      return { tile, run: times => timeRuns(own, dispatches, times), best: Number.POSITIVE_INFINITY };
+      return {
+        tile,
+        run: times => timeRuns(own, dispatches, times),
+        best: Number.POSITIVE_INFINITY,
+        handicap: handicap(tile),
+      };
     });
     let single = Number.POSITIVE_INFINITY;
     for (const { run } of candidates) single = Math.min(single, await run(1));
@@ -97,7 +108,8 @@ async function fastest(own: Device, { schedule, kernel }: Product, end: number):
   }
 }
 
-const winner = (candidates: readonly Candidate[]): Tile => candidates.reduce((a, b) => (b.best < a.best ? b : a)).tile;
+const winner = (candidates: readonly Candidate[]): Tile =>
+  candidates.reduce((a, b) => (b.best * b.handicap < a.best * a.handicap ? b : a)).tile;
 
 interface Runnable {
   readonly pipeline: GPUComputePipeline;

@@ -104,6 +104,7 @@ function joined(group: readonly Dispatched[]): Dispatched {
   }
   const parts: Parts = {
     threads: group[0]!.shader.parts.threads,
+    subgroup: group.find(({ shader }) => shader.parts.subgroup !== undefined)?.shader.parts.subgroup,
     workgroupBytes: group.reduce((sum, { shader }) => sum + shader.parts.workgroupBytes, 0),
     uses: new Set(group.flatMap(({ shader }) => [...shader.parts.uses])),
     globals: functions.join(''),

@@ -57,9 +57,20 @@ export interface Side {
   readonly piece: number;
   /** Extent of the product's depth. */
   readonly depth: number;
+  /** Elements of workgroup memory from one step of the depth to the next. */
+  readonly stride: number;
+  /** Whether workgroup memory is of single elements, as subgroup matrices are loaded from, and its type. What is beyond the depth is 0 there. */
+  readonly isFlat: boolean;
+  readonly element: 'f32' | 'f16';
   /** Variables: the array in workgroup memory, the first row or column of the block. */
   readonly shared: string;
   readonly first: string;
+}
+
+/** The declaration of an operand's slice in workgroup memory. */
+export function sliceText({ shared, vector, stride, isFlat, element }: Side, { depth }: Tile): string {
+  const size = isFlat ? 1 : vector;
+  return `var<workgroup> ${shared}: array<${size === 1 ? element : vectorType(size)}, ${(stride * depth) / size}>;\n`;
 }
 
 export interface Packer {
@@ -99,7 +110,7 @@ export function packer(module: Module, writer: ScalarWriter, side: Side, tile: T
       const body = writer.nested(() => {
         if (!isHoisted) defineWidths(writer, side, item);
         defineDepths(writer, item, side.depth, last);
-        fetch(module, writer, side, item);
+        fetch(module, writer, side, item, last);
       });
       writer.line(`${open}\n${indent(body)}}`);
     },
@@ -155,8 +166,8 @@ export const vectorType = (n: number): string => (n === 1 ? 'f32' : `vec${n}<f32
 export const component = (value: string, n: number, of: number): string =>
   of === 1 ? value : `${value}.${COMPONENTS[n]}`;
 
-function fetch(module: Module, writer: ScalarWriter, side: Side, item: Item): void {
-  const { operand, axis: widthAxis, access, vector, piece, shared, width } = side;
+function fetch(module: Module, writer: ScalarWriter, side: Side, item: Item, last: number | undefined): void {
+  const { operand, axis: widthAxis, access, vector, piece, shared, width, isFlat } = side;
   const { depthAxes } = item;
   const at = (e: number, t: number): Scalar => {
     const index: Scalar[] = [];
@@ -166,7 +177,8 @@ function fetch(module: Module, writer: ScalarWriter, side: Side, item: Item): vo
   };
   const store = (t: number, value: string) => {
     const p = t === 0 ? item.p : `(${item.p} + ${t}i)`;
-    writer.line(`${shared}[(${p}) * ${width / vector}i + ${item.group}] = ${value};`);
+    if (isFlat) storeFlat(writer, side, item, p, last, value);
+    else writer.line(`${shared}[(${p}) * ${width / vector}i + ${item.group}] = ${value};`);
   };
   const vectorAt = (s: Scalar): string =>
     s.kind === 'load' ? loadVectorText(module, s.buffer, writer.index(s.buffer, s.at)) : writer.write(s);
@@ -185,4 +197,23 @@ function fetch(module: Module, writer: ScalarWriter, side: Side, item: Item): vo
     for (const e of lanes) writer.line(`let r${e} = ${vectorAt(at(e, 0))};`);
     for (const t of depthAxes.keys()) store(t, joined(lanes.map(e => component(`r${e}`, t, VECTOR))));
   } else for (const t of depthAxes.keys()) store(t, joined(lanes.map(e => writer.write(at(e, t)))));
+}
+
+/** Writes the elements of a vector one by one, as the numbers that matrices are of; zeros where step `p` of the slice is beyond the depth. */
+function storeFlat(
+  writer: ScalarWriter,
+  { shared, stride, vector, element }: Side,
+  { group }: Item,
+  p: string,
+  last: number | undefined,
+  value: string,
+): void {
+  const type = vectorType(vector);
+  const within = last === undefined ? value : `select(${type}(0f), ${value}, k0 + ${p} <= ${last}i)`;
+  const n = writer.fresh();
+  writer.line(
+    `let at${n} = (${p}) * ${stride}i + ${group} * ${vector}i;`,
+    `let own${n} = ${element === 'f32' ? within : `vec${vector}<${element}>(${within})`};`,
+    ...Array.from({ length: vector }, (_, e) => `${shared}[at${n} + ${e}i] = ${component(`own${n}`, e, vector)};`),
+  );
 }

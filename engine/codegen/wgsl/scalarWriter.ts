@@ -19,6 +19,8 @@ export interface ScalarWriter {
   defineSlot(n: number, name: string): void;
   /** Opens a scope, runs `body`, closes it and returns its statements. */
   nested(body: () => void): readonly string[];
+  /** A number that is part of no other name. */
+  fresh(): number;
   /** Adds statements to the innermost scope. */
   line(...text: string[]): void;
 }
@@ -91,6 +93,7 @@ export function scalarWriter(module: Module): ScalarWriter {
       body();
       return scopes.pop()!.lines;
     },
+    fresh: () => count++,
     line: (...text) => scopes.at(-1)!.lines.push(...text),
   };
 }

@@ -4,7 +4,7 @@ import { scalarType } from '../../kernel/dataflow.ts';
 import type { BufferId, Kernel, Schedule } from '../../kernel/kernel.ts';
 import { loadedBuffers, storedBuffers } from '../../kernel/memory.ts';
 import { type LibraryName, libraryText } from './library.ts';
-import type { Tile } from './tiles.ts';
+import type { MatrixShape, Tile } from './tiles.ts';
 
 export interface Binding {
   /** A buffer of the schedule (a temporary is its part of the arena), the arena as a whole where a kernel has too many of them, or partial sums between two dispatches. */
@@ -18,6 +18,8 @@ export interface Binding {
 /** What the text of a shader is made of: what stands before `main`, and what `main` does with `group` and `lane`. */
 export interface Parts {
   readonly threads: number;
+  /** Threads of a subgroup, where that matters and the device has a choice. */
+  readonly subgroup: number | undefined;
   /** Of workgroup memory. */
   readonly workgroupBytes: number;
   readonly uses: ReadonlySet<LibraryName>;
@@ -75,6 +77,8 @@ export interface WgslOptions {
   readonly subgroups?: { readonly least: number } | undefined;
   /** How f16 takes two bytes, if the device has it: whether its conversion rounds to nearest, ties to even, or that is to be done before. */
   readonly halves?: { readonly rounds: boolean } | undefined;
+  /** Subgroup matrices that products may use. */
+  readonly matrices?: readonly MatrixShape[] | undefined;
   /** Tiles of products by `productKey`, as measured on this device; others get what a rule says. */
   readonly tiles?: Pick<ReadonlyMap<string, Tile>, 'get'>;
   /** Into how many parts the depth of a product is split, if not by the rule. */
@@ -104,6 +108,8 @@ export interface Module {
   readonly offsets: number[];
   /** Buffers that are declared as vectors of four, because some of their elements are read or written four at a time. */
   readonly vectors: ReadonlySet<BufferId>;
+  /** As in `Parts`. */
+  readonly subgroup?: number | undefined;
 }
 
 /**
@@ -159,21 +165,22 @@ export const scratchBinding = (access: Binding['access']): Binding => ({
 
 /** The shader of one kernel; `globals` and `body` as in `Parts`, except that they declare workgroup memory in `globals` alone. */
 export function finishShader(
-  { bindings, offsets, enables, uses }: Module,
+  { bindings, offsets, enables, uses, subgroup }: Module,
   name: string,
   workgroups: Shader['workgroups'],
   threads: number,
   globals: string,
   body: string,
 ): Shader {
-  const parts = { threads, workgroupBytes: workgroupBytesOf(globals), uses, globals, body };
+  const parts = { threads, subgroup, workgroupBytes: workgroupBytesOf(globals), uses, globals, body };
   return shaderOf({ name, bindings, offsets, enables: [...enables], workgroups, parts });
 }
 
 /** Bytes of the arrays that a text declares in workgroup memory. */
 function workgroupBytesOf(globals: string): number {
-  const arrays = globals.matchAll(/var<workgroup> \w+: array<(?:vec(\d)<f32>|\w+), (\d+)>/g);
-  return [...arrays].reduce((sum, [, width, count]) => sum + Number(width ?? 1) * Number(count) * 4, 0);
+  const arrays = globals.matchAll(/var<workgroup> \w+: array<(?:vec(\d)<f32>|(\w+)), (\d+)>/g);
+  const bytes = (width = '1', type = 'f32') => Number(width) * (type === 'f16' ? 2 : 4);
+  return [...arrays].reduce((sum, [, width, type, count]) => sum + bytes(width, type) * Number(count), 0);
 }
 
 const SUBGROUP_INPUTS =
@@ -186,7 +193,7 @@ export function shaderOf(shader: Omit<Shader, 'template'>): Shader {
     ({ access, element }, n) => `@group(0) @binding(${n}) var<storage, ${access}> b${n}: array<${element}>;\n`,
   );
   const inputs = `@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32`;
-  const template = `${declarations.join('')}${libraryText(parts.uses)}${parts.globals}@compute @workgroup_size(${parts.threads})
+  const template = `${declarations.join('')}${libraryText(parts.uses)}${parts.globals}@compute @workgroup_size(${parts.threads})${parts.subgroup === undefined ? '' : ` @subgroup_size(${parts.subgroup})`}
 fn main(${inputs}${enables.includes('subgroups') ? SUBGROUP_INPUTS : ''}) {
 ${parts.body}}
 `;
