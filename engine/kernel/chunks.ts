@@ -6,6 +6,7 @@ import { slotOf, slotsOf } from '../ops/primitives/scanGradient.ts';
 import { type ScanAttributes, scanParts, slotAfter } from '../ops/primitives/scanParts.ts';
 import { optimize } from '../passes/pipeline.ts';
 import { rewriteGraph } from '../passes/rewrite.ts';
+import { type ChunkLeaves, chunkPart } from './chunkSources.ts';
 import { bytesOf } from './memory.ts';
 
 /** A loop and the one that walks back over it. */
@@ -192,6 +193,12 @@ class Chunks {
     return this.leaf('sequence', this.b.reshape(value, [this.count, this.steps, ...value.type.shape.slice(1)]));
   }
 
+  private leaves(): ChunkLeaves {
+    const { b, body, steps, count } = this;
+    const part = (value: Value) => this.part(value);
+    return { b, body, steps, length: count * steps, part, constant: value => this.leaf('constant', value) };
+  }
+
   /** `loop` over the steps of a chunk, from the carries of the loop over chunks on, or from `initial`. */
   inner(
     body: GraphBuilder,
@@ -206,7 +213,7 @@ class Chunks {
     const parts = from && scanParts(from.again.attributes);
     const steps = inputs.slice(carries, carries + sequences).map((value, n) => {
       const known = from?.read.get(n);
-      if (known === undefined) return this.part(value);
+      if (known === undefined) return initial === undefined ? this.part(value) : chunkPart(this.leaves(), value);
       const { shape } = value.type;
       const all = slotsOf(body, from!.again.flat, parts![known.part]!, known.first, this.steps);
       return body.reshape(all, [this.steps, ...shape.slice(1)]);

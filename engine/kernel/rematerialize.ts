@@ -2,6 +2,7 @@
 import type { Graph, NodeId } from '../ir/graph.ts';
 import { validateGraph } from '../ir/validate.ts';
 import { GraphBuilder, type Value } from '../ops/builder.ts';
+import { flopsOf } from '../ops/flops.ts';
 import { typeOf } from '../ops/registry.ts';
 import { dce } from '../passes/dce.ts';
 import { chunkings, inChunks, labelled } from './chunks.ts';
@@ -24,7 +25,7 @@ export interface DeviceMemory {
   readonly storable?: (schedule: Schedule) => Schedule;
 }
 
-/** Forecasts differ from plans, and behind one peak stands the next: so many times is it tried. */
+/** Forecasts differ from plans, and behind one peak stands the next: so many times is it tried, and once more for each loop. */
 const TRIES = 6;
 
 /** Compiles the entries of a run so that they fit into `memory` together, as far as computing again can make them. */
@@ -51,11 +52,12 @@ function within(graph: Graph, plain: Schedule, limit: number, planned: (graph: G
   let best = { graph, schedule: plain, flops: 0 };
   const over = ({ schedule }: typeof best) => schedule.arenaBytes - limit;
   let [from, wanted] = [best, over(best)];
-  for (let n = 0; n < TRIES && over(best) > 0; n++) {
+  const tries = TRIES + chunkings(graph).length;
+  for (let n = 0; n < tries && over(best) > 0; n++) {
     const change = cheapest(changes(from.graph, wanted), wanted);
     if (change === undefined) break;
     const next = change.make();
-    const found = { graph: next, schedule: planned(next), flops: from.flops + change.flops };
+    const found = { graph: next, schedule: planned(next), flops: workIn(next) - workIn(graph) };
     if (over(found) < over(best)) best = found;
     // Of a forecast that promised too much more is asked; behind one that could do no better stands the next peak.
     if (change.saved >= wanted) wanted += over(found);
@@ -65,6 +67,8 @@ function within(graph: Graph, plain: Schedule, limit: number, planned: (graph: G
   if (best.schedule === plain) return plain;
   return { ...best.schedule, again: { flops: best.flops, arenaBytes: plain.arenaBytes } };
 }
+
+const workIn = ({ nodes }: Graph): number => nodes.reduce((sum, node) => sum + Number(flopsOf(node, { nodes })), 0);
 
 /** Parts of the first pass that are computed again, and each loop that is walked in chunks. */
 function changes(graph: Graph, wanted: number): readonly Change[] {

@@ -70,6 +70,11 @@ const cells: Readonly<Record<string, Cell>> = {
     const chance = b.uniform(b.input('seed', scalar), b.input('step', scalar), h.type.shape, 3);
     return gates(b, b.select(b.less(chance, 0.5), b.mul(h, 2), 0), x, w);
   },
+  'products ahead of them': (b, h, x, w) => {
+    const own = [0, 8].map(row => b.slice(w, [row, 0], [8, 16]));
+    const all = b.add(b.matmul(h, own[0]!), b.tanh(b.matmul(x, own[1]!)));
+    return b.mul(b.tanh(b.sliceAxis(all, 1, 0, 8)), b.sigmoid(b.sliceAxis(all, 1, 8, 8)));
+  },
   attention: (b, h, x, w) => {
     const [q, k] = [h, b.sliceAxis(b.matmul(b.concat([h, x], 1), w), 1, 0, 8)].map(v =>
       b.reshape(v, [1, 1, ...v.type.shape]),

@@ -1,0 +1,87 @@
+/** What a chunk reads of a value of all steps: its part of it, or its part of what the value is made of, which the chunk makes again. */
+import type { GraphNode, NodeId } from '../ir/graph.ts';
+import type { GraphBuilder, Value } from '../ops/builder.ts';
+import { primitive } from '../ops/registry.ts';
+import { bytesOf } from './memory.ts';
+
+/** The body of a loop over chunks, and how it gets at values of the graph around it. */
+export interface ChunkLeaves {
+  readonly b: GraphBuilder;
+  readonly body: GraphBuilder;
+  /** Of all chunks, and of each. */
+  readonly length: number;
+  readonly steps: number;
+  /** Of a value [T, …] its part, [steps, …]. */
+  readonly part: (value: Value) => Value;
+  readonly constant: (value: Value) => Value;
+}
+
+/** A recipe for a chunk's part. */
+interface Source {
+  readonly make: () => Value;
+  /** Of all that is held for it, by value. */
+  readonly held: ReadonlyMap<NodeId, number>;
+}
+
+/** The part of `value` [T, …] in a chunk, made there if what it is made of takes less room; each row is made as it was, so that no bit differs. */
+export function chunkPart(leaves: ChunkLeaves, value: Value): Value {
+  const { make, held } = sourceOf(leaves, value.id);
+  const bytes = [...held.values()].reduce((sum, n) => sum + n, 0);
+  return bytes < bytesIn(leaves.b.node(value.id)) ? make() : leaves.part(value);
+}
+
+const bytesIn = ({ type }: GraphNode): number =>
+  type.shape.reduce<number>((n, d) => n * Number(d), bytesOf(type.dtype));
+
+const nothing: Source['held'] = new Map();
+
+/** Needs no memory of its own: it is there anyway, or made of indices. */
+const isFree = ({ op }: GraphNode): boolean => ['input', 'state', 'constant', 'iota', 'random_bits'].includes(op);
+
+function sourceOf(leaves: ChunkLeaves, id: NodeId): Source {
+  const { b, body, length, steps, part, constant } = leaves;
+  const node = b.node(id);
+  const [first] = node.inputs;
+  const shape = [steps, ...node.type.shape.slice(1)];
+  const made = (build: (inputs: readonly Value[]) => Value, sources: readonly Source[]): Source => ({
+    make: () => body.scoped(again(node.label), () => build(sources.map(({ make }) => make()))),
+    held: new Map(sources.flatMap(({ held }) => [...held])),
+  });
+  const whole = (input: NodeId): Source => ({ make: () => constant(b.value(input)), held: nothing });
+  const isStepped = (input: NodeId) => b.node(input).type.shape[0] === length;
+  if (node.op === 'constant')
+    return made(() => body.constant(Number(node.attributes.value), { ...node.type, shape }), []);
+  if (primitive(node.op).lowering.kind === 'elementwise')
+    return made(
+      inputs => body.copy({ ...node, type: { ...node.type, shape } }, inputs),
+      node.inputs.map(input => sourceOf(leaves, input)),
+    );
+  if (node.op === 'broadcast' && b.node(first!).type.shape.length < node.type.shape.length)
+    return made(([x]) => body.broadcast(x!, shape), [whole(first!)]);
+  if (node.op === 'take' && isStepped(node.inputs[1]!))
+    return made(([table, at]) => body.take(table!, at!), [whole(first!), sourceOf(leaves, node.inputs[1]!)]);
+  const rows = node.op === 'reshape' ? productOfRows(leaves, b.node(first!)) : undefined;
+  if (rows !== undefined) {
+    const { x, y, attributes } = rows;
+    const flat = [-1, b.node(x).type.shape.at(-1)!];
+    return made(
+      ([left, right]) => body.reshape(body.matmul(body.reshape(left!, flat), right!, attributes), shape),
+      [sourceOf(leaves, x), whole(y)],
+    );
+  }
+  const held = isFree(node) ? nothing : new Map([[id, bytesIn(node)]]);
+  return { make: () => part(b.value(id)), held };
+}
+
+/** Is it a product of the rows of all steps, x [T, …, K], with one matrix? */
+function productOfRows({ b, length }: ChunkLeaves, { op, inputs, attributes }: GraphNode) {
+  if (op !== 'matmul' || attributes.transposeA === true) return undefined;
+  const left = b.node(inputs[0]!);
+  const x = left.op === 'reshape' ? left.inputs[0]! : undefined;
+  if (x === undefined || left.type.shape.length !== 2) return undefined;
+  const { shape } = b.node(x).type;
+  if (shape.length < 3 || shape[0] !== length || shape.at(-1) !== left.type.shape[1]) return undefined;
+  return { x, y: inputs[1]!, attributes: attributes as { readonly transposeB?: boolean } };
+}
+
+const again = (label: string | undefined): string => (label === undefined ? 'again' : `again(${label})`);
