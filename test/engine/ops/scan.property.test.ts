@@ -175,10 +175,18 @@ describe('a random loop', () => {
     await backend.dispose();
   });
 
-  onDevice('is that on WebGPU', backend =>
+  onDevice('is that on WebGPU, in chunks too', backend =>
     fc.assert(
-      fc.asyncProperty(recipes, recipe => compared(backend, recipe)),
-      rounds(8),
+      fc.asyncProperty(recipes, async recipe => {
+        await compared(backend, recipe);
+        const graph = optimize(graphOf({ ...recipe, length: 4 }, looped));
+        const [chunking] = chunkings(graph);
+        if (chunking === undefined) return;
+        const leaves = leavesOf(graph);
+        const expected = await runGraph(backend, graph, leaves);
+        expect(await runGraph(backend, inChunks(graph, chunking), leaves), printGraph(graph)).toEqual(expected);
+      }),
+      rounds(6),
     ),
   );
 });
