@@ -3,6 +3,7 @@ import type { Graph } from '../ir/graph.ts';
 import { expand } from '../passes/expand.ts';
 import { never } from '../util/errors.ts';
 import { collapseAxes } from './collapse.ts';
+import { reorderColumns } from './columns.ts';
 import { dataflow } from './dataflow.ts';
 import { emitKernels } from './emit.ts';
 import { type Fusion, fuseRoots } from './fuse.ts';
@@ -31,7 +32,10 @@ export function scheduleGraph(graph: Graph): Schedule {
     const { groups, overwritten } = order.conflicts.size > 0 ? NOTHING : fuseRoots(plan, order);
     const conflicts = [...order.conflicts, ...overwritten];
     if (conflicts.length === 0) {
-      const kernels = emitKernels(plan, order, groups, { scan: scanKernels, finish: collapseAxes });
+      const kernels = emitKernels(plan, order, groups, {
+        scan: scanKernels,
+        finish: kernel => reorderColumns(collapseAxes(kernel)),
+      });
       return validateSchedule(planMemory({ name: graph.name, buffers: plan.buffers, kernels, arenaBytes: 0 }));
     }
     for (const name of conflicts) viaTemporary.add(name);
@@ -54,6 +58,6 @@ function scanKernels(plan: Plan, root: Root): readonly Kernel[] {
   const body: Plan = { ...planned, bound: new Map(sources) };
   const order = orderRoots(body);
   const { groups } = fuseRoots(body, order);
-  const kernels = emitKernels(body, order, groups, { scan: scanKernels, finish: kernel => kernel });
+  const kernels = emitKernels(body, order, groups, { scan: scanKernels, finish: reorderColumns });
   return emitScan(plan, root, { buffers: body.buffers, leaves: body.leaves, results, kernels });
 }
