@@ -134,7 +134,7 @@ export async function multipliesRightly(compile: Compile, component: MatrixShape
   });
 }
 
-/** The matrices of `shader` that multiply rightly: in the largest and smallest tile of each; software, which compiles slowly, in the smallest alone. */
+/** The matrices of `shader` that multiply rightly: in the largest tile, the smallest and one that reads ahead; software, which compiles slowly, in the smallest alone. */
 export async function trustedMatrices(
   shader: WgslOptions,
   compile: (schedule: Schedule, tile: Tile) => Promise<Executable>,
@@ -142,7 +142,9 @@ export async function trustedMatrices(
   const { matrices = [], software } = shader;
   const isTrusted = async (matrix: MatrixShape): Promise<boolean> => {
     const tiles = tilesOf(matrix).filter(tile => fits(tile, shader));
-    const tried = new Set([...(software ? [] : tiles.slice(0, 1)), ...tiles.slice(-1)]);
+    const plain = tiles.filter(({ isAhead }) => !isAhead);
+    const more = software ? [] : [...plain.slice(0, 1), ...tiles.filter(({ isAhead }) => isAhead).slice(0, 1)];
+    const tried = new Set([...plain.slice(-1), ...more]);
     const results = [...tried].map(tile => multipliesRightly(schedule => compile(schedule, tile), matrix.component));
     return tried.size > 0 && (await Promise.all(results)).every(isRight => isRight);
   };

@@ -11,7 +11,7 @@ import { compileShaders } from './pipelines.ts';
 /** For all products of one compilation together. */
 export const TUNING_MS = 2000;
 /** Candidates that are tried for each shape, best estimates first. */
-const CANDIDATES = 5;
+const CANDIDATES = 7;
 /** A measurement takes about so long, so that waiting for the queue weighs little, and is repeated in turns. */
 const MEASURE_MS = 2;
 const TURNS = 3;

@@ -2,9 +2,9 @@
 import type { MatmulKernel, Schedule } from '../../kernel/kernel.ts';
 import { finishText, partialText, sumShader, vectorStores } from './finish.ts';
 import { hasHalves, matrixSums } from './matrices.ts';
-import { accessIn, accessOf, packer, type Side, sliceText } from './packing.ts';
+import { accessIn, accessOf, type Packer, packer, type Side, sliceText } from './packing.ts';
 import { registerSums } from './registers.ts';
-import { indent, scalarWriter } from './scalarWriter.ts';
+import { indent, type ScalarWriter, scalarWriter } from './scalarWriter.ts';
 import {
   finishShader,
   fitsBindings,
@@ -72,8 +72,8 @@ export interface Sums {
   /** Statements that say which part of the block is the thread's own, those that begin its sums, … */
   readonly places: readonly string[];
   readonly begin: readonly string[];
-  /** … that add up `count` steps of a slice, and that hand the sums to `finish`. */
-  multiply(count: string): string;
+  /** … that add up `count` steps of a slice from step `from` of workgroup memory, and that hand the sums to `finish`. */
+  multiply(count: string, from?: string): string;
   readonly finish: readonly string[];
 }
 
@@ -84,7 +84,7 @@ function planOf(schedule: Schedule, kernel: MatmulKernel, options: WgslOptions, 
   const tile = tileOf(schedule, kernel, options);
   const { rows, columns, threadRows, threadColumns } = tile;
   const canBind = fitsBindings(kernel, options);
-  const isScalar = options.software && tile.matrix === undefined;
+  const isScalar = options.software && tile.matrix === undefined && !tile.isAhead;
   const side = (own: 1 | 2, width: number, threadWidth: number): Side => {
     const operand = own === 1 ? kernel.a : kernel.b;
     const vector = tile.matrix === undefined ? vectorOf(threadWidth) : 4;
@@ -171,12 +171,14 @@ function mainLines(plan: Plan, sums: Sums): readonly string[] {
       });
     const rest = k % tile.depth;
     // On software a last slice in the midst of the others, counted, instead of a text of its own.
-    const whole = rest > 0 && module.options.software ? k : k - rest;
+    const whole = rest > 0 && module.options.software && !tile.isAhead ? k : k - rest;
     if (whole > 0) {
       const end = parts === 1 ? `${whole}i` : `min(begin + ${part}i, ${whole}i)`;
       const isCounted = whole % tile.depth !== 0;
+      const loop = `for (var k0 = begin; k0 < ${end}; k0 += ${tile.depth}i) {`;
       const body = isCounted ? slice(`min(${tile.depth}i, ${k}i - k0)`, k - 1) : slice(`${tile.depth}i`);
-      writer.line(`for (var k0 = begin; k0 < ${end}; k0 += ${tile.depth}i) {\n${indent(body)}}`);
+      if (tile.isAhead) writer.line(...aheadLines(plan, sums, writer, packs, loop));
+      else writer.line(`${loop}\n${indent(body)}}`);
     }
     if (k > whole) {
       // What is left of the depth: a slice that reads its last element instead of going beyond, and multiplies what counts.
@@ -185,4 +187,36 @@ function mainLines(plan: Plan, sums: Sums): readonly string[] {
     }
     writer.line(...sums.finish);
   });
+}
+
+/** All whole slices: while one is multiplied, the next, or the last once more, is on its way from memory. */
+function aheadLines(
+  { kernel, tile }: Plan,
+  sums: Sums,
+  writer: ScalarWriter,
+  packs: readonly Packer[],
+  loop: string,
+): readonly string[] {
+  const { depth } = tile;
+  const last = kernel.k - (kernel.k % depth) - depth;
+  for (const pack of packs) pack.declareNext();
+  const fetch = (at: string) => {
+    const body = writer.nested(() => {
+      writer.line(`let k0 = min(${at}, ${last}i);`);
+      for (const pack of packs) pack.fetchNext();
+    });
+    return `{\n${indent(body)}}`;
+  };
+  const store = () =>
+    writer.nested(() => {
+      for (const pack of packs) pack.storeNext();
+    });
+  const each = [
+    fetch(`k0 + ${depth}i`),
+    sums.multiply(`${depth}i`, 'slot'),
+    `slot = ${depth}i - slot;`,
+    ...store(),
+    'workgroupBarrier();',
+  ];
+  return ['var slot = 0i;', fetch('begin'), ...store(), 'workgroupBarrier();', `${loop}\n${indent(each)}}`];
 }

@@ -46,7 +46,10 @@ export function matrixSums(plan: Plan, matrix: MatrixShape): Sums {
     ],
     begin: rows.flatMap(i => columns.map(j => `var c${i}_${j}: subgroup_matrix_result<f32, ${n}, ${m}>;`)),
     // What is left of the depth is padded with zeros.
-    multiply: count => `for (var p = 0i; p < ${count}; p += ${k}i) {\n${indent(step)}}`,
+    multiply(count, from) {
+      const end = from === undefined ? count : `${from} + ${count}`;
+      return `for (var p = ${from ?? '0i'}; p < ${end}; p += ${k}i) {\n${indent(step)}}`;
+    },
     finish: rows.flatMap(i => finishLines(plan, matrix, i, columns)),
   };
 }

@@ -4,7 +4,7 @@ import type { BufferId, MatmulKernel, Schedule } from '../../kernel/kernel.ts';
 import { affine, axis, substituteAxes } from '../../kernel/scalar.ts';
 import { indent, type ScalarWriter } from './scalarWriter.ts';
 import { loadVectorText, type Module } from './shader.ts';
-import { type Tile, threadsOf } from './tiles.ts';
+import { slicesOf, type Tile, threadsOf } from './tiles.ts';
 
 /** Along what neighbouring threads read: the depth of the product, or the rows of A and columns of B. */
 export type Along = 'depth' | 'width';
@@ -68,14 +68,19 @@ export interface Side {
 }
 
 /** The declaration of an operand's slice in workgroup memory. */
-export function sliceText({ shared, vector, stride, isFlat, element }: Side, { depth }: Tile): string {
+export function sliceText({ shared, vector, stride, isFlat, element }: Side, tile: Tile): string {
   const size = isFlat ? 1 : vector;
-  return `var<workgroup> ${shared}: array<${size === 1 ? element : vectorType(size)}, ${(stride * depth) / size}>;\n`;
+  const length = (stride * tile.depth * slicesOf(tile)) / size;
+  return `var<workgroup> ${shared}: array<${size === 1 ? element : vectorType(size)}, ${length}>;\n`;
 }
 
 export interface Packer {
   /** Statements that fetch the slice at depth `k0`; `last` is the greatest depth there is, where the slice may reach beyond. */
   slice(last: number | undefined): void;
+  /** Statements that declare variables for what a thread fetches of a whole slice, that fetch the one at depth `k0` into them, and that write it from step `slot` on. */
+  declareNext(): void;
+  fetchNext(): void;
+  storeNext(): void;
 }
 
 /**
@@ -84,7 +89,7 @@ export interface Packer {
  * scope of `writer`, so that addresses advance by what depends on the depth alone.
  */
 export function packer(module: Module, writer: ScalarWriter, side: Side, tile: Tile, firstAxis: number): Packer {
-  const { access, width, piece, axis: widthAxis } = side;
+  const { access, width, vector, piece, axis: widthAxis } = side;
   const threads = threadsOf(tile);
   const deep = deepOf(side);
   const isDeep = access.along === 'depth';
@@ -93,26 +98,54 @@ export function packer(module: Module, writer: ScalarWriter, side: Side, tile: T
   const passes = Math.ceil((inner * outer) / threads);
   const name = widthAxis === 1 ? 'a' : 'b';
   writer.line(`let ${name}Inner = i32(lane & ${inner - 1}u);`, `let ${name}Outer = i32(lane >> ${Math.log2(inner)}u);`);
-  const place = passes > 1 ? 'i' : `${name}Outer`;
-  const [group, p] = isDeep ? [place, `${name}Inner`] : [`${name}Inner`, place];
-  const item: Item = {
-    group,
-    p: deep === 1 ? p : `${p} * ${deep}i`,
-    widthAxes: Array.from({ length: piece }, (_, e) => firstAxis + e),
-    depthAxes: Array.from({ length: deep }, (_, t) => firstAxis + piece + t),
+  const itemAt = (place: string): Item => {
+    const [group, p] = isDeep ? [place, `${name}Inner`] : [`${name}Inner`, place];
+    return {
+      group,
+      p: deep === 1 ? p : `${p} * ${deep}i`,
+      widthAxes: Array.from({ length: piece }, (_, e) => firstAxis + e),
+      depthAxes: Array.from({ length: deep }, (_, t) => firstAxis + piece + t),
+    };
   };
+  const step = threads / inner;
+  const item = itemAt(passes > 1 ? 'i' : `${name}Outer`);
   const isHoisted = passes === 1 || !isDeep;
   if (isHoisted) defineWidths(writer, side, item);
-  const loop = `for (var i = ${name}Outer; i < ${outer}i; i += ${threads / inner}i) {`;
-  const open = passes > 1 ? loop : inner * outer < threads ? `if (${place} < ${outer}i) {` : '{';
+  const once = inner * outer < threads ? `if (${name}Outer < ${outer}i) {` : '{';
+  const open = passes > 1 ? `for (var i = ${name}Outer; i < ${outer}i; i += ${step}i) {` : once;
+  const fetchInto = (each: Item, last: number | undefined, use: Use) =>
+    writer.nested(() => {
+      if (!isHoisted) defineWidths(writer, side, each);
+      defineDepths(writer, each, side.depth, last);
+      fetch(module, writer, side, each, use);
+    });
+  const all = Array.from({ length: passes }, (_, n) =>
+    itemAt(n === 0 ? `${name}Outer` : `(${name}Outer + ${n * step}i)`),
+  );
+  const next = (n: number, t: number) => `${name}Next${n}_${t}`;
+  const lanes = item.depthAxes.map((_, t) => t);
   return {
     slice(last) {
-      const body = writer.nested(() => {
-        if (!isHoisted) defineWidths(writer, side, item);
-        defineDepths(writer, item, side.depth, last);
-        fetch(module, writer, side, item, last);
-      });
+      const body = fetchInto(item, last, (t, value, e) => store(writer, side, item, t, value, last, e));
       writer.line(`${open}\n${indent(body)}}`);
+    },
+    declareNext() {
+      writer.line(...all.flatMap((_, n) => lanes.map(t => `var ${next(n, t)} = ${vectorType(vector)}(0f);`)));
+    },
+    fetchNext() {
+      for (const [n, each] of all.entries()) {
+        const body = fetchInto(each, undefined, (t, value) => writer.line(`${next(n, t)} = ${value};`));
+        writer.line(`${once}\n${indent(body)}}`);
+      }
+    },
+    storeNext() {
+      for (const [n, each] of all.entries()) {
+        const there = { ...each, p: `slot + ${each.p}` };
+        const body = writer.nested(() => {
+          for (const t of lanes) store(writer, side, there, t, next(n, t));
+        });
+        writer.line(`${once}\n${indent(body)}}`);
+      }
     },
   };
 }
@@ -166,8 +199,12 @@ export const vectorType = (n: number): string => (n === 1 ? 'f32' : `vec${n}<f32
 export const component = (value: string, n: number, of: number): string =>
   of === 1 ? value : `${value}.${COMPONENTS[n]}`;
 
-function fetch(module: Module, writer: ScalarWriter, side: Side, item: Item, last: number | undefined): void {
-  const { operand, axis: widthAxis, access, vector, piece, shared, width, isFlat } = side;
+/** What step `t` of an item is: a vector, or its element `e` where a thread fetches elements. */
+type Use = (t: number, value: string, e?: number) => void;
+
+/** Reads the item's vectors; `use` gets what they are. */
+function fetch(module: Module, writer: ScalarWriter, side: Side, item: Item, use: Use): void {
+  const { operand, axis: widthAxis, access, vector, piece } = side;
   const { depthAxes } = item;
   const at = (e: number, t: number): Scalar => {
     const index: Scalar[] = [];
@@ -175,28 +212,35 @@ function fetch(module: Module, writer: ScalarWriter, side: Side, item: Item, las
     index[DEPTH_AXIS] = axis(depthAxes[t]!);
     return substituteAxes(operand, index);
   };
-  const store = (t: number, value: string) => {
-    const p = t === 0 ? item.p : `(${item.p} + ${t}i)`;
-    if (isFlat) storeFlat(writer, side, item, p, last, value);
-    else writer.line(`${shared}[(${p}) * ${width / vector}i + ${item.group}] = ${value};`);
-  };
   const vectorAt = (s: Scalar): string =>
     s.kind === 'load' ? loadVectorText(module, s.buffer, writer.index(s.buffer, s.at)) : writer.write(s);
   const joined = (values: readonly string[]) =>
     vector === 1 ? values[0]! : `${vectorType(vector)}(${values.join(', ')})`;
   const lanes = [...Array(piece).keys()];
-  if (piece < vector) {
-    for (const e of lanes) {
-      const [n, value] = [item.widthAxes[e]!, writer.write(at(e, 0))];
-      writer.line(`${shared}[${item.p} * ${width / vector}i + g${n}][h${n}] = ${value};`);
-    }
-    return;
-  }
-  if (access.vector !== undefined && access.along === 'width') store(0, vectorAt(at(0, 0)));
+  if (piece < vector) for (const e of lanes) use(0, writer.write(at(e, 0)), e);
+  else if (access.vector !== undefined && access.along === 'width') use(0, vectorAt(at(0, 0)));
   else if (access.vector !== undefined) {
     for (const e of lanes) writer.line(`let r${e} = ${vectorAt(at(e, 0))};`);
-    for (const t of depthAxes.keys()) store(t, joined(lanes.map(e => component(`r${e}`, t, VECTOR))));
-  } else for (const t of depthAxes.keys()) store(t, joined(lanes.map(e => writer.write(at(e, t)))));
+    for (const t of depthAxes.keys()) use(t, joined(lanes.map(e => component(`r${e}`, t, VECTOR))));
+  } else for (const t of depthAxes.keys()) use(t, joined(lanes.map(e => writer.write(at(e, t)))));
+}
+
+/** Writes what step `t` of the item is, or its element `e` alone, to workgroup memory. */
+function store(
+  writer: ScalarWriter,
+  side: Side,
+  item: Item,
+  t: number,
+  value: string,
+  last?: number,
+  e?: number,
+): void {
+  const { shared, width, vector, isFlat } = side;
+  const p = t === 0 ? item.p : `(${item.p} + ${t}i)`;
+  const n = item.widthAxes[e ?? 0]!;
+  if (isFlat) storeFlat(writer, side, item, p, last, value);
+  else if (e === undefined) writer.line(`${shared}[(${p}) * ${width / vector}i + ${item.group}] = ${value};`);
+  else writer.line(`${shared}[(${p}) * ${width / vector}i + g${n}][h${n}] = ${value};`);
 }
 
 /** Writes the elements of a vector one by one, as the numbers that matrices are of; zeros where step `p` of the slice is beyond the depth. */

@@ -11,7 +11,10 @@ export function registerSums(plan: Plan, finishLength: number): Sums {
     globals: '',
     places: [`let tx = i32(lane & ${across - 1}u);`, `let ty = i32(lane >> ${Math.log2(across)}u);`],
     begin: registersOf(plan).map(([i, j]) => `var c${i}_${j} = ${vectorType(b.vector)}(0f);`),
-    multiply: count => `for (var p = 0i; p < ${count}; p++) {\n${indent(multiplyLines(plan))}}`,
+    multiply(count, from) {
+      const end = from === undefined ? count : `${from} + ${count}`;
+      return `for (var p = ${from ?? '0i'}; p < ${end}; p++) {\n${indent(multiplyLines(plan))}}`;
+    },
     finish: finishLines(plan, finishLength),
   };
 }

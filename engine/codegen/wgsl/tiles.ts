@@ -24,6 +24,8 @@ export interface Tile {
   readonly threadColumns: number;
   /** Depth of a packed slice. */
   readonly depth: number;
+  /** Whether a thread reads its part of the next slice while this one is multiplied, into registers and from there to a second slice of workgroup memory. */
+  readonly isAhead?: boolean;
   /** What a subgroup multiplies with; threads by themselves if there is none. */
   readonly matrix?: MatrixShape;
 }
@@ -42,7 +44,7 @@ const tile = (...[rows, columns, threadRows, threadColumns, depth]: Cut): Tile =
  * All candidates of registers. Sums run along the depth one by one whatever the tile, so which one is taken changes no bit.
  * Sizes are powers of two; a workgroup has at least as many threads as a row or a column of its block has vectors.
  */
-export const tiles: readonly Tile[] = [
+const plainTiles: readonly Tile[] = [
   tile(128, 128, 8, 8, 16),
   tile(128, 64, 8, 4, 16),
   tile(64, 128, 4, 8, 16),
@@ -61,11 +63,16 @@ export const tiles: readonly Tile[] = [
   tile(4, 128, 2, 4, 16),
 ];
 
+const ahead = (t: Tile): Tile => ({ ...t, isAhead: true });
+
+/** With those whose threads have enough to multiply meanwhile. */
+export const tiles: readonly Tile[] = [...plainTiles, ...plainTiles.slice(0, 5).map(ahead)];
+
 /**
  * And of matrices, as far as a block of a subgroup is made of the device's. Each sum runs through them in order, so that among these, too,
  * which one is taken changes no bit; a register tile's sums may differ, since a device adds up a matrix's depth as it likes.
  */
-const matrixTiles: readonly Tile[] = [
+const plainMatrixTiles: readonly Tile[] = [
   tile(128, 128, 64, 32, 32),
   tile(128, 64, 32, 32, 32),
   tile(64, 128, 32, 32, 32),
@@ -77,6 +84,8 @@ const matrixTiles: readonly Tile[] = [
   tile(64, 16, 16, 16, 32),
   tile(16, 64, 16, 16, 32),
 ];
+
+const matrixTiles: readonly Tile[] = [...plainMatrixTiles, ...plainMatrixTiles.slice(1, 5).map(ahead)];
 
 /** The tiles of matrices of one shape that a subgroup's blocks are made of. */
 export function tilesOf(matrix: MatrixShape): readonly Tile[] {
@@ -92,9 +101,9 @@ export const allTiles = ({ matrices = [] }: Pick<WgslOptions, 'matrices'>): read
   ...matrices.flatMap(tilesOf),
 ];
 
-/** `64x64 4x4 16`: the block, the thread's or subgroup's block, the depth; then a subgroup matrix's type and sizes. */
-export function tileName({ rows, columns, threadRows, threadColumns, depth, matrix }: Tile): string {
-  const name = `${rows}x${columns} ${threadRows}x${threadColumns} ${depth}`;
+/** `64x64 4x4 16`: the block, the thread's or subgroup's block, the depth; whether it reads ahead; a subgroup matrix's type and sizes. */
+export function tileName({ rows, columns, threadRows, threadColumns, depth, isAhead, matrix }: Tile): string {
+  const name = `${rows}x${columns} ${threadRows}x${threadColumns} ${depth}${isAhead ? ' ahead' : ''}`;
   return matrix === undefined ? name : `${name} ${matrix.component} ${matrix.m}x${matrix.n}x${matrix.k}`;
 }
 
@@ -105,10 +114,13 @@ export const threadsOf = (t: Tile): number =>
 export const slicePadding = ({ matrix }: Tile): number =>
   matrix === undefined ? 0 : matrix.component === 'f16' ? 8 : 4;
 
-/** Of workgroup memory: a slice of each operand, and a row of each subgroup's matrices on their way to the epilogue. */
+/** Slices of an operand in workgroup memory. */
+export const slicesOf = ({ isAhead }: Tile): number => (isAhead ? 2 : 1);
+
+/** Of workgroup memory: slices of each operand, and a row of each subgroup's matrices on their way to the epilogue. */
 export function bytesOfTile(t: Tile): number {
   const { rows, columns, threadRows, depth, matrix } = t;
-  const slices = (rows + columns + 2 * slicePadding(t)) * depth;
+  const slices = (rows + columns + 2 * slicePadding(t)) * depth * slicesOf(t);
   if (matrix === undefined) return slices * 4;
   return slices * (matrix.component === 'f16' ? 2 : 4) + (rows / threadRows) * matrix.m * columns * 4;
 }
@@ -127,6 +139,8 @@ const ENOUGH_THREADS = 12_288;
 /** What reading an element of workgroup memory, and moving one there, costs beside a multiply-add. */
 const SHARED_READ = 2;
 const PACKED = 4;
+/** What reading ahead gains depends on the device, so that it isn't taken unmeasured. */
+const AHEAD = 1.01;
 /** Multiply-adds that subgroup matrices do in the time of one, at least, where they are worth having. */
 const MATRIX_SPEED = 4;
 
@@ -140,7 +154,8 @@ export function estimate(t: Tile, { batch, m, n, k }: Shape, splits: number, sof
   const groups = blocks * splits;
   const busy = Math.min(1, groups / ENOUGH_WORKGROUPS, (groups * threadsOf(t)) / ENOUGH_THREADS);
   const multiplies = t.matrix === undefined ? 1 : 1 / MATRIX_SPEED;
-  return (blocks * t.rows * t.columns * k * (multiplies + reads + packs)) / (software ? 1 : busy);
+  const each = (multiplies + reads + packs) * (t.isAhead ? AHEAD : 1);
+  return (blocks * t.rows * t.columns * k * each) / (software ? 1 : busy);
 }
 
 /** Software compiles a block of more registers, or matrices, for too long. */

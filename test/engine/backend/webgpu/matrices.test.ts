@@ -233,7 +233,7 @@ describe('on a device without numbers', () => {
 
 describe('the text', () => {
   const text = (k: number) => {
-    const tile = tilesOf(shapes[0]!).find(each => tileName(each).startsWith('64x64 32x16 32'))!;
+    const tile = tilesOf(shapes[0]!).find(each => tileName(each).startsWith('64x64 32x16 32 f16'))!;
     const schedule = widened(
       scheduleGraph(product({ batch: 1, m: 64, n: 64, k, transposeA: false, transposeB: false })),
     );
@@ -383,7 +383,7 @@ describe('the trial', () => {
       return reference(schedule);
     };
     expect(await trustedMatrices(shader, right)).toEqual([f16, f32]);
-    expect(new Set(tried).size).toBe(4);
+    expect(new Set(tried).size).toBe(5);
     const wrong = changed((x, at) => (at === 5000 ? x + 1 : x));
     const broken = (schedule: Schedule, tile: Tile) => (tile.matrix === f16 ? wrong : reference)(schedule);
     expect(await trustedMatrices(shader, broken)).toEqual([f32]);
