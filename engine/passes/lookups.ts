@@ -56,7 +56,7 @@ function scatteredTranspose(b: GraphBuilder, { node, inputs: [indices, updates] 
 /** scatter(i, g w) = scatter(i, g) w where g w is a product of all rows with one matrix. */
 function scatteredProduct(b: GraphBuilder, { node, inputs: [indices, updates] }: Candidate): Value | undefined {
   const [shape, rank] = [updates!.type.shape, indices!.type.shape.length];
-  const product = b.node(throughReshape(b, updates!).id);
+  const product = b.node(throughRoundings(b, updates!).id);
   if (product.op !== 'matmul' || product.attributes.transposeA === true || shape.length !== rank + 1) return undefined;
   const [g, w] = product.inputs.map(id => b.value(id)) as [Value, Value];
   const [rows] = node.type.shape;
@@ -85,6 +85,13 @@ function lookupOf(b: GraphBuilder, x: Value): Lookup | undefined {
 function throughReshape(b: GraphBuilder, x: Value): Value {
   const node = b.node(x.id);
   return node.op === 'reshape' ? b.value(node.inputs[0]!) : x;
+}
+
+/** Sums of rows are of f32: what rounded the rows is left out. */
+function throughRoundings(b: GraphBuilder, x: Value): Value {
+  const { op, inputs } = b.node(x.id);
+  const isPassed = op === 'reshape' || op === 'to_f16' || op === 'to_f32';
+  return isPassed ? throughRoundings(b, b.value(inputs[0]!)) : x;
 }
 
 const isFewer = (rows: unknown, places: unknown): boolean =>

@@ -92,7 +92,20 @@ function halved(b: GraphBuilder, { node, inputs }: Candidate, known: readonly Kn
   // Weights and data stay what they are for all that is no product.
   const isKept = (role === 'pointwise' && kind === 'half') || (operand && primitive(node.op).lowering.kind !== 'leaf');
   if (!isKept || exact || node.type.dtype !== 'f32') return { value, kind, exact };
+  if (node.op === 'take' && isSmaller(inputs[0]!, value)) {
+    const [table, indices] = inputs as [Value, Value];
+    return { value: b.copy(node, [rounded(b, table), indices]), kind, exact: true };
+  }
   return { value: rounded(b, value), kind, exact: true };
+}
+
+/** True if `x` surely has fewer elements. */
+function isSmaller(x: Value, than: Value): boolean {
+  const [few, many] = [x, than].map(({ type }) => type.shape.reduce((n: number, d) => n * Number(d), 1)) as [
+    number,
+    number,
+  ];
+  return few < many;
 }
 
 function rounded(b: GraphBuilder, value: Value): Value {
@@ -184,10 +197,19 @@ export function withoutIdleRoundings(graph: Graph): Graph {
   });
 }
 
-/** to_f16(to_f32(x)) = x. */
+/** to_f16(to_f32(x)) = x, and so through views. */
 function unrounded(b: GraphBuilder, { op }: GraphNode, [x]: readonly Value[]): Value | undefined {
-  const from = op === 'to_f16' ? b.node(x!.id) : undefined;
-  return from?.op === 'to_f32' ? b.value(from.inputs[0]!) : undefined;
+  return op === 'to_f16' ? halfOf(b, x!) : undefined;
+}
+
+/** The value of f16 that `x` is, if it comes from one by way of views. */
+function halfOf(b: GraphBuilder, x: Value): Value | undefined {
+  const node = b.node(x.id);
+  const { op, inputs, attributes } = node;
+  if (op === 'to_f32') return b.value(inputs[0]!);
+  if (!MOVABLE.has(op) || !isHalf(Number(attributes.value ?? 0))) return undefined;
+  const half = halfOf(b, b.value(inputs[0]!));
+  return half && b.op(op as PrimitiveName, [half], attributes as never);
 }
 
 function idleRoundings({ nodes, outputs }: Graph): ReadonlySet<NodeId> {

@@ -1,17 +1,10 @@
 /** Helper functions of the module, added when first called for. */
 import type { ModuleBuilder } from './encoder.ts';
-import { decodeFunction, encodeFunction, encodeVectorFunction, roundVectorFunction } from './half.ts';
+import { decodeFunction, encodeFunction } from './half.ts';
 import { scalarFunction, VECTOR_FUNCTIONS, type VectorFunction } from './math.ts';
 import { philoxFunction, powFunction } from './scalarMath.ts';
 
-export type LibraryFunction =
-  | VectorFunction
-  | 'pow'
-  | 'philox'
-  | 'decode_f16'
-  | 'encode_f16'
-  | 'encode_f16x8'
-  | 'round_f16x4';
+export type LibraryFunction = VectorFunction | 'pow' | 'philox' | 'decode_f16' | 'encode_f16';
 
 export class Library {
   /** Functions may use relaxed SIMD's fused multiply-add. */
@@ -39,8 +32,6 @@ function build(name: LibraryFunction, fused: boolean) {
   if (name === 'philox') return philoxFunction();
   if (name === 'decode_f16') return decodeFunction();
   if (name === 'encode_f16') return encodeFunction();
-  if (name === 'encode_f16x8') return encodeVectorFunction();
-  if (name === 'round_f16x4') return roundVectorFunction();
   return scalarFunction(name, fused);
 }
 

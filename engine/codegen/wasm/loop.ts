@@ -60,10 +60,12 @@ export function compileLoop(
   const kept = keeps ? keepRows(merged, places, strips) : { kernel: merged, places, keeps: [] };
   new LoopEmitter(kept, code, library).emit();
   const granule = merged.axes.length === 1 ? 16 : 1;
-  return { code, points: merged.axes[0] ?? 1, granule, touches: own => loopTouches(merged, movedTo(own, places)) };
+  return { code, points: merged.axes[0] ?? 1, granule, touches: own => loopTouches(merged, own, places) };
 }
 
-function loopTouches(kernel: LoopKernel, places: readonly Place[]): TouchesOf {
+/** What ranges of the kernel's points touch, where its places are `own`. */
+export function loopTouches(kernel: LoopKernel, own: readonly Place[], compiled: readonly Place[]): TouchesOf {
+  const places = movedTo(own, compiled);
   const reduced = kernel.phases.flatMap(phase => (phase.kind === 'reduce' ? phase.slots.map(s => s.value) : []));
   const accesses = accessesOf(reduced, storesOf(kernel));
   const extents = [...kernel.axes, ...kernel.inner];

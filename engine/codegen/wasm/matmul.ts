@@ -1,30 +1,21 @@
 /** Matrix products: panels of B as wide as a register tile, packed where they don't lie well, times rows of A, with the stores at the tile's end. */
 import type { Scalar } from '../../ir/scalar.ts';
-import type { LoopKernel, MatmulKernel, Store } from '../../kernel/kernel.ts';
-import { add, apply, axis, constant, load, mapScalar, mul, substituteAxes } from '../../kernel/scalar.ts';
+import type { MatmulKernel, Store } from '../../kernel/kernel.ts';
+import { add, axis, constant, load, mapScalar, mul, substituteAxes } from '../../kernel/scalar.ts';
 import { accessOf, PARAMETER_AXIS, type Place, pointerCount, pointerOf, strideOf } from './access.ts';
 import type { ModuleContext } from './context.ts';
 import { Code, type Local } from './encoder.ts';
 import { emitRegisterStores, fitsRegisters, registerNest } from './epilogue.ts';
+import { BATCH, COLUMN, fragment, POINT, packFunction, ROW, straight, THREAD, type Tiled } from './fragments.ts';
 import { type Gathered, tableKernel } from './gather.ts';
-import { type CompiledKernel, compileFragment, compileLoop, kernelParameters } from './loop.ts';
+import { type CompiledKernel, compileLoop, kernelParameters } from './loop.ts';
 import { asLoop, copyRows, isFarApart, isStrided, K, M, N, packTiles, separateLoad } from './operands.ts';
-import { emitPackTransposed } from './pack.ts';
 import { prepared, type SharedPanels } from './panels.ts';
 import { type ProductMemory, touchesByColumns, touchesByRows } from './productTouches.ts';
 import { emitTile, type TileRows } from './tile.ts';
 import { accessesOf, movedTo, spanOf, touchesOf } from './touches.ts';
-import { type Nest, Values } from './values.ts';
+import { Values } from './values.ts';
 
-/** Parameters of fragments: thread, batch, first row, first column; and the number of the panel, which only the product knows. */
-const [THREAD, BATCH, ROW, COLUMN, POINT] = [0, 1, 2, 3, 4].map(i => axis(PARAMETER_AXIS + i)) as [
-  Scalar,
-  Scalar,
-  Scalar,
-  Scalar,
-  Scalar,
-];
-const PARAMETERS = 4;
 /** Parameters of a kernel's function in front of the pointers. */
 const POINTERS = 3;
 /** Rows of a product that threads share row by row, not tile by tile: elementwise kernels before and after it divide theirs likewise. */
@@ -75,10 +66,10 @@ interface Operands {
   readonly packed?: Place;
 }
 
-class MatmulEmitter {
-  private readonly kernel: MatmulKernel;
-  private readonly places: readonly Place[];
-  private readonly context: ModuleContext;
+class MatmulEmitter implements Tiled {
+  readonly kernel: MatmulKernel;
+  readonly places: readonly Place[];
+  readonly context: ModuleContext;
   private readonly gathered: Gathered | undefined;
   /** A in tiles, as `packTiles` lays them out. */
   private readonly packed: Place | undefined;
@@ -87,8 +78,8 @@ class MatmulEmitter {
   /** The same places and locals, four columns at a time: what is stored while sums are in registers. */
   private readonly registers: Values;
   private readonly inRegisters: boolean;
-  private readonly width: number;
-  private readonly panels: number;
+  readonly width: number;
+  readonly panels: number;
   /** The packed panel of each thread, or all panels if they are shared. */
   private readonly panel: Place | undefined;
   private readonly shared: SharedPanels | undefined;
@@ -97,7 +88,9 @@ class MatmulEmitter {
   private readonly wholeRows: boolean;
   /** The sums that are yet to be worked off: a tile of each thread, or all rows. */
   private readonly sums: Place;
-  private readonly sumsWidth: number;
+  readonly sumsWidth: number;
+  /** What the stages of what is stored pass on, a share for each thread. */
+  readonly strips: Place[] = [];
   private readonly point: Local;
   private readonly rowTile: Local;
   private readonly batch: Local;
@@ -167,7 +160,7 @@ class MatmulEmitter {
   /** The product, after the packing of its right operand where other products share that and none has packed it yet. */
   emit(): readonly CompiledKernel[] {
     const { shared, panel } = this;
-    const pack = panel === undefined || shared?.isPacked === true ? undefined : this.packFunction(panel);
+    const pack = panel === undefined || shared?.isPacked === true ? undefined : packFunction(this, panel);
     if (shared === undefined) return [this.emitProduct(pack)];
     shared.isPacked = true;
     return [...(pack === undefined ? [] : [this.packAll(pack)]), this.emitProduct(undefined)];
@@ -260,7 +253,7 @@ class MatmulEmitter {
     const scalars = [...(readsA ? [kernel.a] : []), ...(this.shared ? [] : [kernel.b])];
     const whole = gathered === undefined ? [] : [(kernel.a as Scalar & { kind: 'load' }).buffer];
     const tables = [gathered?.table, packed, this.shared && panel].filter(place => place !== undefined);
-    const shares = [...(this.wholeRows ? [] : [sums]), ...(panel && !this.shared ? [panel] : [])];
+    const shares = [...this.strips, ...(this.wholeRows ? [] : [sums]), ...(panel && !this.shared ? [panel] : [])];
     const kept = mul(axis(M), constant(this.sumsWidth));
     const stores = this.wholeRows
       ? [{ buffer: places.length - 2, at: add(kept, axis(N)), value: constant(0, 'f32') }, ...kernel.stores]
@@ -411,88 +404,6 @@ class MatmulEmitter {
     const stores = this.kernel.stores.map(
       (s): Store => ({ buffer: s.buffer, at: rewrite(s.at), value: rewrite(s.value) }),
     );
-    return this.fragment([rows, columns], stores);
+    return fragment(this, [rows, columns], stores);
   }
-
-  private fragment(axes: readonly number[], stores: readonly Store[]): number {
-    const name = this.kernel.name;
-    const kernel: LoopKernel = {
-      kind: 'loop',
-      name,
-      axes,
-      inner: [],
-      phases: [{ kind: 'store', over: 'outer', stores }],
-    };
-    const { batch, m, n } = this.kernel;
-    const first = Math.max(this.context.threads, batch * this.panels);
-    const code = compileFragment(kernel, [first, batch, m, n], this.places, this.context.library);
-    return this.context.module.add(code);
-  }
-
-  /** Copies panel (batch, column) of B to the thread's panel, k-major. Columns behind the last may hold anything. */
-  private packFunction(panel: Place): number {
-    const { b, n, k } = this.kernel;
-    const { width } = this;
-    const panelLength = k * width;
-    if (isStrided(b, this.places, [N, K]) && strideOf(b.at, K) === 1 && n >= width) {
-      return this.context.module.add(this.transposingPack(b, panel));
-    }
-    const column = add(COLUMN, axis(1));
-    const element = substituteAxes(b, [BATCH, constant(0), column, axis(0)]);
-    const isInside = apply('lt', [column, constant(n)], 'bool');
-    const value = n % width === 0 ? element : apply('select', [isInside, element, constant(0, 'f32')], 'f32');
-    const at = add(add(mul(THREAD, constant(panelLength)), mul(axis(0), constant(width))), axis(1));
-    return this.fragment([k, width], [{ buffer: this.places.length - 1, at, value }]);
-  }
-
-  private transposingPack(b: Scalar & { kind: 'load' }, panel: Place): Code {
-    const { n, k } = this.kernel;
-    const code = new Code([
-      ...kernelParameters(this.places).slice(1),
-      ...Array.from({ length: PARAMETERS }, () => 'i32' as const),
-    ]);
-    const values = new Values(code, this.context.library, straight(this.places));
-    for (let i = 0; i < PARAMETERS; i++) values.bindAxis(PARAMETER_AXIS + i, i + 2);
-    values.bindPointers(2 + PARAMETERS);
-    const first = substituteAxes(b.at, [BATCH, constant(0), COLUMN, constant(0)]);
-    const { address, offset } = accessOf(first, this.places[b.buffer]!, undefined, []);
-    const source = code.local('i32');
-    values.emit(address, 'scalar');
-    code.set(source);
-    const target = code.local('i32');
-    values.emit(mul(THREAD, constant(k * this.width * 4)), 'scalar');
-    code.set(target);
-    const rest = n % this.width;
-    const rowBytes = 4 * strideOf(b.at, N)!;
-    const pack = (columns: number) => {
-      const { width } = this;
-      emitPackTransposed(code, {
-        source,
-        sourceOffset: offset,
-        rowBytes,
-        target,
-        targetOffset: panel.base,
-        width,
-        columns,
-        k,
-      });
-    };
-    if (rest === 0) pack(this.width);
-    else {
-      code
-        .get(PARAMETERS + 1)
-        .i32(n - rest)
-        .op('i32.lt_s');
-      code.if(
-        () => pack(this.width),
-        () => pack(rest),
-      );
-    }
-    return code;
-  }
-}
-
-/** No loops: what a product computes outside of its fragments are addresses. */
-function straight(places: readonly Place[]): Nest {
-  return { places, extents: [], lane: undefined, outerDepth: 0, written: new Set(), depthOf: () => 0 };
 }

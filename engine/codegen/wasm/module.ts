@@ -7,10 +7,11 @@ import { kernelWork } from './cost.ts';
 import { Code, ModuleBuilder } from './encoder.ts';
 import { type Layout, layoutBuffers } from './layout.ts';
 import { Library } from './library.ts';
-import { type CompiledKernel, compileLoop } from './loop.ts';
+import type { CompiledKernel } from './loop.ts';
 import { operandKey, prepared, type SharedPanels, sharedOperands } from './panels.ts';
 import { compileScatter } from './scatter.ts';
 import { arenaGaps, createScratch } from './scratch.ts';
+import { compileStaged } from './staged.ts';
 import { type Strips, stripBytes } from './strips.ts';
 import { planTeam, type Share } from './team.ts';
 import { type Instance, pointersOf, type Template, templateOf, type Use, useOf } from './templates.ts';
@@ -181,7 +182,7 @@ function compileKernel(
 ): readonly CompiledKernel[] {
   switch (kernel.kind) {
     case 'loop':
-      return [compileLoop(kernel, places, context.library, context.strips)];
+      return [compileStaged(kernel, places, context)];
     case 'matmul':
       return compileProduct(kernel, places, context, operand);
     case 'scatter':

@@ -173,6 +173,7 @@ export const MEMORY_OPCODES = {
   'v128.load': [SIMD | 0, 4],
   'v128.load32_splat': [SIMD | 9, 2],
   'v128.store': [SIMD | 11, 4],
+  'v128.load16x4_u': [SIMD | 4, 3],
   'v128.load32_zero': [SIMD | 92, 2],
   'v128.load64_zero': [SIMD | 93, 3],
   /** Needs the number of a lane behind it: `memoryLane`. */

@@ -279,9 +279,7 @@ export class Values {
       }
     }
     for (const i of argumentOrder(s)) this.emit(s.args[i]!, this.operandForm(s, i, 'vector'), u);
-    // By a call: written out in such kernels, it has made V8 abort while it paired vectors (Node 24.21).
-    if (s.op === 'round_f16') this.code.call(this.library.get('round_f16x4'));
-    else emitVectorOp(this.code, this.library, s.op, from, s.type);
+    emitVectorOp(this.code, this.library, s.op, from, s.type);
   }
 
   /** Four times the scalar instructions, for what has no vector ones (integer division, powers, philox). */
@@ -315,7 +313,7 @@ export class Values {
       this.emit(address, 'scalar');
       if (bytes === 4) code.memory('v128.load', offset + 16 * u, 2);
       else if (place.dtype === 'f16') {
-        code.memory('v128.load64_zero', offset + 8 * u, 1).op('i32x4.extend_low_i16x8_u');
+        code.memory('v128.load16x4_u', offset + 8 * u, 1);
         emitDecodeHalf(code);
       } else {
         code.memory('v128.load32_zero', offset + 4 * u, 0);
