@@ -197,19 +197,19 @@ export function withoutIdleRoundings(graph: Graph): Graph {
   });
 }
 
-/** to_f16(to_f32(x)) = x, and so through views. */
+/** to_f16(to_f32(x)) = x; and a view is rounded where it comes from, so that what makes that stores f16. */
 function unrounded(b: GraphBuilder, { op }: GraphNode, [x]: readonly Value[]): Value | undefined {
-  return op === 'to_f16' ? halfOf(b, x!) : undefined;
+  if (op !== 'to_f16') return undefined;
+  const half = halfOf(b, x!);
+  return b.node(half.id).op === 'to_f16' && b.node(half.id).inputs[0] === x!.id ? undefined : half;
 }
 
-/** The value of f16 that `x` is, if it comes from one by way of views. */
-function halfOf(b: GraphBuilder, x: Value): Value | undefined {
-  const node = b.node(x.id);
-  const { op, inputs, attributes } = node;
+/** The value of f16 that `x` is rounded to. */
+function halfOf(b: GraphBuilder, x: Value): Value {
+  const { op, inputs, attributes } = b.node(x.id);
   if (op === 'to_f32') return b.value(inputs[0]!);
-  if (!MOVABLE.has(op) || !isHalf(Number(attributes.value ?? 0))) return undefined;
-  const half = halfOf(b, b.value(inputs[0]!));
-  return half && b.op(op as PrimitiveName, [half], attributes as never);
+  if (!MOVABLE.has(op) || !isHalf(Number(attributes.value ?? 0))) return b.op('to_f16', [x]);
+  return b.op(op as PrimitiveName, [halfOf(b, b.value(inputs[0]!))], attributes as never);
 }
 
 function idleRoundings({ nodes, outputs }: Graph): ReadonlySet<NodeId> {
