@@ -73,7 +73,7 @@ export function packFunction(product: Tiled, panel: Place): number {
   const { kernel, places, context, width } = product;
   const { b, n, k } = kernel;
   const panelLength = k * width;
-  if (isStrided(b, places, [N, K]) && strideOf(b.at, K) === 1 && n >= width) {
+  if (isStrided(b, places, [N, K], true) && strideOf(b.at, K) === 1 && n >= width) {
     return context.module.add(transposingPack(product, b, panel));
   }
   const column = add(COLUMN, axis(1));
@@ -102,7 +102,8 @@ function transposingPack({ kernel, places, context, width }: Tiled, b: Scalar & 
   values.emit(mul(THREAD, constant(k * width * 4)), 'scalar');
   code.set(target);
   const rest = n % width;
-  const rowBytes = 4 * strideOf(b.at, N)!;
+  const half = places[b.buffer]!.dtype === 'f16';
+  const rowBytes = (half ? 2 : 4) * strideOf(b.at, N)!;
   const pack = (columns: number) => {
     emitPackTransposed(code, {
       source,
@@ -113,6 +114,7 @@ function transposingPack({ kernel, places, context, width }: Tiled, b: Scalar & 
       width,
       columns,
       k,
+      half,
     });
   };
   if (rest === 0) pack(width);

@@ -46,7 +46,7 @@ export function compileMatmul(
       ...new MatmulEmitter(product, places, context, { shared, gathered }).emit(),
     ];
   }
-  if (strided && strideOf(a.at, M) === 1) {
+  if (isStrided(a, places, [M, K], true) && strideOf(a.at, M) === 1) {
     const { packing, packed } = packTiles(product, context, places.length);
     const all = [...places, packed];
     const emitter = new MatmulEmitter(product, all, context, { shared, packed });

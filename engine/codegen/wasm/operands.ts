@@ -74,15 +74,17 @@ export function separateLoad(s: Scalar, places: readonly Place[]): Separated | u
   return s.kind === 'load' && isFloat(s, places) ? separate(s.at, K) : undefined;
 }
 
-function isFloat(s: Scalar & { kind: 'load' }, places: readonly Place[]): boolean {
-  return s.type === 'f32' && places[s.buffer]!.dtype === 'f32';
+function isFloat(s: Scalar & { kind: 'load' }, places: readonly Place[], orHalf = false): boolean {
+  const { dtype } = places[s.buffer]!;
+  return s.type === 'f32' && (dtype === 'f32' || (orHalf && dtype === 'f16'));
 }
 
-/** A plain load with a constant, non-negative stride along each of the axes. */
+/** A plain load of f32, or of f16 where that will do, with a constant, non-negative stride along each of the axes. */
 export function isStrided(
   s: Scalar,
   places: readonly Place[],
   axes: readonly number[],
+  orHalf = false,
 ): s is Scalar & { kind: 'load' } {
-  return s.kind === 'load' && isFloat(s, places) && axes.every(n => (strideOf(s.at, n) ?? -1) >= 0);
+  return s.kind === 'load' && isFloat(s, places, orHalf) && axes.every(n => (strideOf(s.at, n) ?? -1) >= 0);
 }

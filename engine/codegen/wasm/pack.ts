@@ -1,5 +1,6 @@
 /** Packs a panel whose source runs along k: blocks of 4 x 4 are transposed in registers. */
 import type { Code, Local } from './encoder.ts';
+import { emitDecodeHalf } from './half.ts';
 
 export interface TransposedPanel {
   /** Byte addresses in locals, plus constants. */
@@ -13,6 +14,8 @@ export interface TransposedPanel {
   readonly width: number;
   readonly columns: number;
   readonly k: number;
+  /** The source is of f16. */
+  readonly half: boolean;
 }
 
 /** Both address locals are used up. */
@@ -24,7 +27,11 @@ export function emitPackTransposed(code: Code, panel: TransposedPanel): void {
     code.i32(blocks).set(left);
     code.repeat(() => {
       emitBlocks(code, panel);
-      code.get(source).i32(16).op('i32.add').set(source);
+      code
+        .get(source)
+        .i32(panel.half ? 8 : 16)
+        .op('i32.add')
+        .set(source);
       code
         .get(target)
         .i32(16 * width)
@@ -38,14 +45,17 @@ export function emitPackTransposed(code: Code, panel: TransposedPanel): void {
 
 /** Four k of every column. */
 function emitBlocks(code: Code, panel: TransposedPanel): void {
-  const { source, sourceOffset, rowBytes, target, targetOffset, width, columns } = panel;
+  const { source, sourceOffset, rowBytes, target, targetOffset, width, columns, half } = panel;
   for (let column = 0; column + 4 <= columns; column += 4) {
     const rows = [0, 1, 2, 3].map(i => {
       const local = code.local('v128');
-      code
-        .get(source)
-        .memory('v128.load', sourceOffset + (column + i) * rowBytes, 2)
-        .set(local);
+      const offset = sourceOffset + (column + i) * rowBytes;
+      code.get(source);
+      if (half) {
+        code.memory('v128.load16x4_u', offset, 1);
+        emitDecodeHalf(code);
+      } else code.memory('v128.load', offset, 2);
+      code.set(local);
       return local;
     });
     transpose(code, rows).forEach((local, i) => {
@@ -60,12 +70,14 @@ function emitBlocks(code: Code, panel: TransposedPanel): void {
 
 /** One k, column by column from `start`. */
 function emitRow(code: Code, panel: TransposedPanel, i: number, start = 0): void {
-  const { source, sourceOffset, rowBytes, target, targetOffset, width, columns } = panel;
+  const { source, sourceOffset, rowBytes, target, targetOffset, width, columns, half } = panel;
   for (let column = start; column < columns; column++) {
-    code
-      .get(target)
-      .get(source)
-      .memory('f32.load', sourceOffset + column * rowBytes + 4 * i);
+    code.get(target).get(source);
+    if (half) {
+      code.memory('i32.load16_u', sourceOffset + column * rowBytes + 2 * i).op('i32x4.splat');
+      emitDecodeHalf(code);
+      code.lane('f32x4.extract_lane', 0);
+    } else code.memory('f32.load', sourceOffset + column * rowBytes + 4 * i);
     code.memory('f32.store', targetOffset + (i * width + column) * 4);
   }
 }

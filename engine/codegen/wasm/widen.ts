@@ -6,7 +6,7 @@ import type { ModuleContext } from './context.ts';
 import type { CompiledKernel } from './loop.ts';
 import { compileLoop } from './loop.ts';
 import { compileMatmul } from './matmul.ts';
-import { N } from './operands.ts';
+import { isStrided, K, M, N } from './operands.ts';
 import { prepared, type SharedPanels } from './panels.ts';
 
 /** How many times what a product needs may be converted. */
@@ -36,12 +36,14 @@ export function compileProduct(
 }
 
 /** The product with one operand read from a copy in f32; undefined where it is read well as it is. */
-function widen(product: MatmulKernel, side: 'a' | 'b', places: readonly Place[], { scratch }: ModuleContext) {
+function widen(product: MatmulKernel, side: 'a' | 'b', places: readonly Place[], { scratch, tile }: ModuleContext) {
   const { name, batch, m, n, k } = product;
   const operand = product[side];
   if (operand.kind !== 'load' || places[operand.buffer]!.dtype !== 'f16') return undefined;
-  // Panels of rows are packed, and converted, in whole vectors.
-  if (side === 'b' && strideOf(operand.at, N) === 1) return undefined;
+  // Panels, and tiles of A that lie along its rows, are packed, and converted, in whole vectors.
+  const along = side === 'a' ? [M] : n >= 4 * tile.vectors ? [N, K] : [N];
+  if (isStrided(operand, places, [side === 'a' ? M : N, K], true) && along.some(x => strideOf(operand.at, x) === 1))
+    return undefined;
   const [low, high] = rangeOf(operand.at, [batch, m, n, k]);
   const length = high - low + 1;
   if (!(length <= SPREAD * batch * k * (side === 'a' ? m : n))) return undefined;

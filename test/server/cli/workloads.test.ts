@@ -1,7 +1,8 @@
 /** The networks of `strata bench` are those that the PyTorch side trains, and training them can be measured. */
 import { expect, test } from 'vitest';
+import { benchProgram } from '../../../engine/train/bench.ts';
 import { benchLines } from '../../../server/cli/commands/bench.ts';
-import { benchWorkload, workloadProgram, workloads } from '../../../server/cli/workloads.ts';
+import { workloadProgram, workloads } from '../../../server/cli/workloads.ts';
 
 const parameters = {
   simplenet: 101_770,
@@ -44,10 +45,12 @@ test('a result reads as one line, and one for each kernel', () => {
   ]);
 });
 
-test.each(Object.keys(workloads))(
-  '%s: the memory that is allocated is within a twentieth of what was planned',
-  async name => {
-    const { deviceBytes, plannedBytes } = await benchWorkload(name, 'cpu', { heapSteps: 0, repeats: 1 });
+test.each(Object.keys(workloads).flatMap(name => [[name, 'float32'] as const, [name, 'mixed'] as const]))(
+  '%s, %s: the memory that is allocated is within a twentieth of what was planned',
+  async (name, precision) => {
+    const program = workloadProgram(name);
+    const run = precision === 'mixed' ? { ...program.run, precision } : program.run;
+    const { deviceBytes, plannedBytes } = await benchProgram({ ...program, run }, 'cpu', { heapSteps: 0, repeats: 1 });
     expect(deviceBytes).toBeGreaterThanOrEqual(plannedBytes);
     expect(deviceBytes).toBeLessThan(1.05 * plannedBytes);
   },
