@@ -602,6 +602,29 @@ class Net(torch.nn.Module):
         return self.function(self, *inputs)
 
 
+# Models whose losses in mixed precision are kept: a small network and small transformers.
+MIXED = ["lenet", "resnet", "gpt", "bert"]
+
+
+def descend(net, values, target, kept, mixed=False):
+    """Losses of ten steps of gradient descent on one batch, and the first gradients; `mixed`: by autocast to f16 with scaled gradients."""
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", enabled=mixed)
+    losses, gradients = [], {}
+    for step in range(10):
+        with torch.autocast("cpu", dtype=torch.float16, enabled=mixed):
+            logits = net(*values)
+            loss = F.cross_entropy(logits[kept].float(), target[kept])
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        if step == 0:
+            gradients = {k: {"shape": list(p.shape), **digest(p.grad)} for k, p in net.named_parameters()}
+        scaler.step(optimizer)
+        scaler.update()
+        losses.append(loss.item())
+    return losses, gradients
+
+
 def models():
     """Gradients of every tensor at the start and the losses of ten steps of gradient descent on one batch."""
     nn = torch.nn
@@ -651,7 +674,7 @@ def models():
         "seq2seq": (Net(seq2seq, embed=embed(5), encoder=nn.GRU(5, 6, batch_first=True), embed2=embed(5), decoder=nn.GRU(5, 6, batch_first=True), head=nn.Linear(12, 7)), ["tokens", "tokens"], 6),
     }
     batch = 4
-    out = {}
+    out, mixed = {}, {}
     for name, (net, inputs, length) in table.items():
         lcg = Lcg(31)
         values = [lcg.classes(batch * 6, 7).reshape(batch, 6) if shape == "tokens" else lcg.tensor(batch, *shape) for shape in inputs]
@@ -664,19 +687,14 @@ def models():
         with torch.no_grad():
             for p in net.parameters():
                 p.copy_(fill.tensor(*p.shape) * 0.5)
-        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-        losses, gradients = [], {}
-        for step in range(10):
-            logits = net(*values)
-            loss = F.cross_entropy(logits[kept], target[kept])
-            optimizer.zero_grad()
-            loss.backward()
-            if step == 0:
-                gradients = {k: {"shape": list(p.shape), **digest(p.grad)} for k, p in net.named_parameters()}
-            optimizer.step()
-            losses.append(loss.item())
+        start = {k: v.clone() for k, v in net.state_dict().items()}
+        losses, gradients = descend(net, values, target, kept)
         out[name] = {"losses": losses, "gradients": gradients}
+        if name in MIXED:
+            net.load_state_dict(start)
+            mixed[name] = descend(net, values, target, kept, mixed=True)[0]
     write("models.json", out)
+    write("mixed.json", mixed)
 
 
 def resize():
