@@ -5,7 +5,7 @@
  */
 import type { DType } from '../../ir/graph.ts';
 import type { Scalar } from '../../ir/scalar.ts';
-import type { LoopKernel, Store } from '../../kernel/kernel.ts';
+import type { LoopKernel, Phase, Store } from '../../kernel/kernel.ts';
 import { cost, intern, load, mapScalar, walkScalar } from '../../kernel/scalar.ts';
 import type { Place } from './access.ts';
 
@@ -24,14 +24,16 @@ type Rounded = readonly [value: Scalar, targets: readonly Store[]];
 
 /** The kernel in stages; undefined where nothing is gained. `flat`: where a point's element lies in the strips. */
 export function stagesOf(kernel: LoopKernel, places: readonly Place[], flat: Scalar): Stages | undefined {
-  const stores = lastStores(kernel)?.map(s => ({ ...s, value: intern(s.value) }));
-  if (stores === undefined || !isWorthwhile(kernel, stores, places)) return undefined;
+  const phase = stagedPhase(kernel);
+  const stores = phase?.stores.map(s => ({ ...s, value: intern(s.value) }));
+  if (phase === undefined || stores === undefined || !isWorthwhile(kernel, stores, places)) return undefined;
   const strips: DType[] = [];
   const strip = (dtype: DType) => places.length + strips.push(dtype) - 1;
   const kernels: LoopKernel[] = [];
   const stage = (stored: readonly Store[], rounded: readonly Rounded[]) => {
     const all = rounded.map(([value, targets]) => ({ kept: { buffer: strip('f32'), at: flat, value }, targets }));
-    if (stored.length + all.length > 0) kernels.push(storing(kernel, [...stored, ...all.map(({ kept }) => kept)]));
+    if (stored.length + all.length > 0)
+      kernels.push(storing(kernel, phase, [...stored, ...all.map(({ kept }) => kept)]));
     for (const { kept, targets } of all) {
       for (const target of targets) kernels.push(copying(kernel, { ...target, value: load(kept.buffer, flat, 'f32') }));
     }
@@ -56,12 +58,11 @@ export function stagesOf(kernel: LoopKernel, places: readonly Place[], flat: Sca
   return { kernels, strips };
 }
 
-/** What the kernel stores, if it does so once, behind any reductions, and over all of its axes. */
-function lastStores({ phases, inner }: LoopKernel): readonly Store[] | undefined {
-  const last = phases.at(-1);
-  const isPlain = phases.slice(0, -1).every(({ kind }) => kind === 'reduce');
-  if (last?.kind !== 'store' || !isPlain) return undefined;
-  return (last.over === 'inner') === inner.length > 0 ? last.stores : undefined;
+/** The one phase that stores over all of the kernel's axes. */
+function stagedPhase({ phases, inner }: LoopKernel): (Phase & { kind: 'store' }) | undefined {
+  const over = inner.length > 0 ? 'inner' : 'outer';
+  const [phase, ...more] = phases.filter(p => p.kind === 'store').filter(p => p.over === over);
+  return more.length > 0 ? undefined : phase;
 }
 
 function isWorthwhile({ phases }: LoopKernel, stores: readonly Store[], places: readonly Place[]): boolean {
@@ -95,10 +96,9 @@ function loadOf({ buffer, at }: Store): Scalar {
   return load(buffer, at, 'f32');
 }
 
-/** The kernel with other results. */
-function storing(kernel: LoopKernel, stores: readonly Store[]): LoopKernel {
-  const over = kernel.inner.length > 0 ? 'inner' : 'outer';
-  return { ...kernel, phases: kernel.phases.with(-1, { kind: 'store', over, stores }) };
+/** The kernel with other results of one phase. */
+function storing(kernel: LoopKernel, phase: Phase & { kind: 'store' }, stores: readonly Store[]): LoopKernel {
+  return { ...kernel, phases: kernel.phases.map(p => (p === phase ? { ...phase, stores } : p)) };
 }
 
 /** One store for each of the kernel's points. */
