@@ -25,12 +25,15 @@ export async function evaluateSplit(
 ): Promise<Evaluation> {
   const { session } = await prepareTraining(options);
   try {
-    const samples = session.layout.counts[split];
-    if (samples === 0)
+    const { counts } = session.layout;
+    const samples = counts[split];
+    if (samples === 0) {
+      const others = Object.keys(counts).filter(name => counts[name as SplitName] > 0);
       throw new EngineError(
         'split-empty',
-        `expected samples in the ${split} split, found none; add \`split ${split}: 0.1\` to the data`,
+        `expected samples in the ${split} split, found none; choose ${others.join(' or ')}, or train anew with \`split ${split}: 0.1\` in the data`,
       );
+    }
     const measured = await session.evaluate(split, async () => true);
     const { metrics = {}, tables = {} } = measured ?? {};
     return {

@@ -2,7 +2,7 @@
 
 import type { Arguments } from '../../engine/ops/library/function.ts';
 import type { EmissionListener } from '../lang/check/context.ts';
-import type { Meaning, TensorMeaning } from '../lang/check/meaning.ts';
+import { fieldOf, type Meaning, type TensorMeaning } from '../lang/check/meaning.ts';
 import type { AnyNode, IndexExpression } from '../lang/syntax/ast.ts';
 
 /** A tensor and where it comes from. */
@@ -80,8 +80,8 @@ export function createTrace(name: string): Trace {
     compared(said, target) {
       const step = find(hearing, said);
       const { scenes, targets } = hearing;
-      if (scenes.length === 1 && step && target.field !== undefined && !targets.has(target.field))
-        targets.set(target.field, step);
+      const field = fieldOf(target);
+      if (scenes.length === 1 && step && field !== undefined && !targets.has(field)) targets.set(field, step);
     },
   };
   return { listener, top, targets: hearing.targets };

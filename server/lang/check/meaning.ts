@@ -28,6 +28,8 @@ export interface TensorMeaning {
   readonly origins?: readonly (Origin | undefined)[];
   /** The field of the data block that it is, in a train block, as long as nothing was done to it. */
   readonly field?: string;
+  /** The field whose values it holds in another type: `1.0 * label`, `tokens % 1000` of whole numbers without a known range. */
+  readonly converted?: string;
   /** Name of the function it came out of, for lints. */
   readonly via?: string;
   /** The pipeline stage that is `via`, with its `|>`: what to delete to be rid of it. */
@@ -162,4 +164,9 @@ export function kindOf(m: Meaning): string {
     case 'error':
       return 'an error';
   }
+}
+
+/** The field of the data block whose values it holds. */
+export function fieldOf({ field, converted }: TensorMeaning): string | undefined {
+  return field ?? converted;
 }

@@ -10,6 +10,7 @@ import { type Context, declaredRelated, demand, report, sizeRelated } from './co
 import {
   type Element,
   failed,
+  fieldOf,
   isError,
   kindOf,
   type Meaning,
@@ -141,7 +142,23 @@ function tensorOperation(context: Context, e: BinaryExpression, left: TensorOrNu
   const dtype: Element = logical || comparisons.has(e.op) ? 'bool' : element;
   const node = emit(context, e, left, right, element);
   const classes = e.op === '%' ? remainders(left, right) : undefined;
-  return { kind: 'tensor', dtype, ...joined, ...(classes !== undefined && { classes }), ...(node && { node }) };
+  const converted = convertedField(e.op, left, right);
+  return {
+    kind: 'tensor',
+    dtype,
+    ...joined,
+    ...(classes !== undefined && { classes }),
+    ...(converted !== undefined && { converted }),
+    ...(node && { node }),
+  };
+}
+
+/** What a loss compares with these, it compares with the field. */
+function convertedField(op: BinaryOperator, left: TensorOrNumber, right: TensorOrNumber): string | undefined {
+  const [tensor, number] = left.kind === 'tensor' ? [left, right] : [right, left];
+  if (tensor.kind !== 'tensor' || number.kind !== 'number') return undefined;
+  const ranged = op === '%' && tensor === left && tensor.dtype === 'i32' && tensor.classes === undefined;
+  return ranged || (op === '*' && number.real === 1) ? fieldOf(tensor) : undefined;
 }
 
 /** `x % 10` is `index(10)` for whole x: remainders have the sign of the divisor. */

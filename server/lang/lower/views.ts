@@ -5,7 +5,7 @@ import type { Call, ColumnSchema, Drawing, Prediction, Program, View, ViewFormat
 import type { OutputSpec } from '../../../engine/ops/builder.ts';
 import { dce } from '../../../engine/passes/dce.ts';
 import { type Context, report } from '../check/context.ts';
-import type { TensorMeaning } from '../check/meaning.ts';
+import { fieldOf, type TensorMeaning } from '../check/meaning.ts';
 import type { Shown } from '../check/show.ts';
 import type { TrainFace } from '../check/train.ts';
 import type { Builder } from './emission.ts';
@@ -19,10 +19,11 @@ export function inferGraph(
 ): { readonly infer: Graph; readonly predictions: readonly Prediction[] } {
   const first = new Map<string, { readonly prediction: Prediction; readonly spec: OutputSpec }>();
   for (const { reading, said, target } of comparisons) {
-    if (target.field === undefined || !said.node || first.has(target.field)) continue;
-    const output = `predict.${target.field}`;
+    const field = fieldOf(target);
+    if (field === undefined || !said.node || first.has(field)) continue;
+    const output = `predict.${field}`;
     const spec = { name: output, value: said.node };
-    first.set(target.field, { prediction: { output, target: target.field, as: reading }, spec });
+    first.set(field, { prediction: { output, target: field, as: reading }, spec });
   }
   const views = shown.flatMap(({ meaning }, at) =>
     meaning.node ? [{ name: shownOutput(at), value: meaning.node }] : [],

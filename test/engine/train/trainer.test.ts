@@ -454,5 +454,8 @@ test('measuring a split without samples is refused', async () => {
     open: { wasm: reference, webgpu: reference },
     resumeFrom,
   };
-  await expect(evaluateSplit(options, 'test')).rejects.toMatchObject({ code: 'split-empty' });
+  await expect(evaluateSplit(options, 'test')).rejects.toMatchObject({
+    code: 'split-empty',
+    message: expect.stringContaining('choose train'),
+  });
 });

@@ -373,6 +373,19 @@ describe('what is shown', () => {
     expect(named(p.infer!, 'input')).toEqual(['image']);
   });
 
+  it.each([
+    ['in another type', 'bce(image |> linear(1) |> squeeze, 1.0 * label)', 'odds'],
+    ['and again', 'mse(image |> linear(1) |> squeeze, label * 1 * 1.0)', 'value'],
+  ])('knows a field %s', (_, loss, as) => {
+    const p = program(model + data + train(`  minimize ${loss} using adam()`));
+    expect(p.predictions).toEqual([{ output: 'predict.label', target: 'label', as }]);
+  });
+
+  it('takes no other target for the field that it is made of', () => {
+    const target = 'cross_entropy(image |> linear(2), label % 2)';
+    expect(program(model + data + train(`  minimize ${target} using adam()`)).predictions).toBeUndefined();
+  });
+
   it('is drawn from scores of one field alone', () => {
     const made = 'data Made = sequences(length: 16, symbols: 10) { batch 8 }\n';
     const text = (scores: string) =>
