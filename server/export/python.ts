@@ -17,7 +17,7 @@ export interface PythonModel {
 
 /** Python's words, and names that the file itself uses. */
 const taken = new Set(
-  'False None True and as assert async await break class continue def del elif else except finally for from global if import in is lambda nonlocal not or pass raise return try while with yield self torch nn F math attend rotary sinusoidal_positions'.split(
+  'False None True and as assert async await break class continue def del elif else except finally for from global if import in is lambda nonlocal not or pass raise return try while with yield self torch nn F math attend with_states rotary sinusoidal_positions'.split(
     ' ',
   ),
 );
@@ -163,7 +163,8 @@ class Body {
   private call(step: Step, from: Extract<Step['from'], { kind: 'call' }>): string {
     const rule = Object.hasOwn(rules, from.fn) ? rules[from.fn] : undefined;
     if (rule === undefined) throw unsupported(from.fn, 'a function that the export knows in PyTorch');
-    if (rule.helper) this.file.helpers.add(rule.helper);
+    const helper = rule.helper?.(from.args);
+    if (helper) this.file.helpers.add(helper);
     const call: TorchCall = {
       args: from.args,
       x: parameter => this.plain(step.inputs.get(parameter) ?? missing(from.fn, parameter)),

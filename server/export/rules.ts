@@ -18,8 +18,8 @@ export interface TorchRule {
   /** The module that holds the weights, under PyTorch's names. */
   readonly module?: (call: TorchCall) => string;
   readonly value: (call: TorchCall) => string;
-  /** A function of `helpers` that `value` calls. */
-  readonly helper?: keyof typeof helpers;
+  /** The function of `helpers` that `value` calls, with these arguments. */
+  readonly helper?: (args: Arguments) => keyof typeof helpers | undefined;
 }
 
 export const helpers = {
@@ -30,6 +30,11 @@ export const helpers = {
         hidden = torch.ones(x.shape[1], source.shape[1], dtype=torch.bool, device=x.device).triu(1)
     padding = None if mask is None else ~mask
     return attention(x, source, source, attn_mask=hidden, key_padding_mask=padding, need_weights=False)[0]`,
+  with_states: `def with_states(result, directions=1):
+    """The outputs, and the states of the last layer after its last step [B, directions * size]."""
+    outputs, states = result
+    states = states if isinstance(states, tuple) else (states,)
+    return outputs, *(torch.cat(list(state[-directions:]), -1) for state in states)`,
   sinusoidal_positions: `def sinusoidal_positions(length, dim):
     """sin(t / 10000^(2i / dim)) at place 2i, the cosine at 2i + 1."""
     rate = torch.exp(torch.arange(dim // 2) * (-2 * math.log(10000.0) / dim))
@@ -113,11 +118,14 @@ const recurrent = (name: string): TorchRule => ({
     const more = `${option(args, 'layers', 1, 'num_layers')}${option(args, 'bidirectional', false)}`;
     return `nn.${name}(${inputs(call, 2)}, ${literal(args.size)}, batch_first=True${more})`;
   },
-  value: ({ self, x, has }) => {
+  value: ({ self, x, has, args }) => {
     const states = ['state', 'cell'].filter(has).map(each => `${x(each)}[None]`);
     const given = states.length === 0 ? '' : `, ${states.length === 1 ? states[0] : `(${states.join(', ')})`}`;
-    return `${self}(${x('x')}${given})[0]`;
+    const result = `${self}(${x('x')}${given})`;
+    if (args.states !== true) return `${result}[0]`;
+    return `with_states(${result}${args.bidirectional === true ? ', directions=2' : ''})`;
   },
+  helper: ({ states }) => (states === true ? 'with_states' : undefined),
 });
 /** BatchNorm1d takes [B, C] and [B, C, L], BatchNorm2d images. */
 const rankOf = ({ shape }: TorchCall): string => `${Math.max(1, shape('x').length - 2)}d`;
@@ -125,7 +133,7 @@ const attention = (source: string): TorchRule => ({
   module: call => `nn.MultiheadAttention(${inputs(call, 2)}, ${literal(call.args.heads)}, batch_first=True)`,
   value: ({ self, x, has, args }) =>
     `attend(${self}, ${x('x')}, ${x(source)}${option(args, 'causal', false)}${has('mask') ? `, mask=${x('mask')}` : ''})`,
-  helper: 'self_attention',
+  helper: () => 'self_attention',
 });
 
 export const rules: Readonly<Record<string, TorchRule>> = {
@@ -246,11 +254,14 @@ export const rules: Readonly<Record<string, TorchRule>> = {
     value: ({ x, has, args }) =>
       `F.scaled_dot_product_attention(${x('query')}, ${x('key')}, ${x('value')}${has('mask') ? `, attn_mask=${x('mask')}[:, None]` : ''}${option(args, 'causal', false, 'is_causal')})`,
   },
-  rotary: { value: ({ x, args }) => `rotary(${x('x')}, ${literal(args.base)})`, helper: 'rotary' },
+  rotary: { value: ({ x, args }) => `rotary(${x('x')}, ${literal(args.base)})`, helper: () => 'rotary' },
   sinusoidal_positions: {
     value: ({ args }) => `sinusoidal_positions(${literal(args.length)}, ${literal(args.dim)})`,
-    helper: 'sinusoidal_positions',
+    helper: () => 'sinusoidal_positions',
   },
+  chunk: { value: ({ x, args }) => `torch.chunk(${x('x')}, ${literal(args.parts)}, dim=${literal(args.axis)})` },
+  split: { value: ({ x, args }) => `torch.split(${x('x')}, ${literal(args.sizes)}, dim=${literal(args.axis)})` },
+  top_k: { value: ({ x, args }) => `torch.topk(${x('x')}, ${literal(args.k)}, dim=${literal(args.axis)})` },
   rnn: recurrent('RNN'),
   gru: recurrent('GRU'),
   lstm: recurrent('LSTM'),

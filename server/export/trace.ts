@@ -70,7 +70,7 @@ export function createTrace(name: string): Trace {
   const listener: EmissionListener = {
     called(fn, path, args, tensors, result) {
       const inputs = inputsOf(hearing, tensors);
-      keepAll(now(hearing), result, tensor => ({ from: { kind: 'call', fn, path, args }, tensor, inputs }));
+      keepCall(now(hearing), result, tensor => ({ from: { kind: 'call', fn, path, args }, tensor, inputs }));
     },
     met: (node, meaning) => meet(hearing, node, meaning),
     filled: (tensor, value) =>
@@ -134,12 +134,7 @@ function leave(hearing: Hearing, result: Meaning): void {
   if (first?.kind !== 'tensor') return;
   const step: Step = { from: { kind: 'model', frame }, tensor: first, inputs: given };
   if (items.length === 1) keep(now(hearing), first, step);
-  else
-    keepAll(now(hearing), result, (tensor, index) => ({
-      from: { kind: 'item', index },
-      tensor,
-      inputs: new Map([['of', step]]),
-    }));
+  else keepItems(now(hearing), items, step);
 }
 
 /** The stage of a pipeline means what comes out of it, by the name of the function or the layer. */
@@ -158,9 +153,19 @@ function keep({ steps, nodes }: Scene, tensor: TensorMeaning, step: Step): void 
   if (tensor.node) nodes.set(tensor.node.id, step);
 }
 
-function keepAll(scene: Scene, result: Meaning, make: (tensor: TensorMeaning, index: number) => Step): void {
-  const items = result.kind === 'tuple' ? result.items : [result];
-  for (const [index, item] of items.entries()) if (item.kind === 'tensor') keep(scene, item, make(item, index));
+/** One step for the call, and one for each of several results. */
+function keepCall(scene: Scene, result: Meaning, make: (tensor: TensorMeaning) => Step): void {
+  if (result.kind === 'tensor') keep(scene, result, make(result));
+  if (result.kind !== 'tuple') return;
+  const [first] = result.items;
+  if (first?.kind === 'tensor') keepItems(scene, result.items, make(first));
+}
+
+function keepItems(scene: Scene, items: readonly Meaning[], of: Step): void {
+  for (const [index, tensor] of items.entries()) {
+    if (tensor.kind === 'tensor')
+      keep(scene, tensor, { from: { kind: 'item', index }, tensor, inputs: new Map([['of', of]]) });
+  }
 }
 
 /** A field of the data, met for the first time. */

@@ -132,6 +132,18 @@ model Net(x: [B, 28, 28]) -> [B, 10] {
 }`,
     'image',
   ),
+  several: digits(
+    `model Net(x: [B, 28, 28]) -> [B, 10] {
+  a, b = x |> chunk(2)
+  c, d = x |> split([10, 18])
+  best, _places = x |> top_k(3)
+  out, state, cell = a + b |> lstm(6, states: true)
+  _both, ends = d |> gru(5, bidirectional: true, layers: 2, states: true)
+  again = out |> lstm(6, state: state, cell: cell)
+  concat(again[:, -1], ends, state, cell, c |> flatten, best |> flatten) |> linear(10)
+}`,
+    'image',
+  ),
 };
 
 describe('export', () => {
