@@ -103,6 +103,14 @@ OPTIMIZERS = {
         {"lr": 1e-3, "alpha": 0.9, "centered": True, "momentum": 0.9, "weight_decay": 1e-4},
         {"lr": 1e-3, "alpha": 0.9, "centered": True, "momentum": 0.9, "weight_decay": 1e-4},
     ),
+    "adam_amsgrad": (
+        torch.optim.Adam,
+        {"lr": 2e-3, "betas": (0.8, 0.7), "amsgrad": True},
+        {"lr": 2e-3, "beta1": 0.8, "beta2": 0.7, "amsgrad": True},
+    ),
+    "adamax": (torch.optim.Adamax, {"lr": 2e-3, "weight_decay": 0.01}, {"lr": 2e-3, "weight_decay": 0.01}),
+    "radam": (torch.optim.RAdam, {"lr": 1e-3, "weight_decay": 0.01}, {"lr": 1e-3, "weight_decay": 0.01}),
+    "adadelta": (torch.optim.Adadelta, {"lr": 1.0, "weight_decay": 0.01}, {"lr": 1.0, "weight_decay": 0.01}),
     "adagrad": (torch.optim.Adagrad, {"lr": 0.02, "lr_decay": 0.01}, {"lr": 0.02, "lr_decay": 0.01}),
 }
 
@@ -175,8 +183,7 @@ def training():
     for name, net in NETS.items():
         runs = {}
         for key, (make, torch_args, args) in OPTIMIZERS.items():
-            family = {"SGD": "sgd", "Adam": "adam", "AdamW": "adamw", "RMSprop": "rmsprop", "Adagrad": "adagrad"}
-            runs[key] = {"optimizer": family[make.__name__], "args": args, **train(net, make, torch_args)}
+            runs[key] = {"optimizer": make.__name__.lower(), "args": args, **train(net, make, torch_args)}
         runs["adam_clipped"] = {
             "optimizer": "adam",
             "args": {"lr": 1e-3},
@@ -237,6 +244,9 @@ def schedules():
         ("step_decay", {"every": 3, "gamma": 0.7}, "epoch", 0.1, lambda o: lr.StepLR(o, 3, 0.7)),
         ("exponential_decay", {"gamma": 0.9}, "epoch", 1e-2, lambda o: lr.ExponentialLR(o, 0.9)),
         ("cosine", {"steps": 30, "min": 1e-5}, "step", 1e-3, lambda o: lr.CosineAnnealingLR(o, 30, 1e-5)),
+        ("cosine_restarts", {"every": 7, "min": 1e-5}, "step", 1e-3, lambda o: lr.CosineAnnealingWarmRestarts(o, 7, eta_min=1e-5)),
+        ("polynomial_decay", {"steps": 60}, "step", 1e-3, lambda o: lr.PolynomialLR(o, 60)),
+        ("polynomial_decay", {"steps": 80, "power": 2.5}, "step", 1e-3, lambda o: lr.PolynomialLR(o, 80, 2.5)),
         ("linear_warmup", {"steps": 8, "start": 0.1}, "step", 1e-3, lambda o: lr.LinearLR(o, 0.1, 1.0, 8)),
     ]
     for steps, args in [(30, {"steps": 30}), (30, {"steps": 30, "rise": 0.5, "div": 10, "final_div": 100})]:

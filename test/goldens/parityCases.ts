@@ -40,9 +40,9 @@ const edges = listed(
 /** Names of functions of `x` alone, elementwise. */
 const elementwise = [
   'relu relu6 leaky_relu elu selu gelu silu sigmoid tanh log_sigmoid softplus softsign mish hardtanh tanhshrink softshrink',
-  'hardshrink celu hard_sigmoid hard_swish exp log sqrt abs sign sin cos erf floor round square detach',
+  'hardshrink celu hard_sigmoid hard_swish exp log sqrt abs sign sin cos erf floor round square detach threshold tan rsqrt ceil',
 ].flatMap(line => line.split(' '));
-const alongAxis = ['softmax', 'softmin', 'log_softmax', 'cumsum', 'sort', 'flip', 'argmax'];
+const alongAxis = ['softmax', 'softmin', 'log_softmax', 'cumsum', 'sort', 'flip', 'argmax', 'argmin', 'l2_normalize'];
 const reductions = ['sum', 'mean', 'variance', 'std', 'max', 'min', 'norm', 'logsumexp'];
 
 const one = (name: string, what: string, inputs: Tensors, more: Partial<Case> = {}): Case => ({
@@ -162,7 +162,7 @@ const layers: readonly Case[] = [
 
 const functions: readonly Case[] = [
   ...elementwise.flatMap(name => {
-    const positive = name === 'log' || name === 'sqrt';
+    const positive = ['log', 'sqrt', 'rsqrt'].includes(name);
     return [
       one(name, 'at random', { x: random([3, 5], 2, positive ? [0.1, 4] : [-4, 4]) }),
       one(name, 'at edges', { x: edges }),
@@ -183,6 +183,8 @@ const functions: readonly Case[] = [
     one(name, 'of NaN', { x: listed([1, 3], [1, gap, 2]) }, { args: { axis: 1 } }),
   ]),
   ...reductions.flatMap(reductionCases),
+  one('softplus', 'of beta', { x: random([3, 5], 2, [-9, 9]) }, { args: { beta: 2.5 } }),
+  one('threshold', 'above', { x: random([3, 5]) }, { args: { at: 0.3, value: -2 } }),
   one('gelu', 'by tanh', { x: edges }, { args: { tanh: true } }),
   one('pow', 'of 3', { x: edges }, { args: { exponent: 3 } }),
   one('pow', 'of 0.5', { x: edges }, { args: { exponent: 0.5 } }),
@@ -234,6 +236,10 @@ const masked = 'torch.where(where, target, -100)';
 const pairs = { prediction: a, target: b };
 const loss = (name: string, what: string, inputs: Tensors, torch: string, args: Case['args'] = {}) =>
   one(name, what, inputs, { torch, args });
+
+/** torchvision's sigmoid_focal_loss. */
+const FOCAL =
+  '(lambda p, ce: (ce * (1 - p * target - (1 - p) * (1 - target)) ** 2 * (0.25 * target + 0.75 * (1 - target))).mean())(torch.sigmoid(prediction), F.binary_cross_entropy_with_logits(prediction, target, reduction="none"))';
 
 const losses: readonly Case[] = [
   loss('cross_entropy', '', { logits, target: classes }, 'F.cross_entropy(logits, target)'),
@@ -340,6 +346,43 @@ const losses: readonly Case[] = [
     { anchor: a, positive: a, negative: a },
     'F.triplet_margin_loss(anchor, positive, negative)',
   ),
+  loss(
+    'gaussian_nll',
+    '',
+    { prediction: a, variance: random([5, 4], 17, [0.1, 2]), target: b },
+    'F.gaussian_nll_loss(prediction, target, variance)',
+  ),
+  loss(
+    'gaussian_nll',
+    'of no spread',
+    { prediction: a, variance: filled([5, 4], 0), target: b },
+    'F.gaussian_nll_loss(prediction, target, variance)',
+  ),
+  loss('soft_margin', '', { prediction: a, target: signs }, 'F.softplus(-target * prediction).mean()'),
+  loss(
+    'hinge_embedding',
+    '',
+    { prediction: a, target: signs },
+    'F.hinge_embedding_loss(prediction, target, margin=0.8)',
+    { margin: 0.8 },
+  ),
+  loss('multi_margin', '', { logits, target: classes }, 'F.multi_margin_loss(logits, target)'),
+  loss('multi_margin', 'squared', { logits, target: classes }, 'F.multi_margin_loss(logits, target, p=2, margin=0.5)', {
+    power: 2,
+    margin: 0.5,
+  }),
+  loss('margin_ranking', '', { x: a, y: b, target: signs }, 'F.margin_ranking_loss(x, y, target, margin=0.3)', {
+    margin: 0.3,
+  }),
+  loss(
+    'cosine_embedding',
+    '',
+    { x: a, y: b, target: listed([5], [1, -1, 1, -1, -1]) },
+    'F.cosine_embedding_loss(x, y, target, margin=0.1)',
+    { margin: 0.1 },
+  ),
+  loss('focal', '', { prediction: a, target: zeroOne }, FOCAL),
+  loss('focal', 'far out', { prediction: random([5, 4], 1, [-200, 200]), target: zeroOne }, FOCAL),
 ];
 
 export const cases: readonly Case[] = [...functions, ...layers, ...losses];
@@ -350,13 +393,16 @@ export const accepted: readonly (readonly [title: RegExp, why: string])[] = [
     /^(relu|elu|selu|celu|hard_swish|abs|sign|softshrink|hardshrink) at edges, .* \[22\]/,
     'what NaN gives is NaN, or nothing in a gradient',
   ],
-  [/^(log|sqrt|pow) .*\[1\] -Infinity expected Infinity/, 'the sign of zero: one quotient by -0'],
+  [
+    /^(log|sqrt|rsqrt|pow) .*\[1\] (-Infinity expected Infinity|Infinity expected -Infinity)/,
+    'the sign of zero: one quotient by -0',
+  ],
   [
     /^(softplus|log_sigmoid|mish) at edges, .* \[2[01]\] NaN/,
     'infinity has no logit: NaN stops the run as infinity would',
   ],
   [/^(variance|norm|max|min|max_pool2d) of NaN.*, d x/, 'gradients of what is not finite already'],
-  [/^(sort|argmax) of NaN/, 'NaN has no place in an order'],
+  [/^(sort|argmax|argmin) of NaN/, 'NaN has no place in an order'],
   [
     /^(max|min|logsumexp) of .*, d x/,
     'of ties the first has the gradient, as with torch.max(x, dim); torch.amax divides it',

@@ -66,7 +66,19 @@ export const activations: readonly TensorFunction[] = [
   activation('log_sigmoid', '', 'log(sigmoid(x)) = -softplus(-x), without overflow.', (b, x) =>
     b.neg(softplus(b, b.neg(x))),
   ),
-  activation('softplus', '', 'log(1 + exp(x)), a smooth relu.', softplus),
+  activation(
+    'softplus',
+    'beta: float = 1',
+    'log(1 + exp(beta x)) / beta, a smooth relu; the greater beta, the sharper.',
+    (b, x, args) => {
+      const beta = number(args, 'beta');
+      demand(beta > 0, 'softplus', 'a beta above 0', beta);
+      return beta === 1 ? softplus(b, x) : b.div(softplus(b, b.mul(x, beta)), beta);
+    },
+  ),
+  activation('threshold', 'at: float = 0, value: float = 0', 'x where x > at, `value` elsewhere.', (b, x, args) =>
+    b.select(b.lessEqual(x, number(args, 'at')), number(args, 'value'), x),
+  ),
   activation('softsign', '', 'x / (1 + |x|).', (b, x) => b.div(x, b.add(b.abs(x), 1))),
   activation('mish', '', 'x * tanh(softplus(x)) (Misra, 2019).', (b, x) => b.mul(x, b.tanh(softplus(b, x)))),
   activation('hardtanh', 'min: float = -1, max: float = 1', 'x clipped to [min, max].', (b, x, args) =>

@@ -18,6 +18,7 @@ import { imageTransforms } from './imageTransforms.ts';
 import { indexingFunctions } from './indexing.ts';
 import { layers } from './layers.ts';
 import { losses } from './losses.ts';
+import { marginLosses } from './marginLosses.ts';
 import { metrics } from './metrics.ts';
 import { normalizationLayers } from './normalization.ts';
 import { notationFunctions } from './notation.ts';
@@ -68,6 +69,7 @@ export const library: { readonly [P in Place]: Readonly<Record<string, Places[P]
     filledTensors,
     layers,
     losses,
+    marginLosses,
     normalizationLayers,
     convolutionLayers,
     poolingFunctions,

@@ -8,7 +8,13 @@ import { hits, logSoftmax, mean, meanWhere, softplus } from './numerics.ts';
 type Rule = (b: GraphBuilder, args: Arguments) => Value;
 type LossDetails = Pick<TensorFunction, 'example' | 'reads'>;
 
-function loss(name: string, parameters: string, doc: string, rule: Rule, more: LossDetails = {}): TensorFunction {
+export function loss(
+  name: string,
+  parameters: string,
+  doc: string,
+  rule: Rule,
+  more: LossDetails = {},
+): TensorFunction {
   return {
     kind: 'loss',
     name,
@@ -20,7 +26,7 @@ function loss(name: string, parameters: string, doc: string, rule: Rule, more: L
 }
 
 /** An elementwise loss of a prediction and a target of its shape. */
-function elementwise(
+export function elementwise(
   name: string,
   hyperparameters: string,
   doc: string,
@@ -80,7 +86,7 @@ const softCrossEntropy: Rule = (b, args) => {
 };
 
 /** With p = sigmoid(x) and a positive weight w: -w t log p - (1 - t) log(1 - p) = (1 + (w - 1) t) softplus(-x) + (1 - t) x. */
-function binaryFromLogits(b: GraphBuilder, x: Value, t: Operand, weight: number): Value {
+export function binaryFromLogits(b: GraphBuilder, x: Value, t: Operand, weight: number): Value {
   if (weight === 1) return b.sub(softplus(b, x), b.mul(x, t));
   const scale = b.add(b.mul(b.add(b.fill(0, x), t), weight - 1), 1);
   return b.add(b.mul(scale, softplus(b, b.neg(x))), b.mul(b.sub(b.fill(1, x), t), x));

@@ -48,30 +48,36 @@ function adamUpdate(decoupled: boolean): OptimizerFunction['update'] {
     // m + (g - m)(1 - beta1): PyTorch's lerp.
     const m = b.add(state.m!, b.mul(b.sub(gradient, state.m!), 1 - beta1));
     const v = average(b, state.v!, b.square(gradient), beta2);
-    const root = b.div(b.sqrt(v), b.sqrt(biasCorrection(b, beta2, step)));
+    const most = state.most && b.maximum(state.most, v);
+    const root = b.div(b.sqrt(most ?? v), b.sqrt(biasCorrection(b, beta2, step)));
     const size = b.div(lr, biasCorrection(b, beta1, step));
-    return { p: b.sub(start, b.mul(size, b.div(m, b.add(root, num(args, 'eps'))))), state: { m, v } };
+    const next = b.sub(start, b.mul(size, b.div(m, b.add(root, num(args, 'eps')))));
+    return { p: next, state: { m, v, ...(most && { most }) } };
   };
 }
+
+const adamState: OptimizerFunction['state'] = args => ['m', 'v', ...(args.amsgrad === true ? ['most'] : [])];
+const amsgrad = 'amsgrad: bool = false';
+const amsgradDoc = 'With `amsgrad` the root is of the greatest moving square so far (Reddi et al., 2018).';
 
 const adam: OptimizerFunction = {
   kind: 'optimizer',
   name: 'adam',
-  signature: `adam(${adamParameters}, weight_decay: float = 0, ${decayVectors}) -> optimizer`,
-  doc: `Steps by the moving mean of the gradient over the root of its moving square, both corrected for their start at 0 (Kingma and Ba, 2014); weight decay is added to the gradient. ${decayVectorsDoc}`,
+  signature: `adam(${adamParameters}, weight_decay: float = 0, ${amsgrad}, ${decayVectors}) -> optimizer`,
+  doc: `Steps by the moving mean of the gradient over the root of its moving square, both corrected for their start at 0 (Kingma and Ba, 2014); weight decay is added to the gradient. ${amsgradDoc} ${decayVectorsDoc}`,
   example: 'minimize cross_entropy(logits, label) using adam(lr: 1e-3)',
   apart: sparing,
-  state: () => ['m', 'v'],
+  state: adamState,
   update: adamUpdate(false),
 };
 
 const adamw: OptimizerFunction = {
   kind: 'optimizer',
   name: 'adamw',
-  signature: `adamw(${adamParameters}, weight_decay: float = 0.01, ${decayVectors}) -> optimizer`,
-  doc: `Adam whose weight decay shrinks the weights directly, by lr * weight_decay a step (Loshchilov and Hutter, 2017). ${decayVectorsDoc}`,
+  signature: `adamw(${adamParameters}, weight_decay: float = 0.01, ${amsgrad}, ${decayVectors}) -> optimizer`,
+  doc: `Adam whose weight decay shrinks the weights directly, by lr * weight_decay a step (Loshchilov and Hutter, 2017). ${amsgradDoc} ${decayVectorsDoc}`,
   apart: sparing,
-  state: () => ['m', 'v'],
+  state: adamState,
   update: adamUpdate(true),
 };
 
@@ -125,6 +131,71 @@ const adagrad: OptimizerFunction = {
     const v = b.add(state.v!, b.square(gradient));
     const rate = b.div(lr, b.add(b.mul(b.sub(step, 1), num(args, 'lr_decay')), 1));
     return { p: b.sub(p, b.mul(rate, b.div(gradient, b.add(b.sqrt(v), num(args, 'eps'))))), state: { v } };
+  },
+};
+
+/** p - lr / (1 - beta1^t) * m / u with u = max(beta2 u, |g| + eps). */
+const adamax: OptimizerFunction = {
+  kind: 'optimizer',
+  name: 'adamax',
+  signature: `adamax(lr: schedule = 0.002, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0, ${decayVectors}) -> optimizer`,
+  doc: `Adam by the greatest gradient of late in place of the moving square (Kingma and Ba, 2014). ${decayVectorsDoc}`,
+  apart: sparing,
+  state: () => ['m', 'u'],
+  update: (b, { p, g, lr, step, state }, args) => {
+    const beta1 = num(args, 'beta1');
+    const gradient = decayed(b, g, p, args);
+    const m = b.add(state.m!, b.mul(b.sub(gradient, state.m!), 1 - beta1));
+    const u = b.maximum(b.mul(state.u!, num(args, 'beta2')), b.add(b.abs(gradient), num(args, 'eps')));
+    const size = b.div(lr, biasCorrection(b, beta1, step));
+    return { p: b.sub(p, b.mul(size, b.div(m, u))), state: { m, u } };
+  },
+};
+
+/**
+ * With rho = 2 / (1 - beta2) - 1 and rho_t = rho - 2 t beta2^t / (1 - beta2^t), the length of the moving average: above 5 Adam's step times
+ * sqrt((rho_t - 4) (rho_t - 2) rho / ((rho - 4) (rho - 2) rho_t)), before that the corrected mean alone.
+ */
+const radam: OptimizerFunction = {
+  kind: 'optimizer',
+  name: 'radam',
+  signature: `radam(${adamParameters}, weight_decay: float = 0, ${decayVectors}) -> optimizer`,
+  doc: `Adam that needs no warmup: its first steps go by the mean alone, later ones by Adam's rule, rectified (Liu et al., 2019). ${decayVectorsDoc}`,
+  apart: sparing,
+  state: () => ['m', 'v'],
+  update: (b, { p, g, lr, step, state }, args) => {
+    const [beta1, beta2] = [num(args, 'beta1'), num(args, 'beta2')];
+    const gradient = decayed(b, g, p, args);
+    const m = b.add(state.m!, b.mul(b.sub(gradient, state.m!), 1 - beta1));
+    const v = average(b, state.v!, b.square(gradient), beta2);
+    const corrected = b.div(m, biasCorrection(b, beta1, step));
+    const unseen = biasCorrection(b, beta2, step);
+    const rho = 2 / (1 - beta2) - 1;
+    const length = b.sub(rho, b.div(b.mul(b.mul(step, 2), b.sub(1, unseen)), unseen));
+    const long = b.greater(length, 5);
+    const safe = b.select(long, length, 6);
+    const shape = b.div(b.mul(b.sub(safe, 4), b.sub(safe, 2)), b.mul(safe, ((rho - 4) * (rho - 2)) / rho));
+    const scale = b.sqrt(b.mul(shape, unseen));
+    const rectified = b.div(b.mul(corrected, scale), b.add(b.sqrt(v), num(args, 'eps')));
+    return { p: b.sub(p, b.mul(lr, b.select(long, rectified, corrected))), state: { m, v } };
+  },
+};
+
+/** p - lr d with d = g sqrt(s + eps) / sqrt(v + eps), v the moving square of g and s that of d. */
+const adadelta: OptimizerFunction = {
+  kind: 'optimizer',
+  name: 'adadelta',
+  signature: `adadelta(lr: schedule = 1, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0, ${decayVectors}) -> optimizer`,
+  doc: `Steps in the units of the weights: the gradient times the root of past steps' moving square over that of its own (Zeiler, 2012). ${decayVectorsDoc}`,
+  apart: sparing,
+  state: () => ['v', 's'],
+  update: (b, { p, g, lr, state }, args) => {
+    const [rho, eps] = [num(args, 'rho'), num(args, 'eps')];
+    const gradient = decayed(b, g, p, args);
+    const v = average(b, state.v!, b.square(gradient), rho);
+    const root = (x: Value): Value => b.sqrt(b.add(x, eps));
+    const delta = b.mul(b.div(root(state.s!), root(v)), gradient);
+    return { p: b.sub(p, b.mul(lr, delta)), state: { v, s: average(b, state.s!, b.square(delta), rho) } };
   },
 };
 
@@ -194,4 +265,15 @@ const muon: OptimizerFunction = {
   },
 };
 
-export const optimizers: readonly OptimizerFunction[] = [sgd, adam, adamw, rmsprop, adagrad, lion, muon];
+export const optimizers: readonly OptimizerFunction[] = [
+  sgd,
+  adam,
+  adamw,
+  adamax,
+  radam,
+  rmsprop,
+  adagrad,
+  adadelta,
+  lion,
+  muon,
+];

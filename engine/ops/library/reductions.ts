@@ -63,6 +63,13 @@ function reduction(
   };
 }
 
+/** Positions along an axis: an index below its size. */
+function positionType(name: string, args: TypeArguments): ResultType {
+  const { shape } = typeOf(args, 'x');
+  const axis = axisOf(name, shape.length, number(args, 'axis'));
+  return { dtype: 'i32', shape: shape.toSpliced(axis, 1), classes: shape[axis]! };
+}
+
 export const reductions: readonly TensorFunction[] = [
   reduction('sum', 'The sum.', (b, x, options) => b.sum(x, options), true),
   reduction('mean', 'The arithmetic mean.', mean),
@@ -93,12 +100,28 @@ export const reductions: readonly TensorFunction[] = [
     name: 'argmax',
     signature: 'argmax(x: [...], axis: int = -1) -> int[...]',
     doc: 'The position of the first greatest element along `axis`, an index below the size of that axis.',
-    type: args => {
-      const { shape } = typeOf(args, 'x');
-      const axis = axisOf('argmax', shape.length, number(args, 'axis'));
-      return { dtype: 'i32', shape: shape.toSpliced(axis, 1), classes: shape[axis]! };
-    },
+    type: args => positionType('argmax', args),
     build: ({ b }, args) => b.argmax(tensor(args, 'x'), { axes: [number(args, 'axis')] }),
+  },
+  {
+    kind: 'function',
+    name: 'argmin',
+    signature: 'argmin(x: [...], axis: int = -1) -> int[...]',
+    doc: 'The position of the first least element along `axis`, an index below the size of that axis.',
+    type: args => positionType('argmin', args),
+    build: ({ b }, args) => b.argmax(b.neg(tensor(args, 'x')), { axes: [number(args, 'axis')] }),
+  },
+  {
+    kind: 'function',
+    name: 'l2_normalize',
+    signature: 'l2_normalize(x: [...], axis: int = -1) -> [...]',
+    doc: "x over the root of its sum of squares along `axis`, held at 1e-12 or above; PyTorch's F.normalize.",
+    example: 'einsum("b d, c d -> b c", x |> l2_normalize, y |> l2_normalize)',
+    build: ({ b }, args) => {
+      const x = tensor(args, 'x');
+      const squares = b.sum(b.square(x), { axes: [number(args, 'axis')], keep: true });
+      return b.div(x, b.sqrt(b.maximum(squares, 1e-24)));
+    },
   },
   {
     kind: 'function',

@@ -54,6 +54,29 @@ export const schedules: readonly ScheduleFunction[] = [
   },
   {
     kind: 'schedule',
+    name: 'cosine_restarts',
+    signature: 'cosine_restarts(lr: schedule, every: int, min: float = 0) -> schedule',
+    doc: 'Falls from lr to `min` along half a cosine, and starts again at lr after each `every` steps (Loshchilov and Hutter, 2016).',
+    example: 'sgd(lr: cosine_restarts(0.1, every: 500), momentum: 0.9)',
+    value: (b, { step, base }, args) => {
+      const [every, min] = [num(args, 'every'), b.constant(num(args, 'min'))];
+      const turns = b.floor(b.div(b.add(step, 0.5), every));
+      return alongCosine(b, base, min, b.div(b.sub(step, b.mul(turns, every)), every));
+    },
+  },
+  {
+    kind: 'schedule',
+    name: 'polynomial_decay',
+    signature: 'polynomial_decay(lr: schedule, steps: int = 0, power: float = 1) -> schedule',
+    doc: 'lr * (1 - step / steps)^power until it is 0, `steps` of 0 meaning the whole run; in a straight line with a power of 1.',
+    example: 'adamw(lr: linear_warmup(polynomial_decay(5e-5), steps: 100))',
+    value: (b, { step, total, base }, args) => {
+      const rest = b.sub(1, progress(b, step, num(args, 'steps') || total));
+      return b.mul(base, num(args, 'power') === 1 ? rest : b.pow(rest, num(args, 'power')));
+    },
+  },
+  {
+    kind: 'schedule',
     name: 'linear_warmup',
     signature: 'linear_warmup(lr: schedule, steps: int, start: float = 0) -> schedule',
     doc: 'Rises in a straight line from start * lr to lr over `steps` steps, and follows lr from there.',

@@ -63,7 +63,7 @@ train t on Digits {
 `;
 const weighted = (calls: readonly string[]) => calls.map((call, at) => `${(10 + at) / 200} * ${call}`).join(' + ');
 const pointwise = [
-  'relu relu6 leaky_relu elu selu gelu silu sigmoid tanh log_sigmoid softplus softsign mish hardtanh tanhshrink softshrink',
+  'relu relu6 leaky_relu elu selu gelu silu sigmoid tanh log_sigmoid softplus softsign threshold ceil mish hardtanh tanhshrink softshrink',
   'hardshrink celu hard_sigmoid hard_swish softmax softmin log_softmax exp abs sign sin cos erf floor round square detach',
   'cumsum sort flip tril triu',
 ].flatMap(line => line.split(' '));
@@ -74,6 +74,9 @@ const called = [
   'clamp(x, min: -0.5)',
   'log(exp(x))',
   'sqrt(square(x) + 1)',
+  'rsqrt(square(x) + 1) + tan(x)',
+  'softplus(x, beta: 2)',
+  'l2_normalize(x)',
   'roll(x, 2)',
   'transpose(x)',
   'maximum(x, 0.1 * x)',
@@ -91,6 +94,7 @@ const called = [
   'concat(glu(x), glu(x))',
   'concat(largest(x, 14), largest(x, 14))',
   'gather(x, one_hot(argmax(x)) |> argmax |> unsqueeze)',
+  'gather(x, argmin(x) |> unsqueeze)',
   'unsqueeze(cosine_similarity(x, x + 1))',
   'rotary(x)',
   'sinusoidal_positions(28, 28)',

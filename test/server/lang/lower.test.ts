@@ -54,6 +54,7 @@ describe('a train block', () => {
             beta2: 0.999,
             eps: 1e-8,
             weight_decay: 0,
+            amsgrad: false,
             decay_vectors: true,
           },
         },
