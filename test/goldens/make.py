@@ -707,6 +707,41 @@ def models():
     write("mixed.json", mixed)
 
 
+def gan():
+    """Both losses of ten steps of a GAN, the gradients that each objective gives its network in the first, and the weights after the last."""
+    nn = torch.nn
+    g = nn.ModuleDict({"up": nn.Linear(3, 8), "norm": nn.BatchNorm1d(8), "out": nn.Linear(8, 6)})
+    d = nn.ModuleDict({"enter": nn.Linear(6, 8), "out": nn.Linear(8, 1)})
+    make = lambda z: torch.tanh(g["out"](F.relu(g["norm"](g["up"](z)))))
+    judge = lambda x: d["out"](F.leaky_relu(d["enter"](x), 0.2))
+    lcg, fill = Lcg(31), Lcg(37)
+    noise, real = lcg.tensor(4, 3), lcg.tensor(4, 6)
+    with torch.no_grad():
+        for p in [*g.parameters(), *d.parameters()]:
+            p.copy_(fill.tensor(*p.shape) * 0.5)
+    optimizers = {"d": torch.optim.Adam(d.parameters(), lr=0.01, betas=(0.5, 0.999)), "g": torch.optim.Adam(g.parameters(), lr=0.01, betas=(0.5, 0.999))}
+    bce = F.binary_cross_entropy_with_logits
+    losses, gradients = [], {}
+
+    def descend(key, net, loss):
+        optimizers[key].zero_grad()
+        loss.backward()
+        if not losses:
+            gradients.update({f"{key}.{name}": digest(p.grad) for name, p in net.named_parameters()})
+        optimizers[key].step()
+        return loss.item()
+
+    for step in range(10):
+        fake = make(noise)
+        real_scores, fake_scores = judge(real), judge(fake.detach())
+        first = descend("d", d, bce(real_scores, torch.ones_like(real_scores)) + bce(fake_scores, torch.zeros_like(fake_scores)))
+        scores = judge(fake)
+        losses.append([first, descend("g", g, bce(scores, torch.ones_like(scores)))])
+    named = {f"{key}.{name}": p for key, net in [("g", g), ("d", d)] for name, p in net.named_parameters()}
+    weights = {name: {"shape": list(p.shape), **digest(p)} for name, p in named.items()}
+    write("gan.json", {"losses": losses, "gradients": gradients, "weights": weights})
+
+
 def resize():
     """A grey image of bytes, shrunk and enlarged with antialiasing."""
     image = (torch.arange(5 * 7) * 37 % 256).reshape(1, 1, 5, 7).to(torch.uint8)
@@ -728,6 +763,7 @@ if __name__ == "__main__":
     ctc()
     layers()
     models()
+    gan()
     early_stopping()
     transforms()
     resize()
