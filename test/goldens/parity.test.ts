@@ -72,6 +72,7 @@ function question(each: Case, { weights, adjoint, result }: ReturnType<typeof ou
   const { name, inputs, args = {}, torch } = each;
   const rule = rules[name];
   const full: Record<string, Argument> = { ...defaultsOf(libraryFunction(name, 'model').signature), ...args };
+  const helper = rule?.helper?.(full);
   const call = {
     args: { ...full, ...each.sizes },
     x: (parameter: string) => parameter,
@@ -83,7 +84,7 @@ function question(each: Case, { weights, adjoint, result }: ReturnType<typeof ou
   return {
     value: torch ?? rule!.value(call),
     ...(torch === undefined && rule?.module && { module: rule.module(call) }),
-    helpers: rule?.helper ? [helpers[rule.helper]] : [],
+    helpers: helper ? [helpers[helper]] : [],
     inputs: specs(inputs),
     weights: specs(weights),
     adjoint: spec(adjoint),
