@@ -62,26 +62,31 @@ function sourceOf(leaves: ChunkLeaves, id: NodeId): Source {
     return made(([table, at]) => body.take(table!, at!), [whole(first!), sourceOf(leaves, node.inputs[1]!)]);
   const rows = node.op === 'reshape' ? productOfRows(leaves, b.node(first!)) : undefined;
   if (rows !== undefined) {
-    const { x, y, attributes } = rows;
-    const flat = [-1, b.node(x).type.shape.at(-1)!];
+    const { x, width, y, attributes } = rows;
     return made(
-      ([left, right]) => body.reshape(body.matmul(body.reshape(left!, flat), right!, attributes), shape),
-      [sourceOf(leaves, x), whole(y)],
+      ([left, right]) => body.reshape(body.matmul(body.reshape(left!, [-1, width]), right!, attributes), shape),
+      [x, whole(y)],
     );
   }
   const held = isFree(node) ? nothing : new Map([[id, bytesIn(node)]]);
   return { make: () => part(b.value(id)), held };
 }
 
-/** Is it a product of the rows of all steps, x [T, …, K], with one matrix? */
-function productOfRows({ b, length }: ChunkLeaves, { op, inputs, attributes }: GraphNode) {
+/** Is it a product of rows, so many of each step, with one matrix? */
+function productOfRows(leaves: ChunkLeaves, { op, inputs, attributes }: GraphNode) {
+  const { b, length, part } = leaves;
   if (op !== 'matmul' || attributes.transposeA === true) return undefined;
   const left = b.node(inputs[0]!);
-  const x = left.op === 'reshape' ? left.inputs[0]! : undefined;
-  if (x === undefined || left.type.shape.length !== 2) return undefined;
-  const { shape } = b.node(x).type;
-  if (shape.length < 3 || shape[0] !== length || shape.at(-1) !== left.type.shape[1]) return undefined;
-  return { x, y: inputs[1]!, attributes: attributes as { readonly transposeB?: boolean } };
+  const [count, width] = left.type.shape.map(Number) as [number, number];
+  if (left.type.shape.length !== 2 || count % length !== 0) return undefined;
+  const inner = left.op === 'reshape' ? left.inputs[0]! : undefined;
+  const { shape } = b.node(inner ?? inputs[0]!).type;
+  const isStepped = inner !== undefined && shape.length > 2 && shape[0] === length && shape.at(-1) === width;
+  const stepped = () => part(b.reshape(b.value(inputs[0]!), [length, count / length, width]));
+  const x = isStepped
+    ? sourceOf(leaves, inner)
+    : { make: stepped, held: new Map([[inner ?? inputs[0]!, bytesIn(left)]]) };
+  return { x, width, y: inputs[1]!, attributes: attributes as { readonly transposeB?: boolean } };
 }
 
 const again = (label: string | undefined): string => (label === undefined ? 'again' : `again(${label})`);

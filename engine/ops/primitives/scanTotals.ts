@@ -5,6 +5,9 @@ import type { Backward } from './scanGradient.ts';
 
 type Later = () => Value;
 
+/** Steps of one product: a backend may copy its operands into tiles, which of thousands of steps would take as much memory as the loop. */
+const PRODUCT_STEPS = 512;
+
 export class Totals {
   constructor(
     private readonly b: GraphBuilder,
@@ -54,14 +57,21 @@ export class Totals {
     return () => this.b.reshape(this.b.sum(steps(), { axes: [0, ...axes.map(axis => axis + 1)] }), term.type.shape);
   }
 
-  /** The product of all steps' operands side by side: time becomes part of the axis that is summed over. */
+  /** The product of all steps' operands side by side: time becomes part of the axis that is summed over. Of many steps it is a sum of products. */
   private product(x: Value, y: Value, { transposeA, transposeB }: Transposed): Later {
     const [left, right] = [this.backward.perStep(x), this.backward.perStep(y)];
     return () => {
       const rank = x.type.shape.length;
-      const a = this.joined(left(), transposeA ? rank - 2 : rank - 1);
-      const c = this.joined(right(), transposeB ? rank - 1 : rank - 2);
-      return this.b.op('matmul', [a, c], { transposeA, transposeB });
+      const [all, others] = [left(), right()];
+      const count = Math.ceil(this.length / PRODUCT_STEPS);
+      const products = Array.from({ length: count }, (_, n) => {
+        const [first, end] = [n, n + 1].map(i => Math.floor((i * this.length) / count)) as [number, number];
+        const part = (steps: Value) => this.b.sliceAxis(steps, 0, first, end - first);
+        const a = this.joined(part(all), transposeA ? rank - 2 : rank - 1);
+        const c = this.joined(part(others), transposeB ? rank - 1 : rank - 2);
+        return this.b.op('matmul', [a, c], { transposeA, transposeB });
+      });
+      return products.reduce((sum, product) => this.b.add(sum, product));
     };
   }
 

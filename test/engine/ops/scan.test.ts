@@ -234,6 +234,23 @@ describe('a loop', () => {
     expect(products.map(({ type }) => type.shape)).toEqual([[3, 3]]);
   });
 
+  it('of many steps has gradients of its weights as a sum of products', () => {
+    const long: Case = {
+      leaves: { x: 'f32[513, B, 2]', h: 'f32[B, 2]', w: 'f32[2, 2]' },
+      build: (b, { x, h, w }, loop) =>
+        loop(b, { carries: [h!], sequences: [x!], length: 513 }, ([before], [step]) => ({
+          carries: [b.tanh(b.add(b.mul(b.matmul(before!, w!), 0.5), step!))],
+          outputs: [],
+        })).last,
+    };
+    const graph = optimize(graphOf(long, looped));
+    expect(graph.nodes.filter(({ op }) => op === 'matmul')).toHaveLength(2);
+    const leaves = leavesOf(graph);
+    const expected = evaluateGraph(graphOf(long, unrolled), leaves);
+    for (const [name, { data }] of Object.entries(evaluateGraph(graph, leaves)))
+      expect(difference(data, expected[name]!.data), name).toBeLessThan(1e-12);
+  });
+
   it('does ahead, for all steps at once, what waits for no carry', () => {
     const b = new GraphBuilder();
     const leaf = (name: string, type: string) => b.input(name, typeOfText(type));
