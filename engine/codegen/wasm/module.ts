@@ -81,11 +81,11 @@ export function compileModule(schedules: readonly Schedule[], options: ModuleOpt
   for (const plan of planEntries(schedules, layout, context)) {
     const { name } = plan.schedule;
     const { steps, infos } = compile(plan);
-    module.add(entryFunction(steps, [], barrier), name);
+    module.add(entryFunction(module, steps, [], barrier), name);
     if (options.threads > 1) {
       const team = steps.map(({ kernel, touches, worthwhile }) => ({ ...kernel, touches, worthwhile }));
       const shares = planTeam(team, options.threads);
-      shared.push(module.add(entryFunction(steps, shares, barrier), sharedEntry(name)));
+      shared.push(module.add(entryFunction(module, steps, shares, barrier), sharedEntry(name)));
     }
     entries.set(name, infos);
   }
@@ -194,9 +194,44 @@ function compileKernel(
  * `(thread, times)`: all kernels in order, `times` times; with `shares`, each thread takes its own of every kernel, and all wait for each
  * other where they say so and at the end of a step, which may also be the end of the run.
  */
-function entryFunction(steps: readonly Step[], shares: readonly Share[], barrier: number): Code {
+function entryFunction(module: ModuleBuilder, steps: readonly Step[], shares: readonly Share[], barrier: number): Code {
   const code = new Code(['i32', 'i32']);
   const done = code.local('i32');
+  const sections = steps.length > SECTION ? sectionsOf(module, steps, shares, barrier) : undefined;
+  code.i32(0).count(
+    done,
+    1,
+    () => code.get(1),
+    () => {
+      if (sections === undefined) emitSteps(code, steps, shares, barrier);
+      else for (const section of sections) code.get(0).call(section);
+      if (shares.length > 0) code.call(barrier);
+    },
+  );
+  return code;
+}
+
+/** Steps in one function: what V8's optimising compiler takes for one of ten thousands, those of a long loop over time, grows much faster. */
+const SECTION = 256;
+
+/** Functions `(thread)` of `SECTION` steps each. */
+function sectionsOf(
+  module: ModuleBuilder,
+  steps: readonly Step[],
+  shares: readonly Share[],
+  barrier: number,
+): number[] {
+  return Array.from({ length: Math.ceil(steps.length / SECTION) }, (_, n) => {
+    const [from, to] = [n * SECTION, (n + 1) * SECTION];
+    const code = new Code(['i32']);
+    emitSteps(code, steps.slice(from, to), shares.slice(from, to), barrier);
+    return module.add(code);
+  });
+}
+
+/** The kernels in order, of the thread in local 0. */
+function emitSteps(code: Code, steps: readonly Step[], shares: readonly Share[], barrier: number): void {
+  const bound = code.local('i32');
   const emitStep = ({ index, kernel: { points }, pointers }: Step, share: Share | undefined) => {
     if (share?.waits) code.call(barrier);
     const call = () => {
@@ -210,28 +245,16 @@ function entryFunction(steps: readonly Step[], shares: readonly Share[], barrier
     if (share === undefined) whole();
     else if (share.chunk >= points) code.get(0).op('i32.eqz').if(whole);
     else {
-      emitPart(code, points, share.chunk);
+      emitPart(code, points, share.chunk, bound);
       call();
     }
   };
-  code.i32(0).count(
-    done,
-    1,
-    () => code.get(1),
-    () => {
-      steps.forEach((step, i) => {
-        emitStep(step, shares[i]);
-      });
-      if (shares.length > 0) code.call(barrier);
-    },
-  );
-  return code;
+  for (const [i, step] of steps.entries()) emitStep(step, shares[i]);
 }
 
 /** Pushes the thread's part of the points, and the thread. */
-function emitPart(code: Code, points: number, chunk: number): void {
+function emitPart(code: Code, points: number, chunk: number, local: number): void {
   const bound = (add: number) => {
-    const local = code.local('i32');
     code.get(0).i32(add).op('i32.add').i32(chunk).op('i32.mul').tee(local).i32(points);
     code.get(local).i32(points).op('i32.lt_s').op('select');
   };
