@@ -27,7 +27,7 @@ export function goldenSteps({ net }: Pick<GoldenTraining, 'net'>, run: GoldenRun
 
 const names = ['net.fc1.weight', 'net.fc1.bias', 'net.fc2.weight', 'net.fc2.bias'];
 
-/** The loss of each step, and the weights (and their moving averages) after the last, by name. */
+/** The loss of each step, and after the last the weights, their moving averages, and Adam's of the gradients. */
 export async function trainGolden(backend: Backend, training: GoldenTraining, run: GoldenRun) {
   const { entries, layout } = goldenSteps(training, run);
   const executable = await backend.compile(entries.map(scheduleGraph));
@@ -42,7 +42,8 @@ export async function trainGolden(backend: Backend, training: GoldenTraining, ru
     const places = names.map(name => layout.parameters[name]!);
     for (const [i, { buffer, offset }] of places.entries()) executable.write(buffer, parameters[i]!, offset);
     // SwiftShader slows down when many dispatches ride in one submit.
-    for (let done = 0; done < run.losses.length; done += 10) executable.run('train', 10);
+    const steps = run.losses.length;
+    for (let done = 0; done < steps; done += 10) executable.run('train', Math.min(10, steps - done));
     await executable.sync();
     const ring = await executable.read(BUFFERS.ring);
     const losses = run.losses.map((_, step) => ring[step * layout.ring.columns.length]!);
@@ -52,6 +53,7 @@ export async function trainGolden(backend: Backend, training: GoldenTraining, ru
       names,
       losses,
       weights: await read(''),
+      means: run.optimizer === 'adam' ? await read('.m') : [],
       averages: run.average === undefined ? [] : await read('.average'),
     };
   } finally {
