@@ -247,7 +247,10 @@ export const rules: Readonly<Record<string, TorchRule>> = {
   max_pool2d: pool('max_pool2d'),
   avg_pool1d: pool('avg_pool1d'),
   avg_pool2d: pool('avg_pool2d'),
+  adaptive_avg_pool1d: withNumber('F.adaptive_avg_pool1d', 'size'),
   adaptive_avg_pool2d: withNumber('F.adaptive_avg_pool2d', 'size'),
+  adaptive_max_pool1d: withNumber('F.adaptive_max_pool1d', 'size'),
+  adaptive_max_pool2d: withNumber('F.adaptive_max_pool2d', 'size'),
   global_avg_pool: { value: ({ x }) => `${x('x')}.flatten(2).mean(2)` },
   global_max_pool: { value: ({ x }) => `${x('x')}.flatten(2).amax(2)` },
   upsample: {

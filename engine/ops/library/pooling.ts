@@ -57,8 +57,8 @@ function pooling({ kind, doc, fill, rule }: Pool, rank: number, spatial: string)
 }
 
 /** The mean along axis `axis` of each of `count` bins, the i-th from floor(i n / count) to ceil((i + 1) n / count). */
-function binned(b: GraphBuilder, x: Value, axis: number, count: number): Value {
-  const size = known('adaptive_avg_pool2d', x.type.shape[axis]!);
+function binned(b: GraphBuilder, x: Value, axis: number, count: number, name: string): Value {
+  const size = known(name, x.type.shape[axis]!);
   if (size % count === 0) {
     const split = [...x.type.shape.slice(0, axis), count, size / count, ...x.type.shape.slice(axis + 1)];
     return mean(b, b.reshape(x, split), { axes: [axis + 1] });
@@ -98,25 +98,42 @@ function interpolated(b: GraphBuilder, x: Value, axis: number, scale: number): V
   return b.reshape(b.stack(phases, axis + 1), x.type.shape.with(axis, mulDim(size, scale)));
 }
 
-const adaptive: TensorFunction = {
-  kind: 'function',
-  name: 'adaptive_avg_pool2d',
-  signature: 'adaptive_avg_pool2d(x: [B, C, H, W], size: sizes) -> [B, C, OH, OW]',
-  doc: 'Means of windows chosen so that `size` of them cover each axis: the i-th of n goes from floor(i H / n) to ceil((i + 1) H / n).',
-  example: 'x |> adaptive_avg_pool2d(1)',
-  type: args => {
-    const x = typeOf(args, 'x');
-    expectDType('adaptive_avg_pool2d', [x], 0, ['f32']);
-    const sizes = sizesOf(args, 'size', 2, 'adaptive_avg_pool2d');
-    atLeast('adaptive_avg_pool2d', 'a size', 1, sizes);
-    return { dtype: 'f32', shape: [...x.shape.slice(0, 2), ...sizes] };
-  },
-  build: ({ b }, args) =>
-    knownSizes(args, 'size', 2, 'adaptive_avg_pool2d').reduce(
-      (x, count, i) => binned(b, x, 2 + i, count),
-      tensor(args, 'x'),
-    ),
-};
+/** The greatest element along axis `axis` of each of the same bins. */
+function greatest(b: GraphBuilder, x: Value, axis: number, count: number, name: string): Value {
+  const size = known(name, x.type.shape[axis]!);
+  const bins = Array.from({ length: count }, (_, i) => {
+    const [start, end] = [Math.floor((i * size) / count), Math.ceil(((i + 1) * size) / count)];
+    return b.max(b.sliceAxis(x, axis, start, end - start), { axes: [axis], keep: true });
+  });
+  return bins.length === 1 ? bins[0]! : b.concat(bins, axis);
+}
+
+function adaptive(kind: Pool['kind'], what: string, rank: number, spatial: string): TensorFunction {
+  const name = `adaptive_${kind}_pool${rank}d`;
+  const results = spatial.split(', ').map(axis => `O${axis}`);
+  const along = kind === 'avg' ? binned : greatest;
+  return {
+    kind: 'function',
+    name,
+    signature: `${name}(x: [B, C, ${spatial}], size: sizes) -> [B, C, ${results.join(', ')}]`,
+    doc: `${what} of windows chosen so that \`size\` of them cover each axis: the i-th of n goes from floor(i L / n) to ceil((i + 1) L / n) of its length L.`,
+    example: `x |> ${name}(1)`,
+    type: args => {
+      const x = typeOf(args, 'x');
+      expectDType(name, [x], 0, ['f32']);
+      const sizes = sizesOf(args, 'size', rank, name);
+      atLeast(name, 'a size', 1, sizes);
+      return { dtype: 'f32', shape: [...x.shape.slice(0, 2), ...sizes] };
+    },
+    build: ({ b }, args) =>
+      knownSizes(args, 'size', rank, name).reduce((x, count, i) => along(b, x, 2 + i, count, name), tensor(args, 'x')),
+  };
+}
+
+const adaptives = [
+  ['avg', 'Means'],
+  ['max', 'The greatest elements'],
+] as const;
 
 function globalPool(name: string, doc: string, rule: (b: GraphBuilder, x: Value) => Value): TensorFunction {
   return {
@@ -149,7 +166,7 @@ const upsample: TensorFunction = {
 
 export const poolingFunctions: readonly TensorFunction[] = [
   ...pools.flatMap(pool => [pooling(pool, 1, 'L'), pooling(pool, 2, 'H, W')]),
-  adaptive,
+  ...adaptives.flatMap(([kind, what]) => [adaptive(kind, what, 1, 'L'), adaptive(kind, what, 2, 'H, W')]),
   globalPool('global_avg_pool', 'The mean of each channel.', (b, x) => mean(b, x, { axes: [2] })),
   globalPool('global_max_pool', 'The greatest element of each channel; of ties the first has the gradient.', (b, x) =>
     b.max(x, { axes: [2] }),
