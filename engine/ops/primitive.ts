@@ -78,6 +78,12 @@ export interface Sample<A extends Attributes> {
   readonly noGradient?: string;
 }
 
+/**
+ * `product`: reads f16, accumulates in f32, and is kept in f16. `pointwise`: kept in f16 where its operands are. `carries`: hands on
+ * elements of its operands, which may be f16. It is the division of torch.autocast (its lists of ops for CUDA), made on primitives.
+ */
+export type HalfRole = 'product' | 'pointwise' | 'carries';
+
 export interface Primitive<A extends Attributes = Attributes> {
   readonly name: string;
   /** One sentence for hover and the manual; formula and source included. */
@@ -99,6 +105,8 @@ export interface Primitive<A extends Attributes = Attributes> {
     output: { dtype: TensorType['dtype']; shape: readonly number[] },
     run: EvaluateGraph,
   ) => Float64Array;
+  /** What `precision mixed` may keep in f16; without a role it reads and makes f32, as sums, exponentials, logarithms and powers must. */
+  readonly half?: HalfRole;
   readonly flops?: (inputs: readonly TensorType[], attributes: A, output: TensorType) => Dim;
   readonly samples: readonly Sample<A>[];
 }

@@ -1,30 +1,16 @@
 /** Mixed precision: which values of a forward graph are kept in f16, what is rounded for that, and which roundings no value needs. */
 import type { Graph, GraphNode, NodeId } from '../ir/graph.ts';
 import type { GraphBuilder, Value } from '../ops/builder.ts';
+import type { HalfRole } from '../ops/primitive.ts';
 import { type PrimitiveName, primitive } from '../ops/registry.ts';
 import { roundToHalf } from '../util/half.ts';
 import { dce } from './dce.ts';
 import { type Candidate, rewriteGraph } from './rewrite.ts';
 
-/**
- * `product`: reads f16, accumulates in f32, and is kept in f16. `pointwise`: kept in f16 where its operands are. `carries`: hands on
- * elements of its operands, which may be f16. All else is of f32: sums, exponentials, logarithms, powers. It is the division of
- * torch.autocast (its lists of ops for CUDA), made on primitives.
- */
-type Role = 'product' | 'pointwise' | 'carries';
-
-const all = (role: Role, ...names: readonly PrimitiveName[]) => names.map(name => [name, role] as const);
-
-const ROLES: ReadonlyMap<string, Role> = new Map<string, Role>([
-  ...all('product', 'matmul', 'conv'),
-  ...all('pointwise', 'neg', 'abs', 'sign', 'floor', 'ceil', 'round', 'tanh', 'sigmoid', 'erf', 'sin', 'cos'),
-  ...all('pointwise', 'add', 'sub', 'mul', 'div', 'minimum', 'maximum', 'select', 'normalize'),
-  ...all('carries', 'detach', 'broadcast', 'reshape', 'transpose', 'slice', 'pad', 'flip', 'window', 'concat'),
-  ...all('carries', 'max', 'min', 'take'),
-]);
-
-/** Views that a rounding may change places with: what they read is no larger than what they make. */
-const MOVABLE: ReadonlySet<string> = new Set(['reshape', 'transpose', 'broadcast', 'flip', 'window', 'pad']);
+/** What the primitive's own declaration says of f16. */
+function roleOf(op: string): HalfRole | undefined {
+  return primitive(op).half;
+}
 
 /** The largest number of f16. */
 const LARGEST = 65504;
@@ -68,10 +54,13 @@ export function halve(graph: Graph): Graph {
 function usesOf({ nodes }: Graph): (id: NodeId) => Uses {
   const leads = new Set<NodeId>();
   const operands = new Set<NodeId>();
-  const source = (id: NodeId): NodeId => (MOVABLE.has(nodes[id]!.op) ? source(nodes[id]!.inputs[0]!) : id);
+  const source = (id: NodeId): NodeId => {
+    const [input] = nodes[id]!.inputs;
+    return isMovable(nodes[id]!, input === undefined ? undefined : nodes[input]!) ? source(input!) : id;
+  };
   for (let id = nodes.length - 1; id >= 0; id--) {
     const { op, inputs } = nodes[id]!;
-    const isProduct = ROLES.get(op) === 'product';
+    const isProduct = roleOf(op) === 'product';
     if (isProduct) for (const input of inputs) operands.add(source(input));
     if (isProduct || leads.has(id)) for (const input of inputs) leads.add(input);
   }
@@ -79,7 +68,7 @@ function usesOf({ nodes }: Graph): (id: NodeId) => Uses {
 }
 
 function halved(b: GraphBuilder, { node, inputs }: Candidate, known: readonly Known[], { leads, operand }: Uses) {
-  const role = ROLES.get(node.op);
+  const role = roleOf(node.op);
   if (role === 'product') {
     const read = inputs.map((input, i) => (known[i]!.exact ? input : rounded(b, input)));
     return { value: rounded(b, b.copy(node, read)), kind: 'half' as const, exact: true };
@@ -99,8 +88,13 @@ function halved(b: GraphBuilder, { node, inputs }: Candidate, known: readonly Kn
   return { value: rounded(b, value), kind, exact: true };
 }
 
-/** True if `x` surely has fewer elements. */
-function isSmaller(x: Value, than: Value): boolean {
+/** True for views that a rounding may change places with: what they read is no larger than what they make. */
+function isMovable(view: GraphNode, input: GraphNode | undefined): boolean {
+  return input !== undefined && primitive(view.op).lowering.kind === 'view' && !isSmaller(view, input);
+}
+
+/** True if `x` has fewer elements. */
+function isSmaller(x: Pick<Value, 'type'>, than: Pick<Value, 'type'>): boolean {
   const [few, many] = [x, than].map(({ type }) => type.shape.reduce((n: number, d) => n * Number(d), 1)) as [
     number,
     number,
@@ -116,7 +110,7 @@ function kindOf({ op, type, attributes }: GraphNode, known: readonly Known[]): K
   if (type.dtype !== 'f32' || op === 'state' || op === 'cast') return 'neutral';
   if (op === 'constant') return Math.abs(Number(attributes.value)) <= LARGEST ? 'neutral' : 'far';
   const kinds = known.map(({ kind }) => kind);
-  switch (ROLES.get(op)) {
+  switch (roleOf(op)) {
     case 'carries':
       if (op === 'take') return kinds[0] === 'half' ? 'half' : 'wide';
       if (op === 'broadcast' && kinds[0] === 'wide') return 'neutral';
@@ -145,7 +139,7 @@ function isExact({ op, attributes, type }: GraphNode, known: readonly Known[]): 
   if (op === 'constant') return isHalf(Number(attributes.value));
   if (op === 'take') return known[0]!.exact;
   if (op === 'pad' && !isHalf(Number(attributes.value ?? 0))) return false;
-  return ROLES.get(op) === 'carries' && known.every(({ exact }) => exact);
+  return roleOf(op) === 'carries' && known.every(({ exact }) => exact);
 }
 
 function isHalf(value: number): boolean {
@@ -154,7 +148,7 @@ function isHalf(value: number): boolean {
 
 /** The operands of a choice, constants beyond f16 as its largest numbers. */
 function limited(b: GraphBuilder, { op }: GraphNode, inputs: readonly Value[], known: readonly Known[]) {
-  if (ROLES.get(op) !== 'pointwise') return inputs;
+  if (roleOf(op) !== 'pointwise') return inputs;
   return inputs.map((input, i) =>
     known[i]!.kind === 'far' ? b.constant(literal(b, input) < 0 ? -LARGEST : LARGEST, input.type) : input,
   );
@@ -180,7 +174,8 @@ function joinedHalves(b: GraphBuilder, node: GraphNode, inputs: readonly Value[]
 
 /**
  * The step graph, gradients and all, without roundings in the middle of a chain: of a value that one elementwise operation reads, or a
- * concatenation of f32, only what comes out is stored.
+ * concatenation of f32, only what comes out is stored. What the schedule stores depends on the roundings that it sees, so these go first;
+ * those that it turns out not to store go by `withoutPassingRoundings`.
  */
 export function withoutIdleRoundings(graph: Graph): Graph {
   const clean = dce(rewriteGraph(graph, (b, { node, inputs }) => unrounded(b, node, inputs)));
@@ -208,7 +203,8 @@ function unrounded(b: GraphBuilder, { op }: GraphNode, [x]: readonly Value[]): V
 function halfOf(b: GraphBuilder, x: Value): Value {
   const { op, inputs, attributes } = b.node(x.id);
   if (op === 'to_f32') return b.value(inputs[0]!);
-  if (!MOVABLE.has(op) || !isHalf(Number(attributes.value ?? 0))) return b.op('to_f16', [x]);
+  const isMoved = isMovable(b.node(x.id), inputs[0] === undefined ? undefined : b.node(inputs[0]));
+  if (!isMoved || !isHalf(Number(attributes.value ?? 0))) return b.op('to_f16', [x]);
   return b.op(op as PrimitiveName, [halfOf(b, b.value(inputs[0]!))], attributes as never);
 }
 
@@ -226,7 +222,7 @@ function idleRoundings({ nodes, outputs }: Graph): ReadonlySet<NodeId> {
     const reader = op === 'to_f16' ? onlyReader(id) : undefined;
     if (reader === undefined) continue;
     const { op: by, type } = nodes[reader]!;
-    if (type.dtype !== 'f16' && (ROLES.get(by) === 'pointwise' || by === 'concat')) idle.add(id);
+    if (type.dtype !== 'f16' && (roleOf(by) === 'pointwise' || by === 'concat')) idle.add(id);
   }
   return idle;
 }

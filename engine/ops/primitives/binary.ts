@@ -2,7 +2,7 @@
 import type { DType, TensorType } from '../../ir/graph.ts';
 import type { ScalarOp } from '../../ir/scalar.ts';
 import { applyTo, select as selectScalar } from '../../ir/scalars.ts';
-import type { Primitive, Sample } from '../primitive.ts';
+import type { HalfRole, Primitive, Sample } from '../primitive.ts';
 import { define, expectDType, expectInputs, expectSameDTypes, expectSameShapes } from './rules.ts';
 import { wrap } from './unary.ts';
 
@@ -20,12 +20,13 @@ interface Binary {
   readonly test?: boolean;
   readonly vjp?: Primitive<None>['vjp'];
   readonly samples?: readonly Omit<Sample<None>, 'inputs' | 'attributes'>[];
+  readonly half?: HalfRole;
 }
 
 const arithmetic: readonly DType[] = ['f32', 'i32', 'u32'];
 
 function binary(spec: Binary): Primitive<None> {
-  const { name, doc, scalar, of, ofIntegers = of, dtypes = arithmetic, test = false, vjp, samples = [{}] } = spec;
+  const { name, doc, scalar, of, ofIntegers = of, dtypes = arithmetic, test = false, vjp, half, samples = [{}] } = spec;
   return define<None>({
     name,
     doc,
@@ -41,6 +42,7 @@ function binary(spec: Binary): Primitive<None> {
       const apply = x!.dtype === 'f32' ? of : ofIntegers;
       return x!.data.map((v, i) => wrap(apply(v, y!.data[i]!), dtype));
     },
+    ...(half && { half }),
     samples: dtypes.flatMap(dtype =>
       samples.map(s => ({ inputs: pair(dtype), attributes: {}, ...s, ...domainFor(dtype) })),
     ),
@@ -86,6 +88,7 @@ const awayFromZero = [
 export const add = binary({
   name: 'add',
   doc: 'x + y.',
+  half: 'pointwise',
   scalar: 'add',
   of: (x, y) => x + y,
   vjp: (_b, _n, g) => [g, g],
@@ -93,6 +96,7 @@ export const add = binary({
 export const sub = binary({
   name: 'sub',
   doc: 'x - y.',
+  half: 'pointwise',
   scalar: 'sub',
   of: (x, y) => x - y,
   vjp: (b, _, g) => [g, b.neg(g)],
@@ -100,6 +104,7 @@ export const sub = binary({
 export const mul = binary({
   name: 'mul',
   doc: 'x * y.',
+  half: 'pointwise',
   scalar: 'mul',
   of: (x, y) => x * y,
   ofIntegers: Math.imul,
@@ -108,6 +113,7 @@ export const mul = binary({
 export const div = binary({
   name: 'div',
   doc: 'x / y; truncated for integers.',
+  half: 'pointwise',
   scalar: 'div',
   samples: awayFromZero,
   of: (x, y) => x / y,
@@ -153,6 +159,7 @@ export const minimum = binary({
   name: 'minimum',
   doc: 'The lesser; NaN if either is. At a tie the gradient goes to y.',
   samples: withKink,
+  half: 'pointwise',
   scalar: 'min',
   of: Math.min,
   vjp: (b, { inputs: [x, y] }, g) => {
@@ -164,6 +171,7 @@ export const maximum = binary({
   name: 'maximum',
   doc: 'The greater; NaN if either is. At a tie the gradient goes to y, so that relu = maximum(x, 0) has 0 at 0.',
   samples: withKink,
+  half: 'pointwise',
   scalar: 'max',
   of: Math.max,
   vjp: (b, { inputs: [x, y] }, g) => {
@@ -233,6 +241,7 @@ export const select = define<None>({
   },
   vjp: (b, { inputs: [condition] }, g) => [undefined, b.select(condition!, g, 0), b.select(condition!, 0, g)],
   lowering: { kind: 'elementwise', scalar: ([condition, x, y]) => selectScalar(condition!, x!, y!) },
+  half: 'pointwise',
   evaluate: ([condition, x, y]) => condition!.data.map((c, i) => (c === 0 ? y! : x!).data[i]!),
   samples: (['f32', 'i32'] as const).map(dtype => ({
     inputs: [{ dtype: 'bool', shape: [3, 5] }, ...pair(dtype)],

@@ -44,6 +44,7 @@ export const concat = define<{ axis: number }>({
     });
   },
   lowering: { kind: 'concat' },
+  half: 'carries',
   evaluate: (inputs, { axis }, output) =>
     tabulate(output.shape, index => {
       let at = index[axis]!;

@@ -156,6 +156,7 @@ export const conv: Primitive<ConvAttributes> = define<ConvAttributes>({
     inputGradient(b, x!, w!, attributes, g),
     weightGradient(b, x!, w!, attributes, g),
   ],
+  half: 'product',
   lowering: { kind: 'expand', build: (b, [x, w], attributes) => expandConv(b, x!, w!, attributes) },
   evaluate: ([x, w], { strides, dilations, before, groups }, output) => {
     const [outputs, channels, ...sizes] = w!.shape as [number, number, ...number[]];

@@ -23,6 +23,7 @@ export const take = define<None>({
     return { dtype: table.dtype, shape: [...indices.shape, ...table.shape.slice(1)] };
   },
   vjp: (b, { inputs: [table, indices] }, g) => [b.scatterAdd(indices!, g, table!.type.shape[0]!), undefined],
+  half: 'carries',
   lowering: {
     kind: 'generate',
     scalar: (index, load, _, [table, indices]) => {

@@ -51,6 +51,7 @@ export const matmul: Primitive<MatmulAttributes> = define<MatmulAttributes>({
       : b.op('matmul', [x!, g], { transposeA: !transposeA, transposeB: false }),
   ],
   lowering: { kind: 'matmul' },
+  half: 'product',
   evaluate: ([x, y], { transposeA, transposeB }, output) => {
     const [m, n] = output.shape.slice(-2) as [number, number];
     const k = x!.shape.at(transposeA ? -2 : -1)!;

@@ -45,6 +45,7 @@ export const normalize = define<NormalizeAttributes>({
     expectAxes('normalize', axes, inputs[0]!.shape);
     return inputs[0]!;
   },
+  half: 'pointwise',
   vjp: (b, { inputs: [x], output: y, attributes }, g) => {
     const { scale } = parts(b, x!, attributes);
     const along = b.mul(y, mean(b, b.mul(g, y), attributes));

@@ -3,7 +3,7 @@ import { sizeOf } from '../../dim/dim.ts';
 import type { DType, TensorType } from '../../ir/graph.ts';
 import type { Reducer } from '../../ir/scalar.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
-import type { Primitive, Sample, Tensor } from '../primitive.ts';
+import type { HalfRole, Primitive, Sample, Tensor } from '../primitive.ts';
 import { offsetOf, tabulate } from './indexing.ts';
 import { define, expectAxes, expectDType, expectInputs, reducedShape } from './rules.ts';
 
@@ -16,6 +16,7 @@ interface Reduction {
   readonly step: (accumulator: number, x: number) => number;
   readonly vjp: Primitive<ReduceAttributes>['vjp'];
   readonly special?: readonly number[];
+  readonly half?: HalfRole;
 }
 
 const samples = (special: readonly number[] = []): readonly Sample<ReduceAttributes>[] =>
@@ -63,13 +64,14 @@ function walk(x: Tensor, { axes }: ReduceAttributes, visit: (out: number, at: nu
   });
 }
 
-function reduction({ name, doc, start, step, vjp, special }: Reduction): Primitive<ReduceAttributes> {
+function reduction({ name, doc, start, step, vjp, special, half }: Reduction): Primitive<ReduceAttributes> {
   return define<ReduceAttributes>({
     name,
     doc,
     type: (inputs, attributes) => reducedType(name, inputs, attributes),
     vjp,
     lowering: { kind: 'reduce', reducer: name },
+    ...(half && { half }),
     evaluate: ([x], attributes, output) => {
       const out = tabulate(output.shape, () => start);
       walk(x!, attributes, (to, from) => {
@@ -115,6 +117,7 @@ export const sum = reduction({
 export const max = reduction({
   name: 'max',
   doc: 'Greatest over `axes`; of ties the first has the gradient.',
+  half: 'carries',
   start: -Infinity,
   step: Math.max,
   vjp: extremumVjp,
@@ -122,6 +125,7 @@ export const max = reduction({
 export const min = reduction({
   name: 'min',
   doc: 'Least over `axes`; of ties the first has the gradient.',
+  half: 'carries',
   start: Infinity,
   step: Math.min,
   vjp: extremumVjp,

@@ -4,7 +4,7 @@ import type { Scalar, ScalarOp } from '../../ir/scalar.ts';
 import { apply, applyTo, cast as castScalar, float } from '../../ir/scalars.ts';
 import { never } from '../../util/errors.ts';
 import { erf as erfOf, roundEven, truncateToI32, truncateToU32 } from '../../util/numbers.ts';
-import type { Primitive, Sample } from '../primitive.ts';
+import type { HalfRole, Primitive, Sample } from '../primitive.ts';
 import { define, expectDType, expectInputs } from './rules.ts';
 
 type None = Record<never, never>;
@@ -19,11 +19,23 @@ interface Unary {
   readonly domain?: readonly [number, number];
   readonly special?: readonly number[];
   readonly noGradient?: string;
+  readonly half?: HalfRole;
 }
 
 const f32 = (...shape: number[]): TensorType => ({ dtype: 'f32', shape });
 
-function unary({ name, doc, scalar, of, dtypes = ['f32'], vjp, domain, special, noGradient }: Unary): Primitive<None> {
+function unary({
+  name,
+  doc,
+  scalar,
+  of,
+  dtypes = ['f32'],
+  vjp,
+  domain,
+  special,
+  noGradient,
+  half,
+}: Unary): Primitive<None> {
   const options = {
     ...(domain && { domain: [domain] }),
     ...(special && { special }),
@@ -45,6 +57,7 @@ function unary({ name, doc, scalar, of, dtypes = ['f32'], vjp, domain, special, 
     vjp: vjp ?? (() => [undefined]),
     lowering: { kind: 'elementwise', scalar: ([x]) => (typeof scalar === 'string' ? apply(scalar, x!) : scalar(x!)) },
     evaluate: ([x]) => x!.data.map(of),
+    ...(half && { half }),
     samples,
   });
 }
@@ -54,6 +67,7 @@ const flat = 'its derivative is 0 wherever there is one';
 export const neg = unary({
   name: 'neg',
   doc: '-x.',
+  half: 'pointwise',
   scalar: 'neg',
   dtypes: ['f32', 'i32'],
   of: x => -x,
@@ -62,6 +76,7 @@ export const neg = unary({
 export const abs = unary({
   name: 'abs',
   doc: '|x|; gradient 0 at 0.',
+  half: 'pointwise',
   scalar: 'abs',
   dtypes: ['f32', 'i32'],
   of: Math.abs,
@@ -70,6 +85,7 @@ export const abs = unary({
 export const sign = unary({
   name: 'sign',
   doc: '-1, 0 or 1.',
+  half: 'pointwise',
   scalar: 'sign',
   dtypes: ['f32', 'i32'],
   special: [0],
@@ -79,6 +95,7 @@ export const sign = unary({
 export const floor = unary({
   name: 'floor',
   doc: 'Greatest whole number not above x.',
+  half: 'pointwise',
   scalar: 'floor',
   noGradient: flat,
   of: Math.floor,
@@ -86,6 +103,7 @@ export const floor = unary({
 export const ceil = unary({
   name: 'ceil',
   doc: 'Least whole number not below x.',
+  half: 'pointwise',
   scalar: 'ceil',
   noGradient: flat,
   of: Math.ceil,
@@ -93,6 +111,7 @@ export const ceil = unary({
 export const round = unary({
   name: 'round',
   doc: 'Nearest whole number, ties to even.',
+  half: 'pointwise',
   scalar: 'round',
   special: [0.5, 1.5, -0.5, -2.5],
   noGradient: flat,
@@ -124,6 +143,7 @@ export const log = unary({
 export const tanh = unary({
   name: 'tanh',
   doc: 'Hyperbolic tangent; derivative 1 - tanh².',
+  half: 'pointwise',
   scalar: 'tanh',
   of: Math.tanh,
   vjp: (b, { output: y }, g) => [b.mul(g, b.sub(1, b.square(y)))],
@@ -131,6 +151,7 @@ export const tanh = unary({
 export const sigmoid = unary({
   name: 'sigmoid',
   doc: '1 / (1 + exp(-x)), bounded where exp(-x) would overflow; derivative y (1 - y) of its value y.',
+  half: 'pointwise',
   scalar: x => apply('div', float(1), apply('add', float(1), apply('exp', apply('neg', apply('max', x, float(-80)))))),
   special: [-100, 100],
   of: x => 1 / (1 + Math.exp(-x)),
@@ -139,6 +160,7 @@ export const sigmoid = unary({
 export const erf = unary({
   name: 'erf',
   doc: 'Error function 2/sqrt(pi) ∫ exp(-t²) dt from 0 to x.',
+  half: 'pointwise',
   scalar: 'erf',
   of: erfOf,
   vjp: (b, { inputs: [x] }, g) => [b.mul(g, b.mul(b.exp(b.neg(b.square(x!))), 2 / Math.sqrt(Math.PI)))],
@@ -146,6 +168,7 @@ export const erf = unary({
 export const sin = unary({
   name: 'sin',
   doc: 'Sine of radians.',
+  half: 'pointwise',
   scalar: 'sin',
   of: Math.sin,
   vjp: (b, { inputs: [x] }, g) => [b.mul(g, b.cos(x!))],
@@ -153,6 +176,7 @@ export const sin = unary({
 export const cos = unary({
   name: 'cos',
   doc: 'Cosine of radians.',
+  half: 'pointwise',
   scalar: 'cos',
   of: Math.cos,
   vjp: (b, { inputs: [x] }, g) => [b.neg(b.mul(g, b.sin(x!)))],
@@ -175,6 +199,7 @@ export const detach = define<None>({
   },
   vjp: () => [undefined],
   lowering: { kind: 'elementwise', scalar: ([x]) => x! },
+  half: 'carries',
   evaluate: ([x]) => x!.data.slice(),
   samples: [{ inputs: [f32(3, 5)], attributes: {}, noGradient: 'it stops the gradient' }],
 });

@@ -46,6 +46,7 @@ export function view<A extends Attributes>({
     },
     vjp,
     lowering: { kind: 'view', source },
+    half: 'carries',
     evaluate: ([x], attributes, output) =>
       tabulate(output.shape, index => {
         const at = from(index, attributes, x!.shape, output.shape);
