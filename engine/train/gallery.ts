@@ -31,6 +31,8 @@ export interface GalleryOptions {
 export async function showAll(options: GalleryOptions): Promise<readonly SamplesEvent[] | undefined> {
   const { values, drawn } = viewsOf(options.program);
   const events: SamplesEvent[] = [];
+  const entries = [...(values.length > 0 ? [SHOW] : []), ...drawn.map(view => view.output)];
+  if (!(await options.session.ready(entries, options.goOn))) return undefined;
   if (values.length > 0) {
     options.session.executable.run(SHOW, 1);
     await options.session.executable.sync();
@@ -106,6 +108,7 @@ export async function demandShowable(program: Program, session: Session): Promis
     const graph = partOf(program, [view.output]);
     const { name, length } = tokenField(graph);
     textsOf(program.data, name, vocabularyOf(graph)).encode(view.as.prompt);
+    await session.executable.ready([view.output]);
     await demandCausal(scoreOf(session, view), length, vocabularyOf(graph));
   }
 }

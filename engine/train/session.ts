@@ -1,4 +1,5 @@
 /** A compiled run on one backend: the step graphs, the data on the device, and the few ways to look inside. */
+import { setTimeout } from 'node:timers/promises';
 import type { Backend, Executable, HostArray } from '../backend/backend.ts';
 import type { SplitData } from '../data/dataset.ts';
 import { balancedOrder, epochOrder, samplesByClass } from '../data/shuffle.ts';
@@ -30,7 +31,15 @@ export interface Session {
   setOrder(epoch: number): void;
   /** Tells the device the factors of the schedules that follow a metric. */
   setFactors(factors: readonly number[]): void;
-  /** Runs `times` training steps after `step` steps; they must lie in one epoch. */
+  /**
+   * How many of `times` training steps after `step` can run: all in steady state. Only the first step's entry is compiled before training
+   * starts, so this waits for another one where that is next. `goOn` is awaited meanwhile; 0 where it has returned false. Rejects with
+   * what compiling has rejected with.
+   */
+  readySteps(step: number, times: number, goOn: () => Promise<boolean>): Promise<number>;
+  /** Waits for entries in the same way; false where `goOn` has returned it. */
+  ready(entries: readonly string[], goOn: () => Promise<boolean>): Promise<boolean>;
+  /** Runs `times` training steps after `step` steps; they must lie in one epoch and be ready. */
   train(step: number, times: number): void;
   /** Rows of the metric ring for `count` steps after `from` steps, [count, columns]. */
   readRows(from: number, count: number): Promise<Float32Array>;
@@ -51,10 +60,12 @@ const EVALUATION_BATCHES = 64;
 /** Compiles `steps` on `backend` and uploads the data; weights are still to be written. */
 export async function openSession(program: Program, steps: Steps, data: SplitData, backend: Backend): Promise<Session> {
   const { layout } = steps;
-  const device = await openDevice(backend, steps);
+  const { full: fullBatches } = passOf(layout, 'train');
+  const device = await openDevice(backend, steps, fullBatches > 0 ? 'train' : 'trainLast');
   const { executable } = device;
   writeInputs(device, program, layout, data);
-  const { full: fullBatches } = passOf(layout, 'train');
+  const fullOf = (step: number, times: number) =>
+    Math.max(0, Math.min(times, fullBatches - (step % layout.stepsPerEpoch)));
   const order = new Int32Array(layout.counts.train);
   const fill = orderOf(program, data);
   return {
@@ -68,8 +79,14 @@ export async function openSession(program: Program, steps: Steps, data: SplitDat
     setFactors(factors) {
       if (factors.length > 0) device.write(BUFFERS.plateau, Float32Array.from(factors));
     },
+    async readySteps(step, times, goOn) {
+      if (device.isReady()) return times;
+      const full = fullOf(step, times);
+      return (await readyUnless(device, [full > 0 ? 'train' : 'trainLast'], goOn)) ? full || times : 0;
+    },
+    ready: (entries, goOn) => readyUnless(device, entries, goOn),
     train(step, times) {
-      const full = Math.max(0, Math.min(times, fullBatches - (step % layout.stepsPerEpoch)));
+      const full = fullOf(step, times);
       if (full > 0) executable.run('train', full);
       if (times > full) executable.run('trainLast', times - full);
     },
@@ -100,20 +117,31 @@ function orderOf({ run: { seed }, data: { shuffle, balance } }: Program, { count
 /** The executable's named buffers. What no step reads or writes (the seed without dropout, a frozen weight that isn't used) is not there. */
 interface Device {
   readonly executable: Executable;
+  /** Whether all entries can run. */
+  isReady(): boolean;
   /** Writes a buffer, or keeps its contents here where the device has none of that name. */
   write(name: string, data: HostArray): void;
   read(name: string): Promise<HostArray>;
 }
 
-async function openDevice(backend: Backend, steps: Steps): Promise<Device> {
+async function openDevice(backend: Backend, steps: Steps, first: string): Promise<Device> {
   const schedules = schedulesOf(steps, backend.memory);
-  const executable = await backend.compile(schedules);
+  const executable = await backend.compile(schedules, { first: [first] });
   const held = new Set(
     schedules.flatMap(each => each.buffers).flatMap(each => (each.kind === 'temporary' ? [] : [each.name])),
   );
   const kept = new Map<string, HostArray>();
+  let isReady = false;
+  executable.ready().then(
+    () => {
+      isReady = true;
+    },
+    // Who waits for the entry that failed is told.
+    () => undefined,
+  );
   return {
     executable,
+    isReady: () => isReady,
     write(name, data) {
       if (held.has(name)) executable.write(name, data);
       else kept.set(name, data);
@@ -137,6 +165,30 @@ function writeInputs(device: Device, program: Program, layout: StepLayout, data:
       if (wanted.has(name)) device.write(name, values);
     }
   }
+}
+
+/** Waits for entries that are compiled while the run trains; looks at the controls meanwhile. */
+async function readyUnless(
+  { executable, isReady }: Device,
+  entries: readonly string[],
+  goOn: () => Promise<boolean>,
+): Promise<boolean> {
+  if (isReady()) return true;
+  let pending = true;
+  const ready = executable.ready(entries).finally(() => {
+    pending = false;
+  });
+  while (pending) {
+    await Promise.race([ready, setTimeout(EVALUATION_MS)]);
+    if (pending && !(await goOn())) return false;
+  }
+  await ready;
+  return true;
+}
+
+function evaluationEntries(layout: StepLayout, split: SplitName): readonly string[] {
+  const { full, rest } = passOf(layout, split);
+  return [...(full > 0 ? [split] : []), ...(rest > 0 ? [`${split}Last`] : [])];
 }
 
 async function readRows(
@@ -165,6 +217,7 @@ async function evaluate(
   const { full, rest } = passOf(layout, split);
   const { columns } = layout.sums;
   const { executable } = device;
+  if (!(await readyUnless(device, evaluationEntries(layout, split), pause))) return undefined;
   device.write(BUFFERS.evaluated, Int32Array.of(0));
   device.write(BUFFERS.sums, new Float32Array(columns.length));
   for (let done = 0, times = 1; done < full; ) {

@@ -86,6 +86,8 @@ function averages({ groups }: StepLayout, buffers: Weights['buffers']): Weights[
 
 /** Milliseconds a step, from the run's own first batches; the weights must be written again afterwards. */
 async function timeSteps(session: Session, weights: Weights): Promise<number> {
+  // What is compiled beside the steps would be timed with them.
+  await session.executable.ready();
   session.writeWeights({ ...weights, step: 0 });
   session.setOrder(0);
   session.train(0, 1);

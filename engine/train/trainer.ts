@@ -177,7 +177,7 @@ async function loop(live: Live, face: Face): Promise<DoneReason> {
     } else if (live.step >= layout.steps) {
       return 'finished';
     } else {
-      await chunk(live);
+      await chunk(live, face);
     }
   }
 }
@@ -199,14 +199,16 @@ async function mayGoOn(live: Live, face: Face): Promise<boolean> {
 }
 
 /** Runs as many steps as fit into a chunk's time, within the epoch and the ring. */
-async function chunk(live: Live): Promise<void> {
+async function chunk(live: Live, face: Face): Promise<void> {
   const { session, recorder } = live;
   const { stepsPerEpoch, steps, ring } = session.layout;
   const epoch = Math.floor(live.step / stepsPerEpoch);
   if (live.order !== epoch) session.setOrder(epoch);
   live.order = epoch;
   const room = Math.min((epoch + 1) * stepsPerEpoch, steps, recorder.recorded + ring.rows) - live.step;
-  const times = Math.min(room, Math.max(1, Math.round(live.pace.chunk / live.msPerStep)));
+  const wanted = Math.min(room, Math.max(1, Math.round(live.pace.chunk / live.msPerStep)));
+  const times = await session.readySteps(live.step, wanted, () => mayGoOn(live, face));
+  if (times === 0) return;
   const start = performance.now();
   session.train(live.step, times);
   await session.executable.sync();

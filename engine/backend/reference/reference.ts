@@ -37,6 +37,7 @@ function compileEntries(entries: readonly Schedule[]): Executable {
   };
   return {
     bytes,
+    ready: async () => {},
     run(entry, times) {
       const kernels = compiled.get(entry);
       if (kernels === undefined) throw never('no such entry', entry);

@@ -154,6 +154,7 @@ function executable(
       latest = runs.get(entry)!;
       latest.run(times);
     },
+    async ready() {},
     async sync() {},
     write(buffer, data, offset = 0) {
       const view = viewNamed(buffer);

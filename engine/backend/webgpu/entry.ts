@@ -5,7 +5,7 @@ import type { Kernel, Schedule } from '../../kernel/kernel.ts';
 import { bytesOf } from '../../kernel/memory.ts';
 import { type Memory, padded } from './buffers.ts';
 import type { Device } from './index.ts';
-import { compileShaders, type PipelineWork } from './pipelines.ts';
+import { compilerOf, type PipelineWork } from './pipelines.ts';
 
 export interface Dispatch {
   /** What it runs, or runs a part of. */
@@ -20,34 +20,69 @@ export interface Program {
   readonly dispatches: readonly Dispatched[];
 }
 
-/** Compiles all entries together and binds each dispatch to its buffers; `offsets` is a uniform buffer to be destroyed with the memory. */
+/** Entries under construction. */
+export interface Entries {
+  /** What can run, by name. */
+  readonly dispatches: ReadonlyMap<string, readonly Dispatch[]>;
+  /** When an entry can run, by name. */
+  readonly ready: ReadonlyMap<string, Promise<void>>;
+  readonly work: PipelineWork;
+  /** A uniform buffer to be destroyed with the memory. */
+  readonly offsets: GPUBuffer | undefined;
+}
+
+/** Compiles entries and binds each dispatch to its buffers: resolves when those of `first` are ready, and goes on with the others. */
 export async function buildEntries(
   own: Device,
   programs: readonly Program[],
   memory: Memory,
-): Promise<{
-  readonly entries: ReadonlyMap<string, readonly Dispatch[]>;
-  readonly work: PipelineWork;
-  readonly offsets: GPUBuffer | undefined;
-}> {
-  const all = programs.flatMap(program => program.dispatches.map(each => each.shader));
-  const { compiled, work } = await compileShaders(own, all);
-  const { buffer: offsets, places } = uploadOffsets(
-    own,
-    all.filter(shader => compiled.get(shader)!.takesOffsets),
-  );
-  const bind = (schedule: Schedule, { kernels, shader }: Dispatched): Dispatch => {
-    const { pipeline, layout } = compiled.get(shader)!;
-    const resources = shader.bindings.map(({ buffer }) => resourceOf(schedule, buffer, memory));
-    const place = places.get(shader);
-    if (place !== undefined) resources.push({ buffer: offsets!, ...place });
-    const entries = resources.map((resource, binding) => ({ binding, resource }));
-    const group = own.device.createBindGroup({ layout, entries });
-    return { kernels, pipeline, group, workgroups: shader.workgroups };
+  first: readonly string[],
+): Promise<Entries> {
+  const all = programs.flatMap(shadersOf);
+  const compiler = compilerOf(own, all);
+  const { buffer: offsets, places } = uploadOffsets(own, all.filter(compiler.takesOffsets));
+  const dispatches = new Map<string, readonly Dispatch[]>();
+  const build = async (program: Program): Promise<void> => {
+    const compiled = await compiler.compile(shadersOf(program));
+    const bind = ({ kernels, shader }: Dispatched): Dispatch => {
+      const { pipeline, layout } = compiled.get(shader)!;
+      const resources = shader.bindings.map(({ buffer }) => resourceOf(program.schedule, buffer, memory));
+      const place = places.get(shader);
+      if (place !== undefined) resources.push({ buffer: offsets!, ...place });
+      const entries = resources.map((resource, binding) => ({ binding, resource }));
+      return {
+        kernels,
+        pipeline,
+        group: own.device.createBindGroup({ layout, entries }),
+        workgroups: shader.workgroups,
+      };
+    };
+    dispatches.set(program.schedule.name, program.dispatches.map(bind));
   };
-  const entries = new Map(programs.map(p => [p.schedule.name, p.dispatches.map(each => bind(p.schedule, each))]));
-  return { entries, work, offsets };
+  let milliseconds = 0;
+  const ready = new Map<string, Promise<void>>();
+  const start = async (some: readonly Program[]): Promise<void> => {
+    const begun = performance.now();
+    for (const program of some) ready.set(program.schedule.name, build(program));
+    await Promise.all(some.map(program => ready.get(program.schedule.name)));
+    milliseconds += performance.now() - begun;
+  };
+  const isFirst = ({ schedule }: Program) => first.includes(schedule.name);
+  await start(programs.filter(isFirst));
+  // Who waits for an entry is told of its failure.
+  start(programs.filter(program => !isFirst(program))).catch(() => undefined);
+  const work: PipelineWork = {
+    get count() {
+      return compiler.count;
+    },
+    get milliseconds() {
+      return milliseconds;
+    },
+  };
+  return { dispatches, ready, work, offsets };
 }
+
+const shadersOf = ({ dispatches }: Program): readonly Shader[] => dispatches.map(each => each.shader);
 
 function resourceOf(schedule: Schedule, name: Binding['buffer'], memory: Memory): GPUBufferBinding {
   if (name === 'arena') return { buffer: memory.arena };

@@ -6,7 +6,7 @@ import { EngineError, never } from '../../util/errors.ts';
 import { floatsOfHalves, halvesOf } from '../../util/half.ts';
 import type { Executable, HostArray } from '../backend.ts';
 import { type Memory, padded } from './buffers.ts';
-import type { buildEntries, Dispatch } from './entry.ts';
+import type { Dispatch, Entries } from './entry.ts';
 import type { Device } from './index.ts';
 import type { PipelineWork } from './pipelines.ts';
 import { canProfile, type KernelProfile, profileEntry } from './profile.ts';
@@ -39,14 +39,17 @@ export function createExecutable(
   own: Device,
   schedules: readonly Schedule[],
   memory: Memory,
-  { entries, work, offsets }: Awaited<ReturnType<typeof buildEntries>>,
+  { dispatches, ready, work, offsets }: Entries,
 ): RunnableExecutable {
   const { device, software, check } = own;
   const find = (name: string) => memory.persistent.get(name) ?? fail('no such buffer', name);
-  const dispatchesOf = (entry: string) => entries.get(entry) ?? fail('no such entry', entry);
+  const dispatchesOf = (entry: string) => dispatches.get(entry) ?? fail('no such entry, or not ready', entry);
   return {
     bytes: memory.bytes + (offsets?.size ?? 0),
     pipelines: work,
+    async ready(entries = [...ready.keys()]) {
+      await Promise.all(entries.map(entry => ready.get(entry) ?? fail('no such entry', entry)));
+    },
     dispatches: entry => dispatchesOf(entry).length,
     async profile(entry, times = PROFILE_RUNS) {
       check();
@@ -55,10 +58,10 @@ export function createExecutable(
     },
     run(entry, times) {
       check();
-      const dispatches = dispatchesOf(entry);
+      const found = dispatchesOf(entry);
       // Software devices get slow beyond a few dispatches in flight.
-      const batch = software ? 1 : Math.max(1, Math.floor(DISPATCHES_PER_SUBMIT / Math.max(1, dispatches.length)));
-      for (let left = times; left > 0; left -= batch) submit(device, dispatches, Math.min(left, batch));
+      const batch = software ? 1 : Math.max(1, Math.floor(DISPATCHES_PER_SUBMIT / Math.max(1, found.length)));
+      for (let left = times; left > 0; left -= batch) submit(device, found, Math.min(left, batch));
     },
     async sync() {
       check();

@@ -5,7 +5,7 @@ import { storable } from '../../codegen/wgsl/storable.ts';
 import type { MatrixShape, Tile } from '../../codegen/wgsl/tiles.ts';
 import type { Schedule } from '../../kernel/kernel.ts';
 import { EngineError } from '../../util/errors.ts';
-import type { Backend } from '../backend.ts';
+import type { Backend, CompileOptions } from '../backend.ts';
 import {
   type AdapterOptions,
   identityOf,
@@ -49,8 +49,8 @@ export interface WebgpuBackend extends Backend {
   readonly adapter: string;
   /** How shaders are written for the device at present. */
   shader(): WgslOptions;
-  /** `shader` replaces what the device and its measurements say of how shaders are written. */
-  compile(entries: readonly Schedule[], shader?: Partial<WgslOptions>): Promise<WebgpuExecutable>;
+  /** Options of `WgslOptions` replace what the device and its measurements say of how shaders are written. */
+  compile(entries: readonly Schedule[], options?: CompileOptions & Partial<WgslOptions>): Promise<WebgpuExecutable>;
 }
 
 /**
@@ -61,6 +61,7 @@ export async function webgpuBackend(options: AdapterOptions = {}): Promise<Webgp
   const opened = await openAdapter(options);
   const gate = openGate(opened, optionsOf(opened), options);
   const own = await withTrials(await openDevice(opened, gate.candidates), gate, options);
+  const pending = new Set<Promise<void>>();
   let disposed = false;
   return {
     name: 'webgpu',
@@ -73,11 +74,18 @@ export async function webgpuBackend(options: AdapterOptions = {}): Promise<Webgp
     },
     adapter: identityOf(opened.adapter),
     shader: () => ({ ...own.shader, ...(own.tuned && { tiles: own.tuned.cache.tiles }) }),
-    compile: (entries, shader) => compile({ ...own, shader: { ...own.shader, ...shader } }, entries),
+    async compile(entries, { first, ...shader } = {}) {
+      const executable = await compile({ ...own, shader: { ...own.shader, ...shader } }, entries, first);
+      const rest = executable.ready().catch(() => undefined);
+      pending.add(rest);
+      rest.then(() => pending.delete(rest));
+      return executable;
+    },
     async dispose() {
       if (disposed) return;
       disposed = true;
       // Work that is pending when the device goes has crashed the addon.
+      await Promise.all(pending);
       await own.device.queue.onSubmittedWorkDone().catch(() => undefined);
       own.device.destroy();
     },
@@ -161,7 +169,11 @@ function subgroupsOf({ features, info }: GPUAdapter, gpu: GPU): WgslOptions['sub
   return features.has('subgroups') && hasNumbers ? { least: info.subgroupMinSize } : undefined;
 }
 
-async function compile(device: Device, given: readonly Schedule[]): Promise<WebgpuExecutable> {
+async function compile(
+  device: Device,
+  given: readonly Schedule[],
+  first: readonly string[] = given.map(each => each.name),
+): Promise<WebgpuExecutable> {
   device.check();
   const entries = given.map(schedule => storable(schedule, device.shader));
   const { own, tuning } = await tuned(device, entries);
@@ -172,7 +184,7 @@ async function compile(device: Device, given: readonly Schedule[]): Promise<Webg
   const scratch = Math.max(0, ...programs.flatMap(p => p.dispatches.map(({ shader }) => shader.scratchBytes ?? 0)));
   const memory = await allocate(own, entries, scratch);
   try {
-    return { ...createExecutable(own, entries, memory, await buildEntries(own, programs, memory)), tuning };
+    return { ...createExecutable(own, entries, memory, await buildEntries(own, programs, memory, first)), tuning };
   } catch (error) {
     memory.destroy();
     throw error;

@@ -1,4 +1,4 @@
-/** Pipelines of shaders: each distinct text is compiled once, all at the same time. */
+/** Pipelines of shaders: each distinct text is compiled once, those that are wanted together at the same time. */
 import { type Binding, literalCode, type Shader, sharedCode } from '../../codegen/wgsl/shader.ts';
 import { never } from '../../util/errors.ts';
 import type { Device } from './index.ts';
@@ -7,41 +7,58 @@ import type { Device } from './index.ts';
 export interface Compiled {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
-  /** Whether the shader's offsets are to be bound behind its buffers. */
-  readonly takesOffsets: boolean;
 }
 
-/** What compiling has taken. */
+/** What compiling has taken so far. */
 export interface PipelineWork {
   /** Distinct pipelines. */
   readonly count: number;
   readonly milliseconds: number;
 }
 
+export interface Compiler {
+  /** Distinct pipelines asked for so far. */
+  readonly count: number;
+  /** Whether a shader's offsets are to be bound behind its buffers, since others share its text. */
+  takesOffsets(shader: Shader): boolean;
+  /** Compiles some of the shaders, all at the same time; what has been asked for before isn't compiled again. */
+  compile(shaders: readonly Shader[]): Promise<ReadonlyMap<Shader, Compiled>>;
+}
+
 /**
- * Compiles each distinct shader once. Shaders that differ by their offsets alone share a text that takes them from a uniform; one that
- * has no such companion has them in its text. Throws our own error, with the text, if the device refuses one: that is never the user's doing.
+ * Compiles each distinct one of `shaders` once. Shaders that differ by their offsets alone share a text that takes them from a uniform; one
+ * that has no such companion has them in its text. Rejects with our own error, with the text, if the device refuses one: that is never the
+ * user's doing.
  */
-export async function compileShaders(
-  own: Device,
-  shaders: readonly Shader[],
-): Promise<{ readonly compiled: ReadonlyMap<Shader, Compiled>; readonly work: PipelineWork }> {
-  const start = performance.now();
+export function compilerOf(own: Device, shaders: readonly Shader[]): Compiler {
   const layouts = new Map<string, GPUBindGroupLayout>();
-  const pending = new Map<string, Shader[]>();
-  for (const shader of shaders) pending.set(shader.template, [...(pending.get(shader.template) ?? []), shader]);
-  const pairs = await Promise.all(
-    [...pending.values()].map(async alike => {
-      const first = alike[0]!;
-      const takesOffsets = alike.some(shader => shader.offsets.some((offset, n) => offset !== first.offsets[n]));
-      const layout = layoutOf(own, layouts, first.bindings, takesOffsets);
-      const code = takesOffsets ? sharedCode(first) : literalCode(first);
-      const pipeline = await createPipeline(own, first.name, code, layout);
-      return alike.map(shader => [shader, { pipeline, layout, takesOffsets }] as const);
-    }),
-  );
-  const work = { count: pairs.length, milliseconds: performance.now() - start };
-  return { compiled: new Map(pairs.flat()), work };
+  const firsts = new Map<string, Shader>();
+  const shared = new Set<string>();
+  for (const shader of shaders) {
+    const first = firsts.get(shader.template) ?? shader;
+    firsts.set(shader.template, first);
+    if (shader.offsets.some((offset, n) => offset !== first.offsets[n])) shared.add(shader.template);
+  }
+  const takesOffsets = ({ template }: Shader) => shared.has(template);
+  const create = async (shader: Shader): Promise<Compiled> => {
+    const layout = layoutOf(own, layouts, shader.bindings, takesOffsets(shader));
+    const code = takesOffsets(shader) ? sharedCode(shader) : literalCode(shader);
+    return { pipeline: await createPipeline(own, shader.name, code, layout), layout };
+  };
+  const known = new Map<string, Promise<Compiled>>();
+  const compiled = (shader: Shader): Promise<Compiled> => {
+    const found = known.get(shader.template) ?? create(shader);
+    known.set(shader.template, found);
+    return found;
+  };
+  return {
+    get count() {
+      return known.size;
+    },
+    takesOffsets,
+    compile: async wanted =>
+      new Map(await Promise.all(wanted.map(async each => [each, await compiled(each)] as const))),
+  };
 }
 
 /** Texts declare their bindings, so equal texts have equal layouts. */

@@ -6,7 +6,7 @@ import type { MatmulKernel, Schedule } from '../../kernel/kernel.ts';
 import { bytesOf } from '../../kernel/memory.ts';
 import { padded } from './buffers.ts';
 import type { Device } from './index.ts';
-import { compileShaders } from './pipelines.ts';
+import { compilerOf } from './pipelines.ts';
 
 /** For all products of one compilation together. */
 export const TUNING_MS = 2000;
@@ -79,7 +79,7 @@ export async function fastest(
   const memory = allocateFor(own, schedule, shaders.flat());
   if (memory === undefined) return undefined;
   try {
-    const { compiled } = await compileShaders(own, shaders.flat());
+    const compiled = await compilerOf(own, shaders.flat()).compile(shaders.flat());
     const candidates = tiles.map((tile, n): Candidate => {
       const dispatches = shaders[n]!.map(shader => ({
         pipeline: compiled.get(shader)!.pipeline,

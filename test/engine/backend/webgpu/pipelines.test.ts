@@ -91,3 +91,28 @@ onDevice(
     await check(backend, b.finish('division', outputs));
   },
 );
+
+onDevice('entries that are not wanted first are compiled afterwards, and share what the first have', async backend => {
+  const entry = (name: string, more: number) => {
+    const b = new GraphBuilder();
+    const y = b.softmax(b.input('x', f32(5, 8)));
+    return scheduleGraph(b.finish(name, [{ name, value: more === 0 ? y : b.mul(b.exp(y), more) }]));
+  };
+  const executable = await backend.compile([entry('first', 0), entry('second', 3), entry('same', 3)], {
+    first: ['first'],
+  });
+  const x = Float32Array.from({ length: 40 }, (_, n) => Math.sin(n));
+  executable.write('x', x);
+  executable.run('first', 1);
+  const first = await executable.read('first');
+  await executable.ready(['second', 'same']);
+  const { count } = executable.pipelines;
+  executable.run('second', 1);
+  executable.run('same', 1);
+  const expected = first.map(v => Math.fround(3 * Math.exp(v)));
+  expect(difference(await executable.read('second'), Array.from(expected))).toBeLessThan(1e-5);
+  expect(await executable.read('same')).toEqual(await executable.read('second'));
+  await executable.ready();
+  expect(executable.pipelines.count).toBe(count);
+  executable.dispose();
+});
