@@ -24,6 +24,9 @@ export interface Revealed {
   readonly real: string;
 }
 
+/** Loops whose turns can't be built once are unrolled. */
+const unrolling: Pick<Builder, 'turn'> = { turn: () => undefined };
+
 /** Lowers the block and runs all of it on a batch of that size. */
 export function runtimeShapes(analysis: Analysis, train: string, batch: number): readonly Revealed[] {
   const known = checkedTypes(analysis);
@@ -62,7 +65,7 @@ function watched(analysis: Analysis, train: string): readonly Watched[] {
       ...rules,
       evaluate: (context, expression) => {
         // What the body of a loop computes has arrays of its own only where the loop is unrolled.
-        if (context.emission) Object.assign(context.emission, { pure: () => undefined });
+        if (context.emission) Object.assign(context.emission, unrolling);
         if (context.emission?.training && !bodies.has(context.sheet)) bodies.set(context.sheet, context);
         return rules.evaluate(context, expression);
       },
