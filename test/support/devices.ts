@@ -44,7 +44,7 @@ type DeviceTest = (title: string, run: (backend: WebgpuBackend, isFirst: boolean
 
 /**
  * Opens the machine's adapters for the tests of a file; what is returned declares a test on each, which is skipped where there is none. Property
- * tests try less on adapters that are not the `first`: they compile seconds at each new shader.
+ * tests try less on adapters that are not the `first`: they compile seconds at each new shader, which their timeout is for.
  */
 export function deviceTests(): DeviceTest {
   const opened = new Map<TestAdapter, WebgpuBackend | undefined>();
@@ -57,7 +57,7 @@ export function deviceTests(): DeviceTest {
   });
   return (title, run) => {
     for (const adapter of wanted) {
-      it(`${title} (${adapter.name})`, { timeout: 120_000 }, async context => {
+      it(`${title} (${adapter.name})`, { timeout: 300_000 }, async context => {
         const backend = opened.get(adapter);
         await (backend ? run(backend, adapter === wanted[0]) : context.skip());
       });
