@@ -239,9 +239,15 @@ async function notFinite(live: Live, bad: number): Promise<EngineError> {
   await save(live, false);
   const cause = await findNonFinite(live.session, live.entries, bad);
   const what = cause === undefined ? 'the loss or a gradient was not finite' : cause;
+  // No update has come before the first step, so its learning rate is not to blame.
+  const remedy =
+    bad === 1
+      ? 'scale inputs and targets, as standardize does, or look for a logarithm or quotient of 0'
+      : 'lower the learning rate, or clip the gradients';
+  const precision = live.session.layout.mixed ? ', or train with precision float32' : '';
   return new EngineError(
     'not-finite',
-    `step ${bad}: ${what}; lower the learning rate, or clip the gradients${live.session.layout.mixed ? ', or train with precision float32' : ''}; the weights of step ${bad - 1} are kept in ${live.options.paths.last}`,
+    `step ${bad}: ${what}; ${remedy}${precision}; the weights of step ${bad - 1} are kept in ${live.options.paths.last}`,
   );
 }
 

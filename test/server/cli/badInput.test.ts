@@ -258,6 +258,19 @@ describe('a loss that leaves the numbers', () => {
   });
 });
 
+describe('data too large for single precision', () => {
+  it('is not blamed on the learning rate, which no update has used yet', async () => {
+    writeFileSync(at('t.csv'), `a,b,y\n${'3e20,1e20,0.5\n'.repeat(8)}`);
+    writeFileSync(
+      at('a.strata'),
+      'data T = csv("t.csv", target: "y") {\n  batch 4\n}\ntrain t on T {\n  minimize mse(features |> linear(1) |> sum(axis: 1), y) using adam(lr: 0.01)\n  epochs 1\n}\n',
+    );
+    expect(errorOf(await run('train', 'a.strata', '--device', 'cpu', '--json'))).toMatch(
+      /^not-finite: step 1: \w+ of mse gave Infinity; scale inputs and targets, as standardize does, or look for a logarithm or quotient of 0; the weights of step 0 are kept/,
+    );
+  });
+});
+
 describe('run folders', () => {
   const base = temporaryFolder();
   beforeAll(async () => {
