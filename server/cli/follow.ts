@@ -29,12 +29,14 @@ export async function follow(
     log: () => {},
   });
   const view = options.json === true ? jsonView() : terminalView();
+  if (options.past !== true) view.begin();
   try {
     const { done, summary } = await showUntilDone(manager, view, begin, options);
     if (options.json !== true) console.log(`run ${paint('cyan', shortPath(summary.folder, process.cwd()))}`);
     if (done.reason === 'failed') process.exitCode = exitCodes.environment;
     return done;
   } finally {
+    view.end();
     manager.dispose();
   }
 }

@@ -21,7 +21,8 @@ export function liveLine(stream: NodeJS.WriteStream): LiveLine {
   if (stream.isTTY !== true) return { update: () => {}, clear: () => {} };
   const eraseLine = '\r\x1b[2K';
   return {
-    update: text => void stream.write(eraseLine + truncate(text, stream.columns ?? 80)),
+    // A terminal that knows no width says 0.
+    update: text => void stream.write(eraseLine + truncate(text, stream.columns || 80)),
     clear: () => void stream.write(eraseLine),
   };
 }

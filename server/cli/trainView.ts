@@ -1,4 +1,4 @@
-/** Shows a run in the terminal: JSON lines, or a live progress line, a line an epoch, and a loss plot at the end. */
+/** Shows a run in the terminal: JSON lines, or a live progress line, a line an epoch, and a loss plot and what went wrong at the end. */
 import type { DoneEvent, EpochEvent, Metrics, RunEvent, StartEvent, StepEvent } from '../../engine/train/events.ts';
 import {
   count,
@@ -13,7 +13,11 @@ import {
 } from './terminal.ts';
 
 export interface TrainView {
+  /** An engine is about to be started: it may compile for seconds before it says anything itself. */
+  begin(): void;
   show(event: RunEvent): void;
+  /** Says what went wrong, if anything did, and leaves the terminal to other text. Nothing is shown after it. */
+  end(): void;
 }
 
 /** One JSON value a line, as in `metrics.jsonl`, from `start` on: that an engine is starting is nothing to a reader who started it. */
@@ -22,12 +26,14 @@ export function jsonView(write: (line: string) => void = line => void process.st
     show: event => {
       if (event.type !== 'state' || event.state !== 'starting') write(`${JSON.stringify(event)}\n`);
     },
+    begin: () => {},
+    end: () => {},
   };
 }
 
 export function terminalView(stream: NodeJS.WriteStream = process.stdout): TrainView {
   const view = new ProgressView(liveLine(stream), line => void stream.write(`${line}\n`));
-  return { show: event => view.show(event) };
+  return { begin: () => view.begin(), show: event => view.show(event), end: () => view.end() };
 }
 
 class ProgressView {
@@ -35,6 +41,7 @@ class ProgressView {
   private readonly losses: [number, number][] = [];
   private began = { step: 0, time: 0 };
   private lastDraw = 0;
+  private error: DoneEvent['error'];
 
   constructor(
     private readonly live: LiveLine,
@@ -46,11 +53,24 @@ class ProgressView {
     else if (event.type === 'step') this.onStep(event);
     else if (event.type === 'epoch') this.onEpoch(event);
     else if (event.type === 'done') this.onDone(event);
+    else if (event.type === 'state' && event.state === 'starting') this.begin();
     else if (event.type === 'state' && event.state === 'paused')
       this.live.update(`paused at step ${count(event.step)}`);
   }
 
+  begin(): void {
+    this.live.update('starting: reading data, compiling the training step…');
+  }
+
+  end(): void {
+    this.live.clear();
+    // Below the chart and the folder, where it is looked for.
+    if (this.error !== undefined)
+      this.print(`${paint(['bold', 'red'], 'error')}[${this.error.code}]: ${this.error.message}`);
+  }
+
   private onStart(event: StartEvent): void {
+    this.live.clear();
     this.start = event;
     this.began = { step: event.fromStep, time: event.time };
     const validation = event.validationSamples > 0 ? ` + ${count(event.validationSamples)} validation` : '';
@@ -87,8 +107,7 @@ class ProgressView {
 
   private onDone(event: DoneEvent): void {
     this.live.clear();
-    if (event.error !== undefined)
-      this.print(`${paint(['bold', 'red'], 'failed')}[${event.error.code}]: ${event.error.message}`);
+    this.error = event.error;
     const chart = lossPlot(this.losses);
     if (chart !== '') this.print(`\n${paint('dim', 'loss')}\n${chart}`);
     // A run that fails while it loads has had no device yet.
