@@ -1,7 +1,7 @@
 /** A traced program as a Python file of `torch.nn` modules, a class a model, with the weights' names of the program. */
-import { type Dim, isConstant, showDim } from '../../engine/dim/dim.ts';
+import { type Dim, isConstant, sameDim, showDim } from '../../engine/dim/dim.ts';
 import { EngineError, never } from '../../engine/util/errors.ts';
-import { showTensor } from '../lang/check/meaning.ts';
+import { showTensor, type TensorMeaning } from '../lang/check/meaning.ts';
 import { helpers, literal, rules, type TorchCall, UnreadableSize } from './rules.ts';
 import type { Frame, IndexItem, Step, Trace } from './trace.ts';
 
@@ -143,7 +143,7 @@ class Body {
       case 'input':
         throw never('an input of a model that it was not given', from.name);
       case 'constant':
-        return tight(constantText(from.value, step.tensor.shape));
+        return tight(this.constant(from.value, step.tensor));
       case 'call':
         return tight(this.call(step, from));
       case 'operator':
@@ -158,6 +158,28 @@ class Body {
         return tight(`${own}(${given.join(', ')})`);
       }
     }
+  }
+
+  /** PyTorch makes whole numbers of what is written as such, so reals are written with a point. */
+  private constant(value: number | readonly number[], { dtype, shape }: TensorMeaning): string {
+    const number = (n: number): string => {
+      const text = literal(n);
+      return dtype === 'f32' && /^-?\d+$/.test(text) ? `${text}.0` : text;
+    };
+    if (typeof value !== 'number') return `torch.tensor([${value.map(number).join(', ')}])`;
+    if (shape.length === 0) return `torch.tensor(${number(value)})`;
+    const sizes = shape.map(dim => this.size(dim));
+    return `torch.full((${sizes.join(', ')}${sizes.length === 1 ? ',' : ''}), ${number(value)})`;
+  }
+
+  /** A number, or how large an input of this model is along an axis. */
+  private size(dim: Dim): string {
+    if (isConstant(dim)) return String(dim);
+    for (const input of this.frame.inputs) {
+      const axis = input.tensor.shape.findIndex(other => sameDim(other, dim));
+      if (axis >= 0) return `${this.plain(input)}.shape[${axis}]`;
+    }
+    throw unsupported(`a tensor of the size ${showDim(dim)}, full of a number`, 'sizes that an input of the model has');
   }
 
   private call(step: Step, from: Extract<Step['from'], { kind: 'call' }>): string {
@@ -231,16 +253,6 @@ function usesOf(steps: readonly Step[], results: readonly Step[]): ReadonlyMap<S
 function nameOf({ from }: Step): string {
   if (from.kind === 'model') return from.frame.model.toLowerCase();
   return from.kind === 'call' ? from.fn : 'y';
-}
-
-function constantText(value: number | readonly number[], shape: readonly Dim[]): string {
-  if (typeof value !== 'number') return `torch.tensor([${value.map(literal).join(', ')}])`;
-  const strange = shape.find(d => !isConstant(d));
-  if (strange !== undefined)
-    throw unsupported(`a number for ${showDim(strange)} elements`, 'sizes that do not depend on the batch');
-  return shape.length === 0
-    ? `torch.tensor(${literal(value)})`
-    : `torch.full((${shape.join(', ')},), ${literal(value)})`;
 }
 
 function indexText(item: IndexItem): string {

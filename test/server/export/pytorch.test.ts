@@ -82,6 +82,7 @@ const called = [
   'maximum(x, 0.1 * x)',
   'minimum(x, 0.1 * x)',
   'select(x > 0, x, 2 * x)',
+  'select(x > 0, 1, 0)',
   'concat(x[:, :, 0:14], x[..., 14:])',
   'squeeze(unsqueeze(x, 1), 1)',
   'mean(stack(x, x, axis: 0), axis: 0)',
@@ -213,6 +214,19 @@ class Digits(nn.Module):
     def forward(self, image):
         return self.net(image)
 `);
+  });
+
+  it('fills tensors with numbers as large as an input of the model', async () => {
+    const model = 'model Net(x: [B, 784]) -> [B, 10] {\n  select(x > 0, 1, 0) |> linear(10)\n}';
+    const text = readFileSync(join(await exported(digits(model, 'image |> flatten')), 'model.py'), 'utf8');
+    expect(text).toContain(
+      'torch.where(x > 0, torch.full((x.shape[0], 784), 1.0), torch.full((x.shape[0], 784), 0.0))',
+    );
+    const twice =
+      'model Net(x: [B, 784]) -> [B, 10] {\n  y = reshape(x, [2 * B, 392])\n  select(y > 0, 1, 0) |> reshape([B, 784]) |> linear(10)\n}';
+    await expect(exported(digits(twice, 'image |> flatten'))).rejects.toThrow(
+      'expected sizes that an input of the model has, found a tensor of the size 2 * B, full of a number; leave it out of the model to export it',
+    );
   });
 
   it('says in one sentence what it can not write down', async () => {
