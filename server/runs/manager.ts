@@ -56,6 +56,12 @@ export function createRunManager(options: RunManagerOptions): RunManager {
     for (const listener of listeners) listener(summary, run.events.slice(from));
   };
 
+  /** Tells listeners of a run that has no events to hand on. */
+  const announce = (summary: RunSummary): RunSummary => {
+    for (const listener of listeners) listener(summary, []);
+    return summary;
+  };
+
   /** The live run of a folder, attaching if an engine answers there; undefined where none does. */
   const attach = (identity: RunIdentity): Promise<LiveRun | undefined> => {
     const { id, folder } = identity;
@@ -88,8 +94,10 @@ export function createRunManager(options: RunManagerOptions): RunManager {
     const runtime = findRuntime({ engine: options.engine, ...(setting === undefined ? {} : { setting }) });
     options.log(`${identity.id}: ${runtime.path} (${runtime.origin})`);
     await startEngine(runtime, options.engine, identity.folder);
+    // An engine that compiles a large network may answer only seconds later.
+    announce({ ...offlineSummary(identity, true), state: 'starting' });
     const run = await attach(identity);
-    if (run === undefined) return offlineSummary(identity); // over before it could be attached to
+    if (run === undefined) return announce(offlineSummary(identity)); // over before it could be attached to
     tell(run, 0);
     return summaryOf(run);
   };
