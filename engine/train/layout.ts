@@ -145,13 +145,18 @@ export function fieldsOf(graph: Graph): readonly { name: string; dtype: DType; s
     }));
 }
 
-/** Numbers and flags of an optimiser's or schedule's call, without `lr`. */
-export function settings(args: Readonly<Record<string, CallArgument>>): Record<string, number | boolean> {
-  const kept: Record<string, number | boolean> = {};
+/** Numbers, flags and lists of numbers of an optimiser's or schedule's call, without `lr`. */
+export function settings(args: Readonly<Record<string, CallArgument>>): Settings {
+  const kept: Record<string, Settings[string]> = {};
   for (const [name, value] of Object.entries(args)) {
-    if (name !== 'lr' && (typeof value === 'number' || typeof value === 'boolean')) kept[name] = value;
+    if (name !== 'lr' && (typeof value === 'number' || typeof value === 'boolean' || isNumbers(value)))
+      kept[name] = value;
   }
   return kept;
+}
+
+function isNumbers(value: CallArgument): value is readonly number[] {
+  return Array.isArray(value) && value.every(item => typeof item === 'number');
 }
 
 /** The optimiser an objective names. Throws `program-malformed`. */

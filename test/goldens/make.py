@@ -242,6 +242,7 @@ def schedules():
     cases = [
         ("step_decay", {"every": 5, "gamma": 0.1}, "epoch", 1e-3, lambda o: lr.StepLR(o, 5, 0.1)),
         ("step_decay", {"every": 3, "gamma": 0.7}, "epoch", 0.1, lambda o: lr.StepLR(o, 3, 0.7)),
+        ("multi_step", {"milestones": [3, 7, 7, 20], "gamma": 0.5}, "epoch", 0.1, lambda o: lr.MultiStepLR(o, [3, 7, 7, 20], 0.5)),
         ("exponential_decay", {"gamma": 0.9}, "epoch", 1e-2, lambda o: lr.ExponentialLR(o, 0.9)),
         ("cosine", {"steps": 30, "min": 1e-5}, "step", 1e-3, lambda o: lr.CosineAnnealingLR(o, 30, 1e-5)),
         ("cosine_restarts", {"every": 7, "min": 1e-5}, "step", 1e-3, lambda o: lr.CosineAnnealingWarmRestarts(o, 7, eta_min=1e-5)),

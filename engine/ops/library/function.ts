@@ -124,7 +124,7 @@ export interface TransformFunction extends Declaration {
   readonly build: (context: BuildContext, args: Arguments) => Value | readonly Value[];
 }
 
-export type Settings = Readonly<Record<string, number | boolean>>;
+export type Settings = Readonly<Record<string, number | boolean | readonly number[]>>;
 
 /** Where a parameter lies in its flat buffer: row-major from `offset`. */
 export interface Extent {

@@ -1,4 +1,5 @@
 /** Learning-rate schedules, computed on the device from the step count. `lr` of each may itself be a schedule, so they compose. */
+import { never } from '../../util/errors.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
 import type { Settings as Args, ScheduleFunction } from './function.ts';
 
@@ -31,6 +32,21 @@ export const schedules: readonly ScheduleFunction[] = [
     example: 'adam(lr: step_decay(0.001, every: 5, gamma: 0.1))',
     value: (b, { epoch, base }, args) =>
       b.mul(base, power(b, num(args, 'gamma'), b.floor(b.div(epoch, num(args, 'every'))))),
+  },
+  {
+    kind: 'schedule',
+    name: 'multi_step',
+    signature: 'multi_step(lr: schedule, milestones: numbers, gamma: float = 0.1) -> schedule',
+    doc: 'lr times `gamma` from each of the epochs `milestones` on, with epochs counted from 0; one that is named twice counts twice.',
+    example: 'sgd(lr: multi_step(0.1, milestones: [30, 60, 80]), momentum: 0.9)',
+    value: (b, { epoch, base }, args) => {
+      const { milestones } = args;
+      if (typeof milestones !== 'object') throw never('milestones that are no list', String(milestones));
+      return milestones.reduce(
+        (lr, from) => b.select(b.greaterEqual(epoch, from), b.mul(lr, num(args, 'gamma')), lr),
+        base,
+      );
+    },
   },
   {
     kind: 'schedule',

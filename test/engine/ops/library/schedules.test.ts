@@ -12,7 +12,7 @@ import { call } from '../../../support/macros.ts';
 interface ScheduleGolden {
   readonly single: readonly {
     readonly name: string;
-    readonly args: Readonly<Record<string, number>>;
+    readonly args: Readonly<Record<string, number | readonly number[]>>;
     readonly unit: 'step' | 'epoch';
     readonly base: number;
     readonly values: readonly number[];
