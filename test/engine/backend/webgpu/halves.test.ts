@@ -95,15 +95,18 @@ onDevice('what a kernel with more buffers than bindings reads is rounded in f32'
   expect(difference(found.sum!, expectedBuffers(graph, leaves).sum!)).toBeLessThan(2 ** -9);
 });
 
-onDevice('the same bits whether f16 is stored or rounded, in as much memory as is planned', async (backend, isFirst) => {
-  for (const name of isFirst ? ['simplenet', 'optimizednet'] : ['simplenet']) {
-    const stored = await trained(backend, {}, name);
-    const rounded = await trained(backend, { halves: undefined }, name);
-    expect(stored.weights.every(Number.isFinite)).toBe(true);
-    expect(Buffer.from(stored.weights.buffer).equals(Buffer.from(rounded.weights.buffer))).toBe(true);
-    const planned = backend.memory.storable!(stored.schedule).arenaBytes;
-    const wide = widened(stored.schedule).arenaBytes;
-    expect(rounded.bytes - stored.bytes).toBe(wide - planned);
-    if (backend.halves === 'stored') expect(planned / wide).toBeLessThan(0.85);
-  }
-});
+onDevice(
+  'the same bits whether f16 is stored or rounded, in as much memory as is planned',
+  async (backend, isFirst) => {
+    for (const name of isFirst ? ['simplenet', 'optimizednet'] : ['simplenet']) {
+      const stored = await trained(backend, {}, name);
+      const rounded = await trained(backend, { halves: undefined }, name);
+      expect(stored.weights.every(Number.isFinite)).toBe(true);
+      expect(Buffer.from(stored.weights.buffer).equals(Buffer.from(rounded.weights.buffer))).toBe(true);
+      const planned = backend.memory.storable!(stored.schedule).arenaBytes;
+      const wide = widened(stored.schedule).arenaBytes;
+      expect(rounded.bytes - stored.bytes).toBe(wide - planned);
+      if (backend.halves === 'stored') expect(planned / wide).toBeLessThan(0.85);
+    }
+  },
+);
