@@ -75,7 +75,13 @@ export interface FactData {
     readonly type: string;
     readonly signature: string;
   };
-  'unknown-argument': { readonly callee: string; readonly name: string; readonly candidates: readonly string[] };
+  /** `candidates` of its `parameters` are meant perhaps. */
+  'unknown-argument': {
+    readonly callee: string;
+    readonly name: string;
+    readonly candidates: readonly string[];
+    readonly parameters: readonly string[];
+  };
   'too-many-arguments': { readonly callee: string; readonly most: number; readonly found: number };
   /** A number out of its range: `dropout(2)`; `expected` is text such as `a number from 0 to 1`. */
   'value-out-of-range': { readonly subject: string; readonly expected: string; readonly found: string };

@@ -3,7 +3,8 @@ import { didYouMean, type Rule, renames } from './rule.ts';
 
 export const unknownArgument: Rule<'unknown-argument'> = {
   message: ({ callee, name }) => `${callee} has no parameter ${name}`,
-  help: ({ candidates }) => didYouMean(candidates),
+  help: ({ callee, candidates, parameters }) =>
+    didYouMean(candidates) ?? `${callee} takes ${parameters.length > 0 ? parameters.join(', ') : 'no arguments'}`,
   fixTitle: ({ candidates }) => `change to ${candidates[0]}`,
   fixes: ({ candidates }, span) => renames(candidates, span),
   page: {

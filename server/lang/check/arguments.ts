@@ -93,11 +93,9 @@ function named(context: Context, callee: Callee, arg: Argument, name: string, ma
     }
     context.rules.evaluate(context, arg.value);
     matched.failed = true;
-    const candidates = closest(
-      name,
-      parameters.map(p => p.name),
-    );
-    report(context, 'unknown-argument', arg.name!, { callee: calleeName, name, candidates });
+    const names = parameters.map(p => p.name);
+    const data = { callee: calleeName, name, candidates: closest(name, names), parameters: names };
+    report(context, 'unknown-argument', arg.name!, data);
     return;
   }
   const target = callee.model && { kind: 'global' as const, uri: callee.model.uri, name: calleeName, parameter: name };

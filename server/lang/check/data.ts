@@ -394,6 +394,8 @@ export function wholeSetting(context: Context, s: Setting, least: number): numbe
   return undefined;
 }
 
+const splitParts = ['validation', 'test'];
+
 function splitPart(context: Context, arg: Argument, face: Draft): void {
   const name = arg.name?.name;
   if (name !== 'validation' && name !== 'test') {
@@ -402,7 +404,8 @@ function splitPart(context: Context, arg: Argument, face: Draft): void {
       report(context, 'unknown-argument', span, {
         callee: 'split',
         name: name ?? '',
-        candidates: closest(name ?? '', ['validation', 'test']),
+        candidates: closest(name ?? '', splitParts),
+        parameters: splitParts,
       });
     return;
   }

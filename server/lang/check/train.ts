@@ -361,7 +361,7 @@ function argumentName(context: Context, s: Setting, arg: Argument, usual: string
   if (names.includes(name)) return name;
   context.rules.evaluate(context, arg.value);
   const candidates = closest(name, names).concat(names.filter(n => !closest(name, names).includes(n)));
-  report(context, 'unknown-argument', arg.name ?? arg, { callee: s.keyword.name, name, candidates });
+  report(context, 'unknown-argument', arg.name ?? arg, { callee: s.keyword.name, name, candidates, parameters: names });
   return undefined;
 }
 

@@ -71,9 +71,14 @@ const samples: readonly (readonly [fact: DiagnosticFact, message: string, help?:
     'linear(x, out: int)',
   ],
   [
-    fact('unknown-argument', { callee: 'adam', name: 'lt', candidates: ['lr'] }),
+    fact('unknown-argument', { callee: 'adam', name: 'lt', candidates: ['lr'], parameters: ['lr', 'beta1'] }),
     'adam has no parameter lt',
     'did you mean lr?',
+  ],
+  [
+    fact('unknown-argument', { callee: 'adam', name: 'at', candidates: [], parameters: ['lr', 'beta1'] }),
+    'adam has no parameter at',
+    'adam takes lr, beta1',
   ],
   [fact('too-many-arguments', { callee: 'relu', most: 1, found: 3 }), 'expected at most 1 argument for relu, found 3'],
   [
