@@ -40,7 +40,7 @@ const edges = listed(
 /** Names of functions of `x` alone, elementwise. */
 const elementwise = [
   'relu relu6 leaky_relu elu selu gelu silu sigmoid tanh log_sigmoid softplus softsign mish hardtanh tanhshrink softshrink',
-  'hardshrink celu hard_sigmoid hard_swish exp log sqrt abs sign sin cos erf floor round square detach threshold tan rsqrt ceil',
+  'hardshrink celu hard_sigmoid hard_swish exp expm1 log log1p sqrt abs sign sin cos erf floor round square detach threshold tan rsqrt ceil',
 ].flatMap(line => line.split(' '));
 const alongAxis = ['softmax', 'softmin', 'log_softmax', 'cumsum', 'sort', 'flip', 'argmax', 'argmin', 'l2_normalize'];
 const reductions = ['sum', 'mean', 'variance', 'std', 'max', 'min', 'norm', 'logsumexp'];
@@ -166,7 +166,7 @@ const layers: readonly Case[] = [
 
 const functions: readonly Case[] = [
   ...elementwise.flatMap(name => {
-    const positive = ['log', 'sqrt', 'rsqrt'].includes(name);
+    const positive = ['log', 'log1p', 'sqrt', 'rsqrt'].includes(name);
     return [
       one(name, 'at random', { x: random([3, 5], 2, positive ? [0.1, 4] : [-4, 4]) }),
       one(name, 'at edges', { x: edges }),
@@ -187,6 +187,14 @@ const functions: readonly Case[] = [
     one(name, 'of NaN', { x: listed([1, 3], [1, gap, 2]) }, { args: { axis: 1 } }),
   ]),
   ...reductions.flatMap(reductionCases),
+  ...['log1p', 'expm1'].flatMap(name => [
+    one(name, 'about 0', { x: random([30], 2, [-0.6, 0.6]) }),
+    one(name, 'near 0', { x: random([30], 2, [-1e-9, 1e-9]) }),
+  ]),
+  one('prod', 'of rows', { x: random([3, 5]) }, { args: { axis: -1 } }),
+  one('prod', 'of columns', { x: random([7, 2, 3]) }, { args: { axis: 0, keep: true } }),
+  one('prod', 'of zeros', { x: listed([3, 3], [2, 0, 3, 0, 5, 0, 0, 0, 0]) }, { args: { axis: 1 } }),
+  one('prod', 'of one', { x: random([3, 1]) }, { args: { axis: 1 } }),
   one('softplus', 'of beta', { x: random([3, 5], 2, [-9, 9]) }, { args: { beta: 2.5 } }),
   one('threshold', 'above', { x: random([3, 5]) }, { args: { at: 0.3, value: -2 } }),
   one('gelu', 'by tanh', { x: edges }, { args: { tanh: true } }),

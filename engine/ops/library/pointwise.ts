@@ -21,9 +21,40 @@ function clamp(b: GraphBuilder, x: Value, low: number | undefined, high: number 
   return high === undefined ? raised : b.minimum(raised, high);
 }
 
+/** What `near` makes of x within `bound` of 0 and `far` elsewhere; `near` sees 0 there, so that its gradient stays finite. */
+function around(b: GraphBuilder, x: Value, bound: number, near: (x: Value) => Value, far: (x: Value) => Value): Value {
+  const within = b.less(b.abs(x), bound);
+  return b.select(within, near(b.select(within, x, 0)), far(x));
+}
+
+/** Below 1/4 it is 2 artanh(s) with s = x / (2 + x) by its series up to s^13: 1 + x would lose the digits of x. */
+function log1p(b: GraphBuilder, x: Value): Value {
+  const artanh = (s: Value): Value => {
+    const square = b.square(s);
+    const odd = [11, 9, 7, 5, 3, 1].reduce<Value>((sum, n) => b.add(b.mul(sum, square), 1 / n), b.fill(1 / 13, s));
+    return b.mul(s, odd);
+  };
+  const near = (z: Value): Value => b.mul(artanh(b.div(z, b.add(z, 2))), 2);
+  return around(b, x, 0.25, near, far => b.log(b.add(far, 1)));
+}
+
+/** Below 1/2 it is the series x + x^2 / 2! + … up to x^11: exp(x) - 1 would lose the digits of x. */
+function expm1(b: GraphBuilder, x: Value): Value {
+  const near = (z: Value): Value => {
+    const inner = [10, 9, 8, 7, 6, 5, 4, 3, 2].reduce<Value>(
+      (sum, n) => b.add(b.mul(b.mul(z, 1 / n), sum), 1),
+      b.add(b.mul(z, 1 / 11), 1),
+    );
+    return b.mul(z, inner);
+  };
+  return around(b, x, 0.5, near, far => b.sub(b.exp(far), 1));
+}
+
 export const pointwiseFunctions: readonly TensorFunction[] = [
   pointwise('exp', '', 'e to the power x.', (b, x) => b.exp(x)),
   pointwise('log', '', 'The natural logarithm.', (b, x) => b.log(x)),
+  pointwise('log1p', '', 'log(1 + x), accurate near 0 too.', log1p, 'counts |> log1p'),
+  pointwise('expm1', '', 'exp(x) - 1, accurate near 0 too.', expm1, 'x |> expm1'),
   pointwise('sqrt', '', 'The square root.', (b, x) => b.sqrt(x)),
   pointwise('abs', '', '|x|; the gradient at 0 is 0.', (b, x) => b.abs(x)),
   pointwise('sign', '', '-1, 0 or 1.', (b, x) => b.sign(x)),

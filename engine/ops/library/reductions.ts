@@ -1,7 +1,7 @@
 /** Reductions over one axis or all of them. */
 import type { DType, Shape } from '../../ir/graph.ts';
 import type { GraphBuilder, ReduceOptions, Value } from '../builder.ts';
-import { axisOf, flag, number, optionalNumber, tensor, typeOf } from './arguments.ts';
+import { axisOf, flag, known, number, optionalNumber, tensor, typeOf } from './arguments.ts';
 import type { ResultType, TensorFunction, TypeArguments } from './function.ts';
 import { cosineSimilarity } from './losses.ts';
 import { mean } from './numerics.ts';
@@ -29,6 +29,20 @@ function logSumExp(b: GraphBuilder, x: Value, options: ReduceOptions): Value {
 function rootOf(b: GraphBuilder, x: Value): Value {
   const positive = b.greater(x, 0);
   return b.select(positive, b.sqrt(b.select(positive, x, 1)), x);
+}
+
+/**
+ * The product along `axis` of known size, halves by halves: each element's gradient is the product of the others, with no division
+ * by one that is 0.
+ */
+function product(b: GraphBuilder, x: Value, axis: number): Value {
+  const size = known('prod', x.type.shape[axis]!);
+  if (size === 1) return x;
+  const half = Math.floor(size / 2);
+  const [first, second] = [0, half].map(start => b.sliceAxis(x, axis, start, half));
+  const paired = b.mul(first!, second!);
+  const rest = size % 2 === 1 ? [b.sliceAxis(x, axis, size - 1, 1)] : [];
+  return product(b, rest.length > 0 ? b.concat([paired, ...rest], axis) : paired, axis);
 }
 
 /** `whole`: of whole numbers it is one again. A bool counts as 0 or 1. */
@@ -95,6 +109,24 @@ export const reductions: readonly TensorFunction[] = [
     (b, x, options) => b.min(x, options),
     true,
   ),
+  {
+    kind: 'function',
+    name: 'prod',
+    signature: 'prod(x: [...], axis: int = -1, keep: bool = false) -> [...]',
+    doc: 'The product along `axis`, whose size is known before training; `keep` leaves a 1 in its place.',
+    example: 'chances |> prod(axis: 1)',
+    type: args => {
+      const { dtype, shape } = typeOf(args, 'x');
+      const type = { dtype: dtype === 'i32' ? dtype : 'f32', classes: undefined } as const;
+      return { ...type, shape: reduced('prod', shape, number(args, 'axis'), flag(args, 'keep')) };
+    },
+    build: ({ b }, args) => {
+      const x = tensor(args, 'x');
+      const axis = axisOf('prod', x.type.shape.length, number(args, 'axis'));
+      const result = product(b, x.type.dtype === 'i32' ? x : b.cast(x, 'f32'), axis);
+      return flag(args, 'keep') ? result : b.squeeze(result, [axis]);
+    },
+  },
   {
     kind: 'function',
     name: 'argmax',

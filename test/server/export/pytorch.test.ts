@@ -77,6 +77,8 @@ const called = [
   'rsqrt(square(x) + 1) + tan(x)',
   'softplus(x, beta: 2)',
   'l2_normalize(x)',
+  'log1p(exp(x)) + expm1(x)',
+  'prod(x, axis: 1, keep: true)',
   'roll(x, 2)',
   'transpose(x)',
   'maximum(x, 0.1 * x)',
