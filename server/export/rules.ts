@@ -260,6 +260,8 @@ export const rules: Readonly<Record<string, TorchRule>> = {
     value: ({ x, args }) =>
       `F.interpolate(${x('x')}, scale_factor=${literal(args.scale)}${args.bilinear === true ? ', mode="bilinear"' : ''})`,
   },
+  pixel_shuffle: withNumber('F.pixel_shuffle', 'scale'),
+  pixel_unshuffle: withNumber('F.pixel_unshuffle', 'scale'),
   self_attention: attention('x'),
   cross_attention: attention('context'),
   attention: {

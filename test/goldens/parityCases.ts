@@ -140,6 +140,8 @@ const layers: readonly Case[] = [
   one('global_max_pool', '', { x: image }),
   one('global_max_pool', 'of sequences', { x: signal }),
   one('upsample', '', { x: image }, { args: { scale: 3 } }),
+  one('pixel_shuffle', '', { x: random([2, 12, 3, 5]) }, { args: { scale: 2 } }),
+  one('pixel_unshuffle', '', { x: random([2, 3, 4, 6]) }, { args: { scale: 2 } }),
   one('upsample', 'bilinear', { x: image }, { args: { scale: 2, bilinear: true } }),
   one('self_attention', '', { x: sequence }, { args: { heads: 2 } }),
   one(

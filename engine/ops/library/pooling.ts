@@ -1,5 +1,5 @@
-/** Pooling of sequences [B, C, L] and images [B, C, H, W], and upsampling. */
-import { type Dim, isConstant, mulDim, sizeOf, subDim } from '../../dim/dim.ts';
+/** Pooling of sequences [B, C, L] and images [B, C, H, W], upsampling, and channels as pixels. */
+import { type Dim, floorDivDim, isConstant, mulDim, sizeOf, subDim } from '../../dim/dim.ts';
 import type { GraphBuilder, Value } from '../builder.ts';
 import { expectDType } from '../primitives/rules.ts';
 import { demand, flag, known, knownSizes, number, sizesOf, tensor, typeOf } from './arguments.ts';
@@ -164,6 +164,41 @@ const upsample: TensorFunction = {
   },
 };
 
+const pixelShuffle: TensorFunction = {
+  kind: 'function',
+  name: 'pixel_shuffle',
+  signature:
+    'pixel_shuffle(x: [B, C, H, W], scale: int) -> [B, C / (scale * scale), H * scale, W * scale] where C % (scale * scale) == 0',
+  doc: 'Images `scale` times as large, each square of scale * scale pixels made of as many channels of one pixel (Shi et al., 2016).',
+  example: 'x |> conv2d(3 * 4, kernel: 3, padding: "same") |> pixel_shuffle(2)',
+  build: ({ b }, args) => {
+    const [x, scale] = [tensor(args, 'x'), number(args, 'scale')];
+    demand(scale >= 1, 'pixel_shuffle', 'a scale of at least 1', scale);
+    const [batch, channels, height, width] = x.type.shape as readonly [Dim, Dim, Dim, Dim];
+    const kept = floorDivDim(channels, scale * scale);
+    const apart = b.transpose(b.reshape(x, [batch, kept, scale, scale, height, width]), [0, 1, 4, 2, 5, 3]);
+    return b.reshape(apart, [batch, kept, mulDim(height, scale), mulDim(width, scale)]);
+  },
+};
+
+const pixelUnshuffle: TensorFunction = {
+  kind: 'function',
+  name: 'pixel_unshuffle',
+  signature:
+    'pixel_unshuffle(x: [B, C, H, W], scale: int) -> [B, C * scale * scale, H / scale, W / scale] where H % scale == 0, W % scale == 0',
+  doc: 'Undoes pixel_shuffle: each square of scale * scale pixels becomes as many channels of one pixel.',
+  example: 'x |> pixel_unshuffle(2)',
+  build: ({ b }, args) => {
+    const [x, scale] = [tensor(args, 'x'), number(args, 'scale')];
+    demand(scale >= 1, 'pixel_unshuffle', 'a scale of at least 1', scale);
+    const [batch, channels, ...image] = x.type.shape as readonly [Dim, Dim, Dim, Dim];
+    const [height, width] = image.map(d => floorDivDim(d, scale)) as [Dim, Dim];
+    const apart = b.reshape(x, [batch, channels, height, scale, width, scale]);
+    const together = b.transpose(apart, [0, 1, 3, 5, 2, 4]);
+    return b.reshape(together, [batch, mulDim(channels, scale * scale), height, width]);
+  },
+};
+
 export const poolingFunctions: readonly TensorFunction[] = [
   ...pools.flatMap(pool => [pooling(pool, 1, 'L'), pooling(pool, 2, 'H, W')]),
   ...adaptives.flatMap(([kind, what]) => [adaptive(kind, what, 1, 'L'), adaptive(kind, what, 2, 'H, W')]),
@@ -172,4 +207,6 @@ export const poolingFunctions: readonly TensorFunction[] = [
     b.max(x, { axes: [2] }),
   ),
   upsample,
+  pixelShuffle,
+  pixelUnshuffle,
 ];

@@ -119,7 +119,7 @@ const programs: Readonly<Record<string, string>> = {
   images: digits(
     `model Net(x: [B, 1, 28, 28]) -> [B, 10] {
   y = x |> conv2d(4, kernel: [3, 5], stride: 2, padding: 1) |> batch_norm |> prelu(channels: true) |> group_norm(2) |> upsample(2)
-  z = y |> max_pool2d(2) |> conv_transpose2d(4, kernel: 3, stride: 2) |> instance_norm(affine: true) |> avg_pool2d(2) |> upsample(2, bilinear: true)
+  z = y |> max_pool2d(2) |> conv_transpose2d(4, kernel: 3, stride: 2) |> instance_norm(affine: true) |> avg_pool2d(2) |> upsample(2, bilinear: true) |> pixel_unshuffle(2) |> pixel_shuffle(2)
   w = z |> reshape([B, 4, -1]) |> conv1d(3, kernel: 3, dilation: 2) |> max_pool1d(2) |> conv_transpose1d(2, kernel: 2) |> avg_pool1d(2)
   v = concat(adaptive_avg_pool1d(w, 5), adaptive_max_pool1d(w, 4)) |> flatten
   concat(y |> global_avg_pool, z |> global_max_pool, w |> flatten |> linear(4), z |> adaptive_avg_pool2d(2) |> flatten, z |> adaptive_max_pool2d([3, 2]) |> flatten, v) |> linear(10)

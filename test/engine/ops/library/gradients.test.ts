@@ -27,6 +27,7 @@ const sizes: Readonly<Record<string, number>> = {
     k: 2,
     by: 1,
     parts: 3,
+    scale: 2,
     exponent: 3,
     rows: 6,
     axis: -1,
@@ -36,6 +37,7 @@ const sizes: Readonly<Record<string, number>> = {
 /** Where the sizes of the table don't fit, or a function is defined on a part of the line alone. */
 const special: Readonly<Record<string, Readonly<Record<string, Argument>>>> = {
   reshape: { shape: [3, 2] },
+  pixel_unshuffle: { scale: 1 },
   split: { sizes: [1, 2] },
   rearrange: { pattern: 'a b -> b a' },
   einsum: { pattern: 'a b, a b, a b -> b' },

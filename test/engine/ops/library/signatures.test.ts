@@ -48,6 +48,8 @@ const calls: Readonly<Record<string, string>> = {
   'x |> max(axis: 1)': '[B, 8, 6]',
   'x |> log1p |> prod(axis: 2) |> expm1': '[B, 4, 6]',
   'x |> prod(keep: true)': '[B, 4, 8, 1]',
+  'x |> pixel_unshuffle(2)': '[B, 16, 4, 3]',
+  'x |> pixel_shuffle(2)': '[B, 1, 16, 12]',
   'x |> conv2d(7, kernel: 3)': '[B, 7, 6, 4]',
   'x |> conv2d(7, kernel: 3, stride: 2, padding: 1)': '[B, 7, 4, 3]',
   'x |> conv2d(6, kernel: [3, 1], stride: [2, 1], dilation: [1, 2], groups: 2)': '[B, 6, 3, 6]',
