@@ -8,7 +8,7 @@ import type { Argument } from '../../engine/ops/library/function.ts';
 import type { Tensor } from '../../engine/ops/primitive.ts';
 import { gradients } from '../../engine/passes/autodiff.ts';
 import { helpers, rules } from '../../server/export/rules.ts';
-import { apply, defaultsOf, libraryFunction, testContext } from '../support/macros.ts';
+import { applyAll, defaultsOf, libraryFunction, testContext } from '../support/macros.ts';
 import { randomTensor, type Tensors } from '../support/samples.ts';
 import { accepted, type Case, cases } from './parityCases.ts';
 
@@ -25,13 +25,13 @@ interface Answer {
 }
 
 /** The function's value and the gradients of its inputs and weights for a random adjoint, by the f64 evaluator. */
-function ours({ name, inputs, args = {} }: Case) {
+function ours({ name, inputs, args = {}, part = 0 }: Case) {
   const b = new GraphBuilder();
   const context = testContext(b);
   const values = Object.fromEntries(
     Object.entries(inputs).map(([key, { dtype, shape }]) => [key, b.input(key, { dtype, shape })]),
   );
-  const y = apply(context, name, { ...args, ...values });
+  const y = applyAll(context, name, { ...args, ...values })[part]!;
   const weights: Tensors = Object.fromEntries(
     context.parameters
       .filter(p => p.trainable)
@@ -81,8 +81,9 @@ function question(each: Case, { weights, adjoint, result }: ReturnType<typeof ou
     result,
     self: 'module',
   };
+  const value = torch ?? rule!.value(call);
   return {
-    value: torch ?? rule!.value(call),
+    value: each.part === undefined ? value : `${value}[${each.part}]`,
     ...(torch === undefined && rule?.module && { module: rule.module(call) }),
     helpers: helper ? [helpers[helper]] : [],
     inputs: specs(inputs),

@@ -10,6 +10,8 @@ export interface Case {
   readonly args?: Readonly<Record<string, Argument>>;
   /** Sizes that the signature binds (`V` of `index(V)`), for the rule. */
   readonly sizes?: Readonly<Record<string, number>>;
+  /** Which of several results is compared. */
+  readonly part?: number;
   /** Python in place of the export's rule. */
   readonly torch?: string;
 }
@@ -231,6 +233,10 @@ const functions: readonly Case[] = [
   one('sort', 'descending', { x: random([3, 5]) }, { args: { descending: true } }),
   one('largest', '', { x: random([3, 5]) }, { args: { k: 2 } }),
   one('largest', 'with ties', { x: listed([1, 4], [2, 1, 2, 1]) }, { args: { k: 3 } }),
+  one('top_k', 'values', { x: random([3, 5]) }, { args: { k: 2 }, part: 0 }),
+  one('top_k', 'places', { x: random([3, 5]) }, { args: { k: 2 }, part: 1 }),
+  one('chunk', '', { x: random([3, 6]) }, { args: { parts: 3, axis: 1 }, part: 1 }),
+  one('split', '', { x: random([3, 6]) }, { args: { sizes: [1, 2, 3], axis: 1 }, part: 2 }),
   one('tril', '', { x: random([2, 3, 4]) }, { args: { diagonal: 1 } }),
   one('triu', '', { x: random([2, 3, 4]) }, { args: { diagonal: -1 } }),
   one('maximum', '', { x: edges, y: filled([6, 4], 0) }),
