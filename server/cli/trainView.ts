@@ -111,8 +111,10 @@ class ProgressView {
     const chart = lossPlot(this.losses);
     if (chart !== '') this.print(`\n${paint('dim', 'loss')}\n${chart}`);
     // A run that fails while it loads has had no device yet.
-    const speed = event.device === '' ? '' : `, ${count(event.stepsPerSecond)} steps/s on ${event.device}`;
-    this.print(`${paint('bold', doneTexts[event.reason])} after ${count(event.step)} steps${speed}`);
+    const device = event.device === '' ? '' : ` on ${event.device}`;
+    const speed = event.step === 0 ? '' : `, ${count(event.stepsPerSecond)} steps/s`;
+    const steps = `${count(event.step)} ${event.step === 1 ? 'step' : 'steps'}`;
+    this.print(`${paint('bold', doneTexts[event.reason])} after ${steps}${speed}${device}`);
     const final = metricsText(event.metrics);
     if (final !== '') this.print(final);
     for (const [name, rows] of Object.entries(event.tables ?? {}))

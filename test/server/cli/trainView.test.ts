@@ -63,6 +63,16 @@ describe('a run in the terminal', () => {
     expect(line.slice(line.lastIndexOf(eraseLine) + eraseLine.length)).toMatch(/^\S*digits/);
   });
 
+  it.each([
+    [0, 'failed after 0 steps on CPU\n'],
+    [1, 'failed after 1 step, 10 steps/s on CPU\n'],
+  ])('that took %i steps has a speed if there was one', (step, line) => {
+    const { stream, text } = kept();
+    const view = terminalView(stream);
+    for (const event of [starting, start, { ...failed, step }]) view.show(event);
+    expect(text()).toContain(line);
+  });
+
   it('ends with what went wrong, below the chart', () => {
     const { stream, text } = kept();
     const view = terminalView(stream);
