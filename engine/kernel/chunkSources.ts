@@ -30,7 +30,8 @@ export function chunkPart(leaves: ChunkLeaves, value: Value): Value {
   return bytes < bytesIn(leaves.b.node(value.id)) ? make() : leaves.part(value);
 }
 
-const bytesIn = ({ type }: GraphNode): number =>
+/** Bytes of a node's value, whose sizes are known. */
+export const bytesIn = ({ type }: GraphNode): number =>
   type.shape.reduce<number>((n, d) => n * Number(d), bytesOf(type.dtype));
 
 const nothing: Source['held'] = new Map();

@@ -6,8 +6,7 @@ import { slotOf, slotsOf } from '../ops/primitives/scanGradient.ts';
 import { type ScanAttributes, scanParts, slotAfter } from '../ops/primitives/scanParts.ts';
 import { optimize } from '../passes/pipeline.ts';
 import { rewriteGraph } from '../passes/rewrite.ts';
-import { type ChunkLeaves, chunkPart } from './chunkSources.ts';
-import { bytesOf } from './memory.ts';
+import { bytesIn, type ChunkLeaves, chunkPart } from './chunkSources.ts';
 
 /** A loop and the one that walks back over it. */
 export interface Chunking {
@@ -55,7 +54,7 @@ function chunkingOf(graph: Graph, from: NodeId, to: NodeId): Chunking | undefine
   const read = sequencesFrom(graph, from, to);
   const [forward, backward] = [loopOf(graph, from, to), loopOf(graph, to)];
   if (read.size === 0 || forward === undefined || backward === undefined) return undefined;
-  const sizes = body.outputs.map(({ value }) => sizeOf(body.nodes[value]!));
+  const sizes = body.outputs.map(({ value }) => bytesIn(body.nodes[value]!));
   const held = sizes.filter((_, i) => !forward.stacked.includes(i)).reduce((sum, bytes) => sum + bytes, 0);
   const states = sizes.slice(0, carries).reduce((sum, bytes) => sum + bytes, 0);
   const bytes = (steps: number) => steps * held + (length / steps) * states;
@@ -66,8 +65,6 @@ function chunkingOf(graph: Graph, from: NodeId, to: NodeId): Chunking | undefine
   const flops = Number(flopsOf(forward.node, graph));
   return saved > 0 ? { forward, backward, read, steps, flops, saved } : undefined;
 }
-
-const sizeOf = ({ type }: GraphNode): number => type.shape.reduce<number>((n, d) => n * Number(d), bytesOf(type.dtype));
 
 /** Sequences of the loop `to` that are a result of `from` in all its steps. */
 function sequencesFrom(graph: Graph, from: NodeId, to: NodeId): Chunking['read'] {

@@ -120,7 +120,7 @@ const MULTIPLIES_F32 = process.platform === 'darwin';
 /** Subgroups of most devices, and of all of Apple's, though Dawn doesn't say so there. */
 const USUAL_SUBGROUP = 32;
 
-/** Extensions of WebGPU that subgroup matrices take, those that a device may lack in brackets. */
+/** Extensions of WebGPU: subgroup matrices, and the choice of how many threads a subgroup has, which they need where that varies. */
 export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix';
 export const SIZE_FEATURE = 'subgroup-size-control';
 

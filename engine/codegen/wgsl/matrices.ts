@@ -21,7 +21,7 @@ function isHalf(schedule: Schedule, s: Scalar): boolean {
   return s.op === 'select' && s.args.slice(1).every(arg => isHalf(schedule, arg));
 }
 
-/** Components of a matrix and vectors of them for a thread of `subgroup`, as `matmul.ts` cuts the block. */
+/** The sums of each subgroup, kept in matrices of the shape `matrix`. */
 export function matrixSums(plan: Plan, matrix: MatrixShape): Sums {
   const { module, tile, a, b, across } = plan;
   const { component, m, n, k, isChosen } = matrix;
